@@ -1,0 +1,1 @@
+//! Readers of users' files, datasets, samplers and batches.

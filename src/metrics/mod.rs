@@ -1,0 +1,1 @@
+//! Retrieval metrics over plain row-major matrices.

@@ -1,0 +1,1 @@
+//! Semantic relevance of two items from their verb and noun classes.

@@ -1,0 +1,1 @@
+//! Exact similarity and top-k kernels.
