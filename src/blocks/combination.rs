@@ -1,0 +1,228 @@
+use dfdx::prelude::{Dim, Merge, Tape, Tensor};
+use rand::Rng;
+
+use super::{Config, Parameters, Path, PlainEmbedding, PlainEmbeddingConfig, Visitor, VisitorMut};
+use crate::ops::{self, OpError, OpsDevice};
+
+/// How the embeddings of the parts of speech become one: `P` tensors of width `E` to one of width [`Combination::Out`].
+pub trait Combination<E: Dim, D: OpsDevice>: Parameters<D> {
+    /// Width of the result.
+    type Out: Dim;
+
+    /// Evaluation.
+    ///
+    /// # Shapes
+    /// Each part `(B, E)`; result `(B, Out)`.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time sizes disagree.
+    #[allow(clippy::type_complexity)]
+    fn forward<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &self,
+        parts: Vec<Tensor<(B, E), f32, D, T>>,
+    ) -> Result<Tensor<(B, Self::Out), f32, D, T>, OpError>;
+
+    /// Training.
+    ///
+    /// # Shapes
+    /// As [`Combination::forward`].
+    ///
+    /// # Errors
+    /// [`OpError::Undefined`] for a learned combination of fewer than two rows, and as [`Combination::forward`].
+    #[allow(clippy::type_complexity)]
+    fn forward_mut<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &mut self,
+        parts: Vec<Tensor<(B, E), f32, D, T>>,
+    ) -> Result<Tensor<(B, Self::Out), f32, D, T>, OpError>;
+}
+
+/// Describes [`Concat`] to the total width `W`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConcatConfig<W: Dim> {
+    /// Sum of the widths of the parts; checked when the parts come.
+    pub width: W,
+}
+
+/// Concatenation (`cat`): nothing to learn.
+#[derive(Debug, Clone, Copy)]
+pub struct Concat<W: Dim> {
+    width: W,
+}
+
+impl<W: Dim, D: OpsDevice> Config<D> for ConcatConfig<W> {
+    type Built = Concat<W>;
+
+    fn num_parameters(&self) -> usize {
+        0
+    }
+
+    fn build(&self, _: &D, _: &mut impl Rng) -> Result<Self::Built, OpError> {
+        Ok(Concat { width: self.width })
+    }
+}
+
+impl<W: Dim, D: OpsDevice> Parameters<D> for Concat<W> {
+    crate::visit_fields! { D; }
+}
+
+impl<E: Dim, W: Dim, D: OpsDevice> Combination<E, D> for Concat<W> {
+    type Out = W;
+
+    fn forward<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &self,
+        parts: Vec<Tensor<(B, E), f32, D, T>>,
+    ) -> Result<Tensor<(B, W), f32, D, T>, OpError> {
+        ops::concat(parts, self.width)
+    }
+
+    fn forward_mut<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &mut self,
+        parts: Vec<Tensor<(B, E), f32, D, T>>,
+    ) -> Result<Tensor<(B, W), f32, D, T>, OpError> {
+        Combination::<E, D>::forward(self, parts)
+    }
+}
+
+/// Describes [`Learned`] from the concatenated width `W` to `O`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LearnedConfig<W: Dim, O: Dim> {
+    /// Sum of the widths of the parts.
+    pub inputs: W,
+    /// Width of the result.
+    pub outputs: O,
+}
+
+/// Learned combination (`fc`): concatenation, one linear layer, batch norm. One layer serves both modalities and every
+/// role, so in training each call has its own batch statistics and moves the running ones, in the order of the calls.
+#[derive(Debug, Clone)]
+pub struct Learned<W: Dim, O: Dim, D: OpsDevice> {
+    /// The layer.
+    pub fc: PlainEmbedding<W, O, D>,
+    inputs: W,
+}
+
+impl<W: Dim, O: Dim, D: OpsDevice> Config<D> for LearnedConfig<W, O> {
+    type Built = Learned<W, O, D>;
+
+    fn num_parameters(&self) -> usize {
+        Config::<D>::num_parameters(&PlainEmbeddingConfig::single_layer(self.inputs, self.outputs))
+    }
+
+    fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
+        let fc = PlainEmbeddingConfig::single_layer(self.inputs, self.outputs).build(device, rng)?;
+        Ok(Learned { fc, inputs: self.inputs })
+    }
+}
+
+impl<W: Dim, O: Dim, D: OpsDevice> Parameters<D> for Learned<W, O, D> {
+    crate::visit_fields! { D; fc: module }
+}
+
+impl<E: Dim, W: Dim, O: Dim, D: OpsDevice> Combination<E, D> for Learned<W, O, D> {
+    type Out = O;
+
+    fn forward<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &self,
+        parts: Vec<Tensor<(B, E), f32, D, T>>,
+    ) -> Result<Tensor<(B, O), f32, D, T>, OpError> {
+        self.fc.forward(ops::concat(parts, self.inputs)?)
+    }
+
+    fn forward_mut<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &mut self,
+        parts: Vec<Tensor<(B, E), f32, D, T>>,
+    ) -> Result<Tensor<(B, O), f32, D, T>, OpError> {
+        self.fc.forward_mut(ops::concat(parts, self.inputs)?)
+    }
+}
+
+/// Describes [`AnyCombination`]: the choice that a configuration file makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnyCombinationConfig {
+    /// See [`Concat`].
+    Concat(ConcatConfig<usize>),
+    /// See [`Learned`].
+    Learned(LearnedConfig<usize, usize>),
+}
+
+/// A combination chosen at run time.
+#[derive(Debug, Clone)]
+pub enum AnyCombination<D: OpsDevice> {
+    /// See [`Concat`].
+    Concat(Concat<usize>),
+    /// See [`Learned`].
+    Learned {
+        /// The learned layer.
+        layer: Learned<usize, usize, D>,
+        /// While false the parts are only concatenated: the published `--comb-func-start`.
+        active: bool,
+    },
+}
+
+impl<D: OpsDevice> AnyCombination<D> {
+    /// Switches a learned layer on or off; no effect on a concatenation.
+    pub fn set_active(&mut self, on: bool) {
+        if let AnyCombination::Learned { active, .. } = self {
+            *active = on;
+        }
+    }
+}
+
+impl<D: OpsDevice> Config<D> for AnyCombinationConfig {
+    type Built = AnyCombination<D>;
+
+    fn num_parameters(&self) -> usize {
+        match self {
+            Self::Concat(config) => Config::<D>::num_parameters(config),
+            Self::Learned(config) => Config::<D>::num_parameters(config),
+        }
+    }
+
+    fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
+        Ok(match self {
+            Self::Concat(config) => AnyCombination::Concat(Config::<D>::build(config, device, rng)?),
+            Self::Learned(config) => AnyCombination::Learned { layer: config.build(device, rng)?, active: true },
+        })
+    }
+}
+
+impl<D: OpsDevice> Parameters<D> for AnyCombination<D> {
+    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        match self {
+            Self::Concat(concat) => Parameters::<D>::visit(concat, path, visitor),
+            Self::Learned { layer, .. } => layer.visit(path, visitor),
+        }
+    }
+
+    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        match self {
+            Self::Concat(concat) => Parameters::<D>::visit_mut(concat, path, visitor),
+            Self::Learned { layer, .. } => layer.visit_mut(path, visitor),
+        }
+    }
+}
+
+impl<E: Dim, D: OpsDevice> Combination<E, D> for AnyCombination<D> {
+    type Out = usize;
+
+    fn forward<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &self,
+        parts: Vec<Tensor<(B, E), f32, D, T>>,
+    ) -> Result<Tensor<(B, usize), f32, D, T>, OpError> {
+        match self {
+            Self::Concat(concat) => concat.forward(parts),
+            Self::Learned { layer, active: true } => layer.forward(parts),
+            Self::Learned { layer, active: false } => ops::concat(parts, layer.inputs),
+        }
+    }
+
+    fn forward_mut<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &mut self,
+        parts: Vec<Tensor<(B, E), f32, D, T>>,
+    ) -> Result<Tensor<(B, usize), f32, D, T>, OpError> {
+        match self {
+            Self::Learned { layer, active: true } => layer.forward_mut(parts),
+            _ => Combination::<E, D>::forward(self, parts),
+        }
+    }
+}

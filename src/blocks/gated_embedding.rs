@@ -1,0 +1,56 @@
+use dfdx::prelude::{Dim, Tape, Tensor};
+use rand::Rng;
+
+use super::{Config, ContextGating, ContextGatingConfig, Linear, LinearConfig, Parameters};
+use crate::ops::{self, NORM_EPS, OpError, OpsDevice};
+
+/// Describes a [`GatedEmbedding`] from width `I` to width `E`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GatedEmbeddingConfig<I: Dim, E: Dim> {
+    /// Input width.
+    pub inputs: I,
+    /// Embedding width.
+    pub embedding: E,
+}
+
+/// Gated embedding unit (Miech et al. 2018, "Learning a text-video embedding from incomplete and heterogeneous data",
+/// eqs. 1-3): linear projection, context gating, L2 normalisation.
+#[derive(Debug, Clone)]
+pub struct GatedEmbedding<I: Dim, E: Dim, D: OpsDevice> {
+    /// Projection.
+    pub fc: Linear<I, E, D>,
+    /// Context gating.
+    pub cg: ContextGating<E, D>,
+}
+
+impl<I: Dim, E: Dim, D: OpsDevice> Config<D> for GatedEmbeddingConfig<I, E> {
+    type Built = GatedEmbedding<I, E, D>;
+
+    fn num_parameters(&self) -> usize {
+        Config::<D>::num_parameters(&LinearConfig { inputs: self.inputs, outputs: self.embedding })
+            + Config::<D>::num_parameters(&ContextGatingConfig { width: self.embedding })
+    }
+
+    fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
+        let fc = LinearConfig { inputs: self.inputs, outputs: self.embedding }.build(device, rng)?;
+        Ok(GatedEmbedding { fc, cg: ContextGatingConfig { width: self.embedding }.build(device, rng)? })
+    }
+}
+
+impl<I: Dim, E: Dim, D: OpsDevice> GatedEmbedding<I, E, D> {
+    /// # Shapes
+    /// `(B, I)` to `(B, E)`, rows of unit length.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time widths disagree.
+    pub fn forward<B: Dim, T: Tape<f32, D>>(
+        &self,
+        x: Tensor<(B, I), f32, D, T>,
+    ) -> Result<Tensor<(B, E), f32, D, T>, OpError> {
+        ops::l2_normalize(self.cg.forward(self.fc.forward(x)?)?, NORM_EPS)
+    }
+}
+
+impl<I: Dim, E: Dim, D: OpsDevice> Parameters<D> for GatedEmbedding<I, E, D> {
+    crate::visit_fields! { D; fc: module, cg: module }
+}

@@ -1,0 +1,43 @@
+//! Statically-typed building blocks.
+//!
+//! A block has a configuration (sizes in its type, options as fields; [`Config::num_parameters`] counts without building)
+//! and a built form, generic over the device, with an inherent, fallible `forward`. Widths are `Dim` type parameters:
+//! `Const<N>` where the size is known, so that a mismatch does not compile; `usize` where only a file knows it, checked
+//! when it meets the data. The batch axis of every `forward` is generic likewise.
+
+mod batch_norm;
+mod combination;
+mod context_gating;
+mod gated_embedding;
+mod linear;
+mod parameters;
+mod plain_embedding;
+mod pos_split;
+
+pub use batch_norm::{BatchNorm1d, BatchNorm1dConfig};
+pub use combination::{AnyCombination, AnyCombinationConfig, Combination, Concat, ConcatConfig, Learned, LearnedConfig};
+pub use context_gating::{ContextGating, ContextGatingConfig};
+pub use gated_embedding::{GatedEmbedding, GatedEmbeddingConfig};
+pub use linear::{Linear, LinearConfig};
+pub use parameters::{Parameters, Path, Role, Visitor, VisitorMut, num_parameters};
+pub use plain_embedding::{PlainEmbedding, PlainEmbeddingConfig};
+pub use pos_split::{Member, PartOrder, PartOfSpeech, PosSet, PosText};
+
+use rand::Rng;
+
+use crate::ops::{OpError, OpsDevice};
+
+/// The description of a block or model: everything but its weights.
+pub trait Config<D: OpsDevice> {
+    /// What it describes.
+    type Built: Parameters<D>;
+
+    /// Number of trained values, by arithmetic alone.
+    fn num_parameters(&self) -> usize;
+
+    /// Builds it with PyTorch's default initialisation, drawn from `rng` in the order of the parameters.
+    ///
+    /// # Errors
+    /// [`OpError`] when sizes contradict each other or the device fails.
+    fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError>;
+}

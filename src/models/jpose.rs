@@ -1,0 +1,242 @@
+//! JPoSE: Joint Part-of-Speech Embeddings, one [`Mmen`] per part of speech and a combined action space.
+//!
+//! Wray et al., "Fine-Grained Action Retrieval Through Multiple Parts-of-Speech Embeddings", ICCV 2019, section 3.2;
+//! trained with the relevance-based margin of Falcon et al., "Relevance-based Margin for Contrastively-trained
+//! Video Retrieval Models", ICMR 2022.
+
+use std::marker::PhantomData;
+
+use dfdx::prelude::{Const, Dim, Merge, Tape, Tensor, WithEmptyTape};
+use rand::Rng;
+
+use super::mmen::{Mmen, MmenConfig, tower};
+use crate::blocks::{
+    Combination, Concat, ConcatConfig, Config, Member, Parameters, PartOfSpeech, PartOrder, Path, PosSet, PosText,
+    Visitor, VisitorMut,
+};
+use crate::ops::{self, NORM_EPS, OpError, OpsDevice};
+use crate::space::Embedding;
+
+/// The verb space.
+#[derive(Debug, Clone, Copy)]
+pub struct Verb;
+
+/// The noun space.
+#[derive(Debug, Clone, Copy)]
+pub struct Noun;
+
+impl PartOfSpeech for Verb {
+    const NAME: &'static str = "verb";
+}
+
+impl PartOfSpeech for Noun {
+    const NAME: &'static str = "noun";
+}
+
+crate::parts_of_speech! {
+    /// The parts of speech of the paper.
+    pub VerbNoun: Verb, Noun
+}
+
+/// The action space: the combined parts of speech of the set `P`.
+#[derive(Debug, Clone, Copy)]
+pub struct Action<P: PosSet>(PhantomData<P>);
+
+/// Describes a [`Jpose`] over the parts of speech `P`: widths of video `V`, text `X`, embeddings `E`, and a combination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JposeConfig<P, V: Dim, X: Dim, E: Dim, C> {
+    /// Width of the video features.
+    pub video: V,
+    /// Width of the text features of every part of speech.
+    pub text: X,
+    /// Width of the embedding of one part of speech.
+    pub embedding: E,
+    /// How the parts become the action embedding.
+    pub combination: C,
+    /// The set, a marker.
+    pub parts: PhantomData<P>,
+}
+
+/// One full [`Mmen`] per part of speech. Every video tower reads the same video features; each text tower reads the
+/// features of its part of speech.
+///
+/// `C` combines the parts (`Concat` as published by default, or `Learned`).
+#[derive(Debug, Clone)]
+pub struct Jpose<P, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> {
+    mmens: Vec<Mmen<P, V, X, E, D>>,
+    /// `comb_func`.
+    pub combination: C,
+}
+
+/// The published configuration on EPIC-Kitchens-100: 3 x 1024 video features, word vectors of the files' width,
+/// embeddings of 256, concatenated to 512.
+pub type JposeEpicConfig = JposeConfig<VerbNoun, Const<3072>, usize, Const<256>, ConcatConfig<Const<512>>>;
+/// See [`JposeEpicConfig`].
+pub type JposeEpic<D> = Jpose<VerbNoun, Const<3072>, usize, Const<256>, Concat<Const<512>>, D>;
+
+impl<P, V: Dim, X: Dim, E: Dim, C> JposeConfig<P, V, X, E, C> {
+    /// Names the three widths and the combination.
+    pub fn new(video: V, text: X, embedding: E, combination: C) -> Self {
+        Self { video, text, embedding, combination, parts: PhantomData }
+    }
+
+    fn mmen(&self) -> MmenConfig<P, V, X, E> {
+        MmenConfig::new(self.video, self.text, self.embedding)
+    }
+}
+
+impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Config<D> for JposeConfig<P, V, X, E, C>
+where
+    C: Config<D, Built: Combination<E, D>>,
+{
+    type Built = Jpose<P, V, X, E, C::Built, D>;
+
+    fn num_parameters(&self) -> usize {
+        P::NAMES.len() * Config::<D>::num_parameters(&self.mmen()) + self.combination.num_parameters()
+    }
+
+    fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
+        let mmens = P::NAMES.iter().map(|_| self.mmen().build(device, rng)).collect::<Result<_, _>>()?;
+        Ok(Jpose { mmens, combination: self.combination.build(device, rng)? })
+    }
+}
+
+impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D> {
+    /// Embeds videos in the space of one part of speech.
+    ///
+    /// # Shapes
+    /// `(B, V)` to `(B, E)`.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time widths disagree.
+    pub fn embed_video_part<S: Member<P>, B: Dim, T: Tape<f32, D>>(
+        &self,
+        x: Tensor<(B, V), f32, D, T>,
+    ) -> Result<Embedding<S, B, E, D, T>, OpError> {
+        Ok(Embedding::new(self.mmens[S::INDEX].embed_video(x)?.into_tensor()))
+    }
+
+    /// Embeds the text of one part of speech in its space.
+    ///
+    /// # Shapes
+    /// `(B, X)` to `(B, E)`.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time widths disagree.
+    pub fn embed_text_part<S: Member<P>, B: Dim, T: Tape<f32, D>>(
+        &self,
+        x: Tensor<(B, X), f32, D, T>,
+    ) -> Result<Embedding<S, B, E, D, T>, OpError> {
+        Ok(Embedding::new(self.mmens[S::INDEX].embed_text(x)?.into_tensor()))
+    }
+
+    /// The parts of the action embedding of videos: gated embeddings, already of unit length, without the second norm.
+    fn video_parts<B: Dim, T: Tape<f32, D>>(
+        &self,
+        x: Tensor<(B, V), f32, D, T>,
+        order: PartOrder,
+    ) -> Result<Vec<Tensor<(B, E), f32, D, T>>, OpError> {
+        // The tape so far goes with the first part; the tapes of all parts are merged when they are combined.
+        let mut inputs: Vec<_> = self.mmens[1..].iter().map(|_| x.with_empty_tape()).collect();
+        inputs.insert(0, x);
+        let parts = self.mmens.iter().zip(inputs).map(|(mmen, x)| tower(&mmen.video, x)).collect::<Result<_, _>>()?;
+        Ok(order.arrange(parts))
+    }
+
+    fn text_parts<B: Dim, T: Tape<f32, D>>(
+        &self,
+        text: PosText<P, B, X, D, T>,
+        order: PartOrder,
+    ) -> Result<Vec<Tensor<(B, E), f32, D, T>>, OpError> {
+        let inputs = text.into_parts();
+        let parts = self.mmens.iter().zip(inputs).map(|(mmen, x)| tower(&mmen.text, x)).collect::<Result<_, _>>()?;
+        Ok(order.arrange(parts))
+    }
+}
+
+/// Embeddings of a batch in the action space.
+pub type ActionEmbedding<P, B, E, C, D, T> = Embedding<Action<P>, B, <C as Combination<E, D>>::Out, D, T>;
+
+impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpose<P, V, X, E, C, D> {
+    /// Embeds videos in the action space (evaluation).
+    ///
+    /// # Shapes
+    /// `(B, V)` to `(B, C::Out)`.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time widths disagree.
+    pub fn embed_video<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &self,
+        x: Tensor<(B, V), f32, D, T>,
+        order: PartOrder,
+    ) -> Result<ActionEmbedding<P, B, E, C, D, T>, OpError> {
+        let combined = self.combination.forward(self.video_parts(x, order)?)?;
+        Ok(Embedding::new(ops::l2_normalize(combined, NORM_EPS)?))
+    }
+
+    /// Embeds captions in the action space (evaluation).
+    ///
+    /// # Shapes
+    /// `(B, X)` for every part of speech to `(B, C::Out)`.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time widths disagree.
+    pub fn embed_text<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &self,
+        text: PosText<P, B, X, D, T>,
+        order: PartOrder,
+    ) -> Result<ActionEmbedding<P, B, E, C, D, T>, OpError> {
+        let combined = self.combination.forward(self.text_parts(text, order)?)?;
+        Ok(Embedding::new(ops::l2_normalize(combined, NORM_EPS)?))
+    }
+
+    /// Embeds videos in the action space (training: a learned combination uses and updates batch statistics).
+    ///
+    /// # Shapes
+    /// As [`Jpose::embed_video`].
+    ///
+    /// # Errors
+    /// As [`Jpose::embed_video`]; [`OpError::Undefined`] for a learned combination of fewer than two rows.
+    pub fn embed_video_mut<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &mut self,
+        x: Tensor<(B, V), f32, D, T>,
+        order: PartOrder,
+    ) -> Result<ActionEmbedding<P, B, E, C, D, T>, OpError> {
+        let parts = self.video_parts(x, order)?;
+        Ok(Embedding::new(ops::l2_normalize(self.combination.forward_mut(parts)?, NORM_EPS)?))
+    }
+
+    /// Embeds captions in the action space (training).
+    ///
+    /// # Shapes
+    /// As [`Jpose::embed_text`].
+    ///
+    /// # Errors
+    /// As [`Jpose::embed_text`]; [`OpError::Undefined`] for a learned combination of fewer than two rows.
+    pub fn embed_text_mut<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &mut self,
+        text: PosText<P, B, X, D, T>,
+        order: PartOrder,
+    ) -> Result<ActionEmbedding<P, B, E, C, D, T>, OpError> {
+        let parts = self.text_parts(text, order)?;
+        Ok(Embedding::new(ops::l2_normalize(self.combination.forward_mut(parts)?, NORM_EPS)?))
+    }
+}
+
+impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Parameters<D>, D: OpsDevice> Parameters<D> for Jpose<P, V, X, E, C, D> {
+    fn visit<W: Visitor<D>>(&self, path: &Path, visitor: &mut W) -> Result<(), W::Error> {
+        let parts = path.join("MMENs");
+        for (name, mmen) in P::NAMES.iter().zip(&self.mmens) {
+            mmen.visit(&parts.join(name), visitor)?;
+        }
+        self.combination.visit(&path.join("comb_func"), visitor)
+    }
+
+    fn visit_mut<W: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut W) -> Result<(), W::Error> {
+        let parts = path.join("MMENs");
+        for (name, mmen) in P::NAMES.iter().zip(&mut self.mmens) {
+            mmen.visit_mut(&parts.join(name), visitor)?;
+        }
+        self.combination.visit_mut(&path.join("comb_func"), visitor)
+    }
+}

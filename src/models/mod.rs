@@ -1,0 +1,7 @@
+//! The published compositions of blocks, one file per family; generic over sizes, with the papers' sizes as type aliases.
+
+mod jpose;
+mod mmen;
+
+pub use jpose::{Action, Jpose, JposeConfig, JposeEpic, JposeEpicConfig, Noun, Verb, VerbNoun};
+pub use mmen::{Caption, Mmen, MmenConfig, MmenEpic, MmenEpicConfig};

@@ -1,0 +1,90 @@
+mod composed;
+mod cpu;
+
+pub use composed::{eval as composed_eval, train as composed_train};
+
+use dfdx::prelude::{Dim, HasShape, Storage, Tape, Tensor};
+
+use super::{OpError, Rows, check_size};
+
+/// Mean and variance of every feature over one batch, outside the tape.
+#[derive(Debug, Clone)]
+pub struct BatchStatistics<E: Dim, D: Storage<f32>> {
+    /// Mean, `(E,)`.
+    pub mean: Tensor<(E,), f32, D>,
+    /// Biased variance (divided by the number of rows), `(E,)`.
+    pub variance: Tensor<(E,), f32, D>,
+}
+
+/// Devices that can compute [`batch_norm_train`] and [`batch_norm_eval`].
+pub trait BatchNormKernel: Storage<f32> {
+    /// See [`batch_norm_train`].
+    #[allow(clippy::type_complexity)]
+    fn batch_norm_train<S: Rows, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        scale: &Tensor<(S::Last,), f32, Self>,
+        shift: &Tensor<(S::Last,), f32, Self>,
+        eps: f32,
+    ) -> Result<(Tensor<S, f32, Self, T>, BatchStatistics<S::Last, Self>), OpError>;
+
+    /// See [`batch_norm_eval`].
+    fn batch_norm_eval<S: Rows, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        scale: &Tensor<(S::Last,), f32, Self>,
+        shift: &Tensor<(S::Last,), f32, Self>,
+        statistics: &BatchStatistics<S::Last, Self>,
+        eps: f32,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError>;
+}
+
+fn check_widths<S: Rows, D: Storage<f32>, T>(
+    x: &Tensor<S, f32, D, T>,
+    others: [(&'static str, &Tensor<(S::Last,), f32, D>); 2],
+) -> Result<(), OpError> {
+    others.into_iter().try_for_each(|(what, t)| {
+        check_size("batch norm", what, x.shape().last().size(), t.shape().0.size())
+    })
+}
+
+/// Batch normalisation with the statistics of this batch (Ioffe & Szegedy 2015, algorithm 1):
+/// `y = scale (x − mean) / √(variance + eps) + shift`, the variance biased.
+///
+/// # Shapes
+/// `x` and result: `(.., E)`; `scale`, `shift`, statistics: `(E,)`.
+///
+/// # Errors
+/// [`OpError::Undefined`] for fewer than two rows (no variance), [`OpError::Shape`] when run-time widths disagree.
+#[allow(clippy::type_complexity)]
+pub fn batch_norm_train<S: Rows, D: BatchNormKernel, T: Tape<f32, D>>(
+    x: Tensor<S, f32, D, T>,
+    scale: &Tensor<(S::Last,), f32, D>,
+    shift: &Tensor<(S::Last,), f32, D>,
+    eps: f32,
+) -> Result<(Tensor<S, f32, D, T>, BatchStatistics<S::Last, D>), OpError> {
+    check_widths(&x, [("width of the scale", scale), ("width of the shift", shift)])?;
+    if x.shape().rows() < 2 {
+        let reason = "training needs at least two rows, the variance of one is undefined";
+        return Err(OpError::Undefined { op: "batch norm", reason });
+    }
+    D::batch_norm_train(x, scale, shift, eps)
+}
+
+/// Batch normalisation with given statistics (the running ones, in evaluation).
+///
+/// # Shapes
+/// As [`batch_norm_train`].
+///
+/// # Errors
+/// [`OpError::Shape`] when run-time widths disagree.
+pub fn batch_norm_eval<S: Rows, D: BatchNormKernel, T: Tape<f32, D>>(
+    x: Tensor<S, f32, D, T>,
+    scale: &Tensor<(S::Last,), f32, D>,
+    shift: &Tensor<(S::Last,), f32, D>,
+    statistics: &BatchStatistics<S::Last, D>,
+    eps: f32,
+) -> Result<Tensor<S, f32, D, T>, OpError> {
+    check_widths(&x, [("width of the scale", scale), ("width of the shift", shift)])?;
+    let BatchStatistics { mean, variance } = statistics;
+    check_widths(&x, [("width of the mean", mean), ("width of the variance", variance)])?;
+    D::batch_norm_eval(x, scale, shift, statistics, eps)
+}

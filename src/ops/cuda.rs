@@ -1,0 +1,113 @@
+//! Every operation on CUDA, composed of dfdx's own kernels until a measurement asks for a fused one.
+
+use dfdx::prelude::{Cuda, Dim, Gradients, Merge, Shape, Tape, Tensor};
+
+use super::{
+    BatchNormKernel, BatchStatistics, ConcatKernel, HingeKernel, L2NormalizeKernel, LinearKernel, OpError, OpsDevice,
+    ReluKernel, RowDistanceKernel, Rows, SgdKernel, SigmoidGateKernel, composed,
+};
+
+impl OpsDevice for Cuda {}
+
+impl LinearKernel for Cuda {
+    fn linear<S: Rows, O: Dim, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        weight: &Tensor<(O, S::Last), f32, Self>,
+        bias: Option<&Tensor<(O,), f32, Self>>,
+    ) -> Result<Tensor<S::With<O>, f32, Self, T>, OpError> {
+        composed::linear(x, weight, bias)
+    }
+}
+
+impl L2NormalizeKernel for Cuda {
+    fn l2_normalize<S: Rows, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        eps: f32,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::l2_normalize(x, eps)
+    }
+}
+
+impl SigmoidGateKernel for Cuda {
+    fn sigmoid_gate<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        value: Tensor<S, f32, Self, T>,
+        gate: Tensor<S, f32, Self, R>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::sigmoid_gate(value, gate)
+    }
+}
+
+impl ReluKernel for Cuda {
+    fn relu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::relu(x)
+    }
+}
+
+impl BatchNormKernel for Cuda {
+    fn batch_norm_train<S: Rows, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        scale: &Tensor<(S::Last,), f32, Self>,
+        shift: &Tensor<(S::Last,), f32, Self>,
+        eps: f32,
+    ) -> Result<(Tensor<S, f32, Self, T>, BatchStatistics<S::Last, Self>), OpError> {
+        composed::batch_norm_train(x, scale, shift, eps)
+    }
+
+    fn batch_norm_eval<S: Rows, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        scale: &Tensor<(S::Last,), f32, Self>,
+        shift: &Tensor<(S::Last,), f32, Self>,
+        statistics: &BatchStatistics<S::Last, Self>,
+        eps: f32,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::batch_norm_eval(x, scale, shift, statistics, eps)
+    }
+}
+
+impl ConcatKernel for Cuda {
+    fn concat<B: Dim, E: Dim, W: Dim, T: Tape<f32, Self> + Merge<T>>(
+        parts: Vec<Tensor<(B, E), f32, Self, T>>,
+        width: W,
+    ) -> Result<Tensor<(B, W), f32, Self, T>, OpError> {
+        composed::concat(parts, width)
+    }
+}
+
+impl RowDistanceKernel for Cuda {
+    fn row_squared_distance<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        a: Tensor<(B, E), f32, Self, T>,
+        b: Tensor<(B, E), f32, Self, R>,
+    ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
+        composed::row_squared_distance(a, b)
+    }
+
+    fn row_cosine<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        a: Tensor<(B, E), f32, Self, T>,
+        b: Tensor<(B, E), f32, Self, R>,
+        eps: f32,
+    ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
+        composed::row_cosine(a, b, eps)
+    }
+}
+
+impl HingeKernel for Cuda {
+    fn hinge<B: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        margin: &Tensor<(B,), f32, Self>,
+        small: Tensor<(B,), f32, Self, T>,
+        large: Tensor<(B,), f32, Self, R>,
+    ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
+        composed::hinge(margin, small, large)
+    }
+}
+
+impl SgdKernel for Cuda {
+    fn sgd_momentum<S: Shape>(
+        parameter: &mut Tensor<S, f32, Self>,
+        gradients: &mut Gradients<f32, Self>,
+        velocity: &mut Tensor<S, f32, Self>,
+        learning_rate: f32,
+        momentum: f32,
+    ) -> Result<(), OpError> {
+        composed::sgd_momentum(parameter, gradients, velocity, learning_rate, momentum)
+    }
+}

@@ -1,0 +1,39 @@
+use std::fmt::Debug;
+
+/// What can go wrong in a differentiable operation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpError {
+    /// Two run-time sizes disagree (sizes known at compile time cannot).
+    #[error("{op}: {what} is {got}, expected {expected}")]
+    Shape {
+        /// The operation.
+        op: &'static str,
+        /// Which size.
+        what: &'static str,
+        /// The size the other operand asks for.
+        expected: usize,
+        /// The size that was given.
+        got: usize,
+    },
+    /// The operation has no value for this input.
+    #[error("{op}: {reason}")]
+    Undefined {
+        /// The operation.
+        op: &'static str,
+        /// Why there is no value.
+        reason: &'static str,
+    },
+    /// The device failed (out of memory, a failed kernel launch).
+    #[error("device: {0}")]
+    Device(String),
+}
+
+/// Wraps a device's own error.
+pub(crate) fn device_error(error: impl Debug) -> OpError {
+    OpError::Device(format!("{error:?}"))
+}
+
+/// Refuses a size that is not the expected one.
+pub(crate) fn check_size(op: &'static str, what: &'static str, expected: usize, got: usize) -> Result<(), OpError> {
+    if expected == got { Ok(()) } else { Err(OpError::Shape { op, what, expected, got }) }
+}

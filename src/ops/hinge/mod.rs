@@ -1,0 +1,37 @@
+mod composed;
+mod cpu;
+
+pub use composed::hinge as composed;
+
+use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tape, Tensor};
+
+use super::{OpError, check_size};
+
+/// Devices that can compute [`hinge`].
+pub trait HingeKernel: Storage<f32> {
+    /// See [`hinge`].
+    fn hinge<B: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        margin: &Tensor<(B,), f32, Self>,
+        small: Tensor<(B,), f32, Self, T>,
+        large: Tensor<(B,), f32, Self, R>,
+    ) -> Result<Tensor<(B,), f32, Self, T>, OpError>;
+}
+
+/// Hinge terms `yᵢ = max(0, (marginᵢ + smallᵢ) − largeᵢ)`: zero once `large` exceeds `small` by the margin.
+///
+/// The gradient at exactly 0 is 0, and the margin is a constant.
+///
+/// # Shapes
+/// All `(B,)`.
+///
+/// # Errors
+/// [`OpError::Shape`] when run-time sizes disagree.
+pub fn hinge<B: Dim, D: HingeKernel, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
+    margin: &Tensor<(B,), f32, D>,
+    small: Tensor<(B,), f32, D, T>,
+    large: Tensor<(B,), f32, D, R>,
+) -> Result<Tensor<(B,), f32, D, T>, OpError> {
+    check_size("hinge", "margins", small.shape().0.size(), margin.shape().0.size())?;
+    check_size("hinge", "values", small.shape().0.size(), large.shape().0.size())?;
+    D::hinge(margin, small, large)
+}

@@ -1,0 +1,37 @@
+mod composed;
+mod cpu;
+
+pub use composed::l2_normalize as composed;
+
+use dfdx::prelude::{Storage, Tape, Tensor};
+
+use super::{OpError, Rows};
+
+/// Smallest norm divided by: PyTorch's `normalize` default, used by every family here.
+pub const NORM_EPS: f32 = 1e-12;
+
+/// Devices that can compute [`l2_normalize`].
+pub trait L2NormalizeKernel: Storage<f32> {
+    /// See [`l2_normalize`].
+    fn l2_normalize<S: Rows, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        eps: f32,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError>;
+}
+
+/// Scales every row to unit length: `y = x / max(‖x‖₂, eps)`.
+///
+/// The norm is clamped, not shifted: a zero row stays zero, and its gradient is `grad / eps`. (dfdx's own `normalize`
+/// is another operation: it standardises to zero mean and unit variance.)
+///
+/// # Shapes
+/// `(.., D)` to `(.., D)`.
+///
+/// # Errors
+/// [`OpError::Device`] only.
+pub fn l2_normalize<S: Rows, D: L2NormalizeKernel, T: Tape<f32, D>>(
+    x: Tensor<S, f32, D, T>,
+    eps: f32,
+) -> Result<Tensor<S, f32, D, T>, OpError> {
+    D::l2_normalize(x, eps)
+}

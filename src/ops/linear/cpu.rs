@@ -1,0 +1,44 @@
+use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor};
+
+use super::LinearKernel;
+use crate::ops::gemm::{Operand, gemm};
+use crate::ops::parallel::{add_column_sums, for_rows};
+use crate::ops::record::record;
+use crate::ops::view::view;
+use crate::ops::{OpError, Rows, device_error};
+
+impl LinearKernel for Cpu {
+    fn linear<S: Rows, O: Dim, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        weight: &Tensor<(O, S::Last), f32, Self>,
+        bias: Option<&Tensor<(O,), f32, Self>>,
+    ) -> Result<Tensor<S::With<O>, f32, Self, T>, OpError> {
+        let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
+        let (weight, bias) = (weight.clone(), bias.cloned());
+        let (rows, inputs, outputs) = (x.shape().rows(), x.shape().last().size(), weight.shape().0);
+        let shape = x.shape().with(outputs);
+        let outputs = outputs.size();
+
+        let mut y = vec![0.0; rows * outputs];
+        if let Some(bias) = &bias {
+            let bias = view(bias);
+            for_rows(&mut y, outputs, |_, row| row.copy_from_slice(bias));
+        }
+        let a = Operand::new(view(&x), rows, inputs);
+        let w = Operand::new(view(&weight), outputs, inputs);
+        gemm(a, w.t(), &mut y, bias.is_some());
+
+        let device = x.device().clone();
+        record(&device, y, shape, tape, move |grad, grads| {
+            let gy = Operand::new(grad, rows, outputs);
+            let w = Operand::new(view(&weight), outputs, inputs);
+            let a = Operand::new(view(&x), rows, inputs);
+            gemm(gy, w, grads.get_or_alloc_mut(&x)?, true);
+            gemm(gy.t(), a, grads.get_or_alloc_mut(&weight)?, true);
+            if let Some(bias) = &bias {
+                add_column_sums(grad, grads.get_or_alloc_mut(bias)?);
+            }
+            Ok(())
+        })
+    }
+}

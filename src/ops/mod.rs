@@ -1,0 +1,72 @@
+//! Differentiable operations on dfdx tensors that dfdx 0.13 lacks or does slowly.
+//!
+//! Every operation is one function, generic over the device. A folder has a fused CPU kernel (`cpu.rs`) and the same
+//! operation composed of dfdx's own (`composed.rs`), which is what CUDA runs and what the tests compare with.
+//! Operations are deterministic: the same bits for any number of threads.
+
+mod batch_norm;
+mod concat;
+#[cfg(feature = "cuda")]
+mod cuda;
+mod error;
+mod gemm;
+mod hinge;
+mod l2_normalize;
+mod linear;
+mod math;
+mod parallel;
+mod record;
+mod relu;
+mod row_distance;
+mod rows;
+mod sgd;
+mod sigmoid_gate;
+mod transfer;
+mod view;
+
+pub use batch_norm::{BatchNormKernel, BatchStatistics, batch_norm_eval, batch_norm_train};
+pub use concat::{ConcatKernel, concat};
+pub use error::OpError;
+pub use hinge::{HingeKernel, hinge};
+pub use l2_normalize::{L2NormalizeKernel, NORM_EPS, l2_normalize};
+pub use linear::{LinearKernel, linear};
+pub use relu::{ReluKernel, relu};
+pub use row_distance::{RowDistanceKernel, row_cosine, row_squared_distance};
+pub use rows::Rows;
+pub use sgd::{SgdKernel, sgd_momentum};
+pub use sigmoid_gate::{SigmoidGateKernel, sigmoid_gate};
+pub use transfer::{to_tensor, to_vec};
+
+pub(crate) use error::{check_size, device_error};
+
+/// A device on which every operation of this module runs.
+///
+/// Implemented by `Cpu` and, with the feature `cuda`, by `Cuda`.
+pub trait OpsDevice:
+    dfdx::prelude::Device<f32>
+    + BatchNormKernel
+    + ConcatKernel
+    + HingeKernel
+    + L2NormalizeKernel
+    + LinearKernel
+    + ReluKernel
+    + RowDistanceKernel
+    + SgdKernel
+    + SigmoidGateKernel
+{
+}
+
+impl OpsDevice for dfdx::prelude::Cpu {}
+
+/// The same operations composed of dfdx's own, on any device: the reference that the fused kernels are tested against.
+pub mod composed {
+    pub use super::batch_norm::{composed_eval as batch_norm_eval, composed_train as batch_norm_train};
+    pub use super::concat::composed as concat;
+    pub use super::hinge::composed as hinge;
+    pub use super::l2_normalize::composed as l2_normalize;
+    pub use super::linear::composed as linear;
+    pub use super::relu::composed as relu;
+    pub use super::row_distance::{composed_cosine as row_cosine, composed_squared_distance as row_squared_distance};
+    pub use super::sgd::composed as sgd_momentum;
+    pub use super::sigmoid_gate::composed as sigmoid_gate;
+}

@@ -1,0 +1,60 @@
+//! Row loops that use every thread when there is enough work, with the same result for any number of threads.
+
+use rayon::prelude::*;
+
+/// Values below which a loop stays on the calling thread.
+const PARALLEL_ABOVE: usize = 1 << 15;
+
+/// Rows per task: fixed by the sizes alone, so that results never depend on the number of threads.
+fn rows_per_task(width: usize) -> usize {
+    (PARALLEL_ABOVE / 4 / width.max(1)).max(1)
+}
+
+/// Calls `f(first_row, block)` on blocks of whole rows of `out`.
+pub(crate) fn for_row_blocks(out: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
+    if out.is_empty() {
+        return;
+    }
+    let width = width.max(1);
+    let rows = rows_per_task(width);
+    if out.len() <= PARALLEL_ABOVE {
+        f(0, out);
+    } else {
+        out.par_chunks_mut(rows * width).enumerate().for_each(|(i, block)| f(i * rows, block));
+    }
+}
+
+/// Calls `f(i, row)` for every row of `out`.
+pub(crate) fn for_rows(out: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
+    let width = width.max(1);
+    for_row_blocks(out, width, |first, block| {
+        for (i, row) in block.chunks_exact_mut(width).enumerate() {
+            f(first + i, row);
+        }
+    });
+}
+
+/// Calls `f(offset, block)` on blocks of `out` that need not be whole rows.
+pub(crate) fn for_blocks(out: &mut [f32], f: impl Fn(usize, &mut [f32]) + Sync) {
+    for_row_blocks(out, 1, f);
+}
+
+/// Adds every row of `x` (width `out.len()`) to `out`.
+pub(crate) fn add_column_sums(x: &[f32], out: &mut [f32]) {
+    for row in x.chunks_exact(out.len().max(1)) {
+        out.iter_mut().zip(row).for_each(|(o, v)| *o += v);
+    }
+}
+
+/// Dot product in eight interleaved partial sums (fixed order, vectorises).
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 8];
+    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
+    let tail: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in a8.zip(b8) {
+        for l in 0..8 {
+            lanes[l] += x[l] * y[l];
+        }
+    }
+    lanes.iter().sum::<f32>() + tail
+}

@@ -1,0 +1,91 @@
+use dfdx::prelude::{Cpu, Dim, HasShape, Merge, ReshapeTo, SplitTape, Tape, Tensor};
+
+use super::RowDistanceKernel;
+use crate::ops::parallel::{dot, for_rows};
+use crate::ops::record::record;
+use crate::ops::view::view;
+use crate::ops::{OpError, device_error};
+
+fn row(data: &[f32], i: usize, width: usize) -> &[f32] {
+    &data[i * width..][..width]
+}
+
+fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 8];
+    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
+    let tail: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(x, y)| (x - y) * (x - y)).sum();
+    for (x, y) in a8.zip(b8) {
+        for l in 0..8 {
+            lanes[l] += (x[l] - y[l]) * (x[l] - y[l]);
+        }
+    }
+    lanes.iter().sum::<f32>() + tail
+}
+
+/// Cosine of two rows with the inverse norms it was made of.
+fn cosine(a: &[f32], b: &[f32], eps: f32) -> (f32, f32, f32) {
+    let (inv_a, inv_b) = (1.0 / (dot(a, a) + eps).sqrt(), 1.0 / (dot(b, b) + eps).sqrt());
+    (dot(a, b) * inv_a * inv_b, inv_a, inv_b)
+}
+
+impl RowDistanceKernel for Cpu {
+    fn row_squared_distance<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        a: Tensor<(B, E), f32, Self, T>,
+        b: Tensor<(B, E), f32, Self, R>,
+    ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
+        let (a, tape) = a.try_contiguous().map_err(device_error)?.split_tape();
+        let (b, b_tape) = b.try_contiguous().map_err(device_error)?.split_tape();
+        let (rows, width) = (a.shape().0, a.shape().1.size());
+        let mut y = vec![0.0; rows.size()];
+        for_rows(&mut y, 1, |i, y| y[0] = squared_distance(row(view(&a), i, width), row(view(&b), i, width)));
+
+        let device = a.device().clone();
+        record(&device, y, (rows,), tape.merge(b_tape), move |grad, grads| {
+            let (a_data, b_data) = (view(&a), view(&b));
+            for_rows(grads.get_or_alloc_mut(&a)?, width, |i, ga| {
+                for ((ga, a), b) in ga.iter_mut().zip(row(a_data, i, width)).zip(row(b_data, i, width)) {
+                    *ga += 2.0 * grad[i] * (a - b);
+                }
+            });
+            for_rows(grads.get_or_alloc_mut(&b)?, width, |i, gb| {
+                for ((gb, a), b) in gb.iter_mut().zip(row(a_data, i, width)).zip(row(b_data, i, width)) {
+                    *gb += 2.0 * grad[i] * (b - a);
+                }
+            });
+            Ok(())
+        })
+    }
+
+    fn row_cosine<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        a: Tensor<(B, E), f32, Self, T>,
+        b: Tensor<(B, E), f32, Self, R>,
+        eps: f32,
+    ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
+        let (a, tape) = a.try_contiguous().map_err(device_error)?.split_tape();
+        let (b, b_tape) = b.try_contiguous().map_err(device_error)?.split_tape();
+        let (rows, width) = (a.shape().0, a.shape().1.size());
+        let mut y = vec![0.0; rows.size()];
+        for_rows(&mut y, 1, |i, y| y[0] = cosine(row(view(&a), i, width), row(view(&b), i, width), eps).0);
+
+        let device = a.device().clone();
+        record(&device, y, (rows,), tape.merge(b_tape), move |grad, grads| {
+            let (a_data, b_data) = (view(&a), view(&b));
+            // ∂cos/∂a = b inv_a inv_b − a cos inv_a²
+            for_rows(grads.get_or_alloc_mut(&a)?, width, |i, ga| {
+                let (a, b) = (row(a_data, i, width), row(b_data, i, width));
+                let (cos, inv_a, inv_b) = cosine(a, b, eps);
+                for ((ga, a), b) in ga.iter_mut().zip(a).zip(b) {
+                    *ga += grad[i] * inv_a * (b * inv_b - a * cos * inv_a);
+                }
+            });
+            for_rows(grads.get_or_alloc_mut(&b)?, width, |i, gb| {
+                let (a, b) = (row(a_data, i, width), row(b_data, i, width));
+                let (cos, inv_a, inv_b) = cosine(a, b, eps);
+                for ((gb, a), b) in gb.iter_mut().zip(a).zip(b) {
+                    *gb += grad[i] * inv_b * (a * inv_a - b * cos * inv_b);
+                }
+            });
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,40 @@
+mod composed;
+mod cpu;
+
+pub use composed::sgd_momentum as composed;
+
+use dfdx::prelude::{Device, Gradients, Shape, Tensor};
+
+use super::OpError;
+
+/// Devices that can apply [`sgd_momentum`].
+pub trait SgdKernel: Device<f32> {
+    /// See [`sgd_momentum`].
+    fn sgd_momentum<S: Shape>(
+        parameter: &mut Tensor<S, f32, Self>,
+        gradients: &mut Gradients<f32, Self>,
+        velocity: &mut Tensor<S, f32, Self>,
+        learning_rate: f32,
+        momentum: f32,
+    ) -> Result<(), OpError>;
+}
+
+/// One step of stochastic gradient descent with momentum, as PyTorch defines it (dampening 0, no Nesterov):
+/// `v ← momentum · v + g`, `θ ← θ − learning_rate · v`.
+///
+/// A parameter without a gradient counts as having a zero gradient.
+///
+/// # Shapes
+/// `parameter` and `velocity` agree.
+///
+/// # Errors
+/// [`OpError::Device`] only.
+pub fn sgd_momentum<S: Shape, D: SgdKernel>(
+    parameter: &mut Tensor<S, f32, D>,
+    gradients: &mut Gradients<f32, D>,
+    velocity: &mut Tensor<S, f32, D>,
+    learning_rate: f32,
+    momentum: f32,
+) -> Result<(), OpError> {
+    D::sgd_momentum(parameter, gradients, velocity, learning_rate, momentum)
+}

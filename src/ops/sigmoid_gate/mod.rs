@@ -1,0 +1,34 @@
+mod composed;
+mod cpu;
+
+pub use composed::sigmoid_gate as composed;
+
+use dfdx::prelude::{HasShape, Merge, Shape, Storage, Tape, Tensor};
+
+use super::{OpError, check_size};
+
+/// Devices that can compute [`sigmoid_gate`].
+pub trait SigmoidGateKernel: Storage<f32> {
+    /// See [`sigmoid_gate`].
+    fn sigmoid_gate<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        value: Tensor<S, f32, Self, T>,
+        gate: Tensor<S, f32, Self, R>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError>;
+}
+
+/// Gates values elementwise: `y = value ⊙ σ(gate)` (a gated linear unit whose halves are given apart).
+///
+/// # Shapes
+/// `value`, `gate` and result: the same shape.
+///
+/// # Errors
+/// [`OpError::Shape`] when run-time sizes disagree.
+pub fn sigmoid_gate<S: Shape, D: SigmoidGateKernel, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
+    value: Tensor<S, f32, D, T>,
+    gate: Tensor<S, f32, D, R>,
+) -> Result<Tensor<S, f32, D, T>, OpError> {
+    for (v, g) in value.shape().concrete().into_iter().zip(gate.shape().concrete()) {
+        check_size("sigmoid gate", "size of the gate", v, g)?;
+    }
+    D::sigmoid_gate(value, gate)
+}

@@ -1,0 +1,29 @@
+use dfdx::prelude::{Device, HasShape, ReshapeTo, Shape, Tensor};
+
+use super::{OpError, check_size, device_error};
+
+/// Copies a tensor's values to the host in row-major order.
+///
+/// # Errors
+/// [`OpError::Device`] only.
+pub fn to_vec<S: Shape, D: Device<f32>>(tensor: &Tensor<S, f32, D>) -> Result<Vec<f32>, OpError> {
+    let tensor = tensor.clone().try_contiguous().map_err(device_error)?;
+    let mut values = vec![0.0; tensor.shape().num_elements()];
+    if !values.is_empty() {
+        tensor.copy_into(&mut values);
+    }
+    Ok(values)
+}
+
+/// Moves values in row-major order to a device.
+///
+/// # Errors
+/// [`OpError::Shape`] when the number of values is not that of the shape.
+pub fn to_tensor<S: Shape, D: Device<f32>>(
+    device: &D,
+    values: Vec<f32>,
+    shape: S,
+) -> Result<Tensor<S, f32, D>, OpError> {
+    check_size("tensor", "number of values", shape.num_elements(), values.len())?;
+    device.try_tensor_from_vec(values, shape).map_err(device_error)
+}
