@@ -10,3 +10,4 @@ pub mod ops;
 pub mod relevance;
 pub mod similarity;
 pub mod space;
+pub mod train;

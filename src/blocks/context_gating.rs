@@ -11,7 +11,7 @@ pub struct ContextGatingConfig<E: Dim> {
     pub width: E,
 }
 
-/// Context gating, `y = x ⊙ σ(W x + b)` (Miech et al. 2017, "Learnable pooling with context gating", eq. 2).
+/// Context gating, `y = x ⊙ σ(W x + b)` (Miech, Laptev & Sivic 2017, "Learnable pooling with Context Gating for video classification").
 ///
 /// The published code builds a batch norm beside the gate and never applies it; it is kept, unused, because it stands in
 /// the authors' checkpoints and in their parameter counts.

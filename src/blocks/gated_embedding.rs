@@ -13,8 +13,8 @@ pub struct GatedEmbeddingConfig<I: Dim, E: Dim> {
     pub embedding: E,
 }
 
-/// Gated embedding unit (Miech et al. 2018, "Learning a text-video embedding from incomplete and heterogeneous data",
-/// eqs. 1-3): linear projection, context gating, L2 normalisation.
+/// Gated embedding unit (Miech, Laptev & Sivic 2018, "Learning a Text-Video Embedding from Incomplete and Heterogeneous
+/// Data", section 3): linear projection, context gating, L2 normalisation.
 #[derive(Debug, Clone)]
 pub struct GatedEmbedding<I: Dim, E: Dim, D: OpsDevice> {
     /// Projection.

@@ -26,8 +26,8 @@ pub enum Distance {
 /// cosine              max(0, mᵢ + cos(xᵢ, nᵢ) − cos(xᵢ, pᵢ))
 /// ```
 ///
-/// With `mᵢ` fixed this is the loss of JPoSE (Wray et al. 2019, eq. 3); with `mᵢ = 1 − relevance(xᵢ, nᵢ)` it is the
-/// relevance-based margin (Falcon et al. 2022, eq. 4). The margin is a constant, and the gradient where a term is
+/// With `mᵢ` fixed this is the loss of JPoSE (Wray et al. 2019); with `mᵢ = 1 − relevance(xᵢ, nᵢ)` it is the
+/// relevance-based margin (Falcon et al. 2022). The margin is a constant, and the gradient where a term is
 /// exactly 0 is 0. The published cosine variant builds a B x B matrix and reads its diagonal: the same values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TripletLoss {

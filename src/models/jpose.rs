@@ -1,6 +1,6 @@
 //! JPoSE: Joint Part-of-Speech Embeddings, one [`Mmen`] per part of speech and a combined action space.
 //!
-//! Wray et al., "Fine-Grained Action Retrieval Through Multiple Parts-of-Speech Embeddings", ICCV 2019, section 3.2;
+//! Wray et al., "Fine-Grained Action Retrieval Through Multiple Parts-of-Speech Embeddings", ICCV 2019;
 //! trained with the relevance-based margin of Falcon et al., "Relevance-based Margin for Contrastively-trained
 //! Video Retrieval Models", ICMR 2022.
 

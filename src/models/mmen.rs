@@ -1,6 +1,6 @@
 //! MMEN: Mixture of Modality Embedding Networks, the two-tower gated-embedding model.
 //!
-//! Wray et al., "Fine-Grained Action Retrieval Through Multiple Parts-of-Speech Embeddings", ICCV 2019, section 3.1.
+//! Wray et al., "Fine-Grained Action Retrieval Through Multiple Parts-of-Speech Embeddings", ICCV 2019.
 
 use std::marker::PhantomData;
 

@@ -104,7 +104,7 @@ impl SgdKernel for Cuda {
     fn sgd_momentum<S: Shape>(
         parameter: &mut Tensor<S, f32, Self>,
         gradients: &mut Gradients<f32, Self>,
-        velocity: &mut Tensor<S, f32, Self>,
+        velocity: &mut Tensor<(usize,), f32, Self>,
         learning_rate: f32,
         momentum: f32,
     ) -> Result<(), OpError> {

@@ -1,4 +1,4 @@
-use dfdx::prelude::{Device, Gradients, Shape, Tensor, TryAdd, TryMul, TrySub};
+use dfdx::prelude::{Device, Gradients, HasShape, ReshapeTo, Shape, Tensor, TryAdd, TryMul, TrySub};
 
 use crate::ops::{OpError, device_error};
 
@@ -7,15 +7,17 @@ use crate::ops::{OpError, device_error};
 pub fn sgd_momentum<S: Shape, D: Device<f32>>(
     parameter: &mut Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
-    velocity: &mut Tensor<S, f32, D>,
+    velocity: &mut Tensor<(usize,), f32, D>,
     learning_rate: f32,
     momentum: f32,
 ) -> Result<(), OpError> {
     let mut step = || -> Result<(), D::Err> {
         gradients.try_alloc_for(&*parameter)?;
-        let grad = gradients.get(&*parameter);
+        let shape = *parameter.shape();
+        let grad = gradients.get(&*parameter).try_reshape_like(velocity.shape())?;
         *velocity = velocity.clone().try_mul(momentum)?.try_add(grad)?;
-        *parameter = parameter.clone().try_sub(velocity.clone().try_mul(learning_rate)?)?;
+        let step = velocity.clone().try_mul(learning_rate)?.try_reshape_like(&shape)?;
+        *parameter = parameter.clone().try_sub(step)?;
         Ok(())
     };
     step().map_err(device_error)

@@ -3,9 +3,9 @@ mod cpu;
 
 pub use composed::sgd_momentum as composed;
 
-use dfdx::prelude::{Device, Gradients, Shape, Tensor};
+use dfdx::prelude::{Device, Gradients, HasShape, Shape, Tensor};
 
-use super::OpError;
+use super::{OpError, check_size};
 
 /// Devices that can apply [`sgd_momentum`].
 pub trait SgdKernel: Device<f32> {
@@ -13,7 +13,7 @@ pub trait SgdKernel: Device<f32> {
     fn sgd_momentum<S: Shape>(
         parameter: &mut Tensor<S, f32, Self>,
         gradients: &mut Gradients<f32, Self>,
-        velocity: &mut Tensor<S, f32, Self>,
+        velocity: &mut Tensor<(usize,), f32, Self>,
         learning_rate: f32,
         momentum: f32,
     ) -> Result<(), OpError>;
@@ -25,16 +25,17 @@ pub trait SgdKernel: Device<f32> {
 /// A parameter without a gradient counts as having a zero gradient.
 ///
 /// # Shapes
-/// `parameter` and `velocity` agree.
+/// `parameter`: any; `velocity`: its values in row-major order.
 ///
 /// # Errors
-/// [`OpError::Device`] only.
+/// [`OpError::Shape`] when the number of values differs.
 pub fn sgd_momentum<S: Shape, D: SgdKernel>(
     parameter: &mut Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
-    velocity: &mut Tensor<S, f32, D>,
+    velocity: &mut Tensor<(usize,), f32, D>,
     learning_rate: f32,
     momentum: f32,
 ) -> Result<(), OpError> {
+    check_size("sgd", "velocity", parameter.shape().num_elements(), velocity.shape().0)?;
     D::sgd_momentum(parameter, gradients, velocity, learning_rate, momentum)
 }

@@ -1,0 +1,15 @@
+//! Training: optimizers, the loop, checkpoints, seeds, logs. Models, losses and data are known through traits alone.
+
+mod checkpoint;
+mod fit;
+mod metrics_log;
+mod optim;
+mod seed;
+mod state_dict;
+
+pub use checkpoint::{Checkpoint, CheckpointError, Progress, write_atomically};
+pub use fit::{Fit, FitError, Observer, Step, Task};
+pub use metrics_log::MetricsLog;
+pub use optim::{ParameterGroup, Sgd, SgdConfig};
+pub use seed::{Purpose, rng};
+pub use state_dict::{LoadReport, StateDict, StateTensor, StateValues, load, state_dict};
