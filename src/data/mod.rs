@@ -1,1 +1,2 @@
 //! Readers of users' files, datasets, samplers and batches.
+pub mod sampling;
