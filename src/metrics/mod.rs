@@ -105,6 +105,14 @@ pub enum MetricError {
         /// Direction without queries.
         direction: Direction,
     },
+    /// Relevances so large that their gains or sums leave the range of f64.
+    #[error("the relevances of query {query} ({direction}) are too large to sum")]
+    Overflow {
+        /// Whether the query is a row or a column.
+        direction: Direction,
+        /// Its index.
+        query: usize,
+    },
     /// The threshold of binary relevance must be positive and finite.
     #[error("relevance threshold {threshold} is not a positive finite number")]
     Threshold {
