@@ -1,1 +1,210 @@
-//! Retrieval metrics over plain row-major matrices.
+//! Retrieval metrics over plain row-major matrices, so that any framework's scores can be evaluated.
+//!
+//! - [`graded`]: nDCG and mean average precision against graded relevance (EPIC-Kitchens-100 and its like).
+//! - [`rank`]: recall at k, median and mean rank against lists of ground truths.
+//!
+//! All of them take ONE matrix of similarities, rows by columns (in video-text retrieval: videos by texts), larger meaning more alike, in
+//! f32 or f64, and evaluate both directions from it. Sums are taken in f64. Results do not depend on the number of threads.
+//!
+//! Where published programs differ from each other or from the textbook, the choice is an enum. `Default` gives the sound variants, the
+//! `as_published` constructors those of the published programs.
+
+pub mod graded;
+mod order;
+pub mod rank;
+mod score;
+
+use rayon::prelude::*;
+
+use crate::matrix::MatrixView;
+use crate::relevance::RelevanceError;
+pub use score::Score;
+
+/// What becomes of items with equal similarity to a query (0 and -0 are equal).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TiePolicy {
+    /// The expected value over all orders of the tied items (McSherry & Najork, *Computing Information Retrieval Performance Measures
+    /// Efficiently in the Presence of Tied Scores*, ECIR 2008), in closed form. Says nothing better about a system than it knows.
+    #[default]
+    Average,
+    /// Tied items by ascending index, as a stable sort of the negated scores leaves them.
+    Ascending,
+    /// Tied items by descending index, as the reverse of a stable ascending sort leaves them.
+    Descending,
+    /// Tied items by falling relevance: the upper bound of nDCG, of average precision with binary relevance, and of recall.
+    Optimistic,
+    /// Tied items by rising relevance: the lower bound of the same.
+    Pessimistic,
+}
+
+/// What becomes of a query without any relevant item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum EmptyPolicy {
+    /// It scores 0 and stays in the mean, as published.
+    Zero,
+    /// It is left out of the mean.
+    #[default]
+    Skip,
+    /// It is an error.
+    Error,
+}
+
+/// Direction of retrieval through one matrix of similarities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Rows are queries, columns are items: video to text.
+    Rows,
+    /// Columns are queries, rows are items: text to video.
+    Columns,
+}
+
+impl std::fmt::Display for Direction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Rows => "row",
+            Self::Columns => "column",
+        })
+    }
+}
+
+/// Why a metric has no value.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum MetricError {
+    /// A similarity is NaN or infinite.
+    #[error("similarity at row {row}, column {column} is {value}, not a finite number")]
+    NonFinite {
+        /// Row.
+        row: usize,
+        /// Column.
+        column: usize,
+        /// The value found.
+        value: f64,
+    },
+    /// Similarity and relevance have different shapes.
+    #[error("similarity is {}x{}, relevance {}x{}", .similarity.0, .similarity.1, .relevance.0, .relevance.1)]
+    Shape {
+        /// Rows and columns of the similarity matrix.
+        similarity: (usize, usize),
+        /// Rows and columns of the relevance matrix.
+        relevance: (usize, usize),
+    },
+    /// The relevance matrix is malformed.
+    #[error(transparent)]
+    Relevance(#[from] RelevanceError),
+    /// A query without relevant items, under [`EmptyPolicy::Error`].
+    #[error("query {query} ({direction}) has no relevant item")]
+    EmptyQuery {
+        /// Whether the query is a row or a column.
+        direction: Direction,
+        /// Its index.
+        query: usize,
+    },
+    /// No query is left to average over.
+    #[error("there is no {direction} query to average over")]
+    NoQueries {
+        /// Direction without queries.
+        direction: Direction,
+    },
+    /// Relevances so large that their gains or sums leave the range of f64.
+    #[error("the relevances of query {query} ({direction}) are too large to sum")]
+    Overflow {
+        /// Whether the query is a row or a column.
+        direction: Direction,
+        /// Its index.
+        query: usize,
+    },
+    /// The threshold of binary relevance must be positive and finite.
+    #[error("relevance threshold {threshold} is not a positive finite number")]
+    Threshold {
+        /// The value given.
+        threshold: f64,
+    },
+    /// As many lists of ground truths as rows are needed.
+    #[error("{lists} lists of ground truths for {rows} rows")]
+    Truths {
+        /// Lists given.
+        lists: usize,
+        /// Rows of the similarity matrix.
+        rows: usize,
+    },
+    /// A ground truth beyond the last column.
+    #[error("ground truth {column} of row {row} is out of range: there are {columns} columns")]
+    TruthOutOfRange {
+        /// Row.
+        row: usize,
+        /// Ground truth given.
+        column: usize,
+        /// Number of columns.
+        columns: usize,
+    },
+    /// Too many items for 32-bit indices.
+    #[error("{items} items: at most 2^31 are supported")]
+    TooManyItems {
+        /// Number of items.
+        items: usize,
+    },
+}
+
+/// Mean over queries with the policy for empty ones applied; `empty` is in ascending order.
+fn mean(per_query: &[f64], empty: &[usize], policy: EmptyPolicy, direction: Direction) -> Result<f64, MetricError> {
+    let counted = match (policy, empty.first()) {
+        (EmptyPolicy::Error, Some(&query)) => return Err(MetricError::EmptyQuery { direction, query }),
+        (EmptyPolicy::Skip, _) => per_query.len() - empty.len(),
+        _ => per_query.len(),
+    };
+    // Empty queries hold 0 in `per_query`, so that the sum is right under either policy.
+    if counted == 0 {
+        Err(MetricError::NoQueries { direction })
+    } else {
+        Ok(per_query.iter().sum::<f64>() / counted as f64)
+    }
+}
+
+/// The first similarity that is not finite, as an error.
+fn check_finite<S: Score>(similarity: MatrixView<'_, S>) -> Result<(), MetricError> {
+    let columns = similarity.cols();
+    let bad_row = (0..similarity.rows()).into_par_iter().position_first(|i| !S::all_finite(similarity.row(i)));
+    let Some(row) = bad_row else { return Ok(()) };
+    let at = |column: usize| similarity.row(row)[column].to_f64();
+    let column = (0..columns).find(|&j| !at(j).is_finite()).unwrap_or(0);
+    Err(MetricError::NonFinite { row, column, value: at(column) })
+}
+
+/// `f(state, query, scores)` for every query of a direction, in order.
+///
+/// Blocks of queries run in parallel, each with its own state. Columns are gathered block-wise, so that every cache line of the matrix is
+/// read once per direction and no transposed copy exists.
+fn per_query<S: Score, W, T: Send>(
+    similarity: MatrixView<'_, S>,
+    direction: Direction,
+    state: impl Fn() -> W + Sync,
+    f: impl Fn(&mut W, usize, &[S]) -> T + Sync,
+) -> Vec<T> {
+    const BLOCK: usize = 32;
+    let (rows, cols) = (similarity.rows(), similarity.cols());
+    let queries = if direction == Direction::Rows { rows } else { cols };
+    let block = |b: usize| {
+        let span = b * BLOCK..queries.min((b + 1) * BLOCK);
+        let mut state = state();
+        match direction {
+            Direction::Rows => span.map(|i| f(&mut state, i, similarity.row(i))).collect::<Vec<T>>(),
+            Direction::Columns => {
+                let gathered = gather(similarity, span.clone());
+                span.enumerate().map(|(k, j)| f(&mut state, j, &gathered[k * rows..][..rows])).collect()
+            }
+        }
+    };
+    (0..queries.div_ceil(BLOCK)).into_par_iter().map(block).collect::<Vec<_>>().into_iter().flatten().collect()
+}
+
+/// Some columns of a matrix, one after the other.
+fn gather<S: Score>(matrix: MatrixView<'_, S>, columns: std::ops::Range<usize>) -> Vec<S> {
+    let rows = matrix.rows();
+    let mut gathered = vec![S::default(); rows * columns.len()];
+    for i in 0..rows {
+        for (k, &value) in matrix.row(i)[columns.clone()].iter().enumerate() {
+            gathered[k * rows + i] = value;
+        }
+    }
+    gathered
+}

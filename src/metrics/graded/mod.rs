@@ -1,0 +1,360 @@
+//! nDCG and mean average precision against graded relevance, in both directions of retrieval.
+//!
+//! With relevances `R[i, j] >= 0` and `π` the items by falling similarity to query `i` (ranks from 1):
+//!
+//! ```text
+//! DCG_i  = Σ_{r = 1..depth} gain(R[i, π(r)]) / log2(r + 1)        nDCG_i = DCG_i / IDCG_i
+//! AP_i   = 1 / n_i Σ_{r : π(r) relevant} P_i(r) / r               n_i: number of relevant items
+//! ```
+//!
+//! `IDCG_i` is the DCG of the items by falling relevance. nDCG: Järvelin & Kekäläinen, *Cumulated Gain-Based Evaluation of IR Techniques*,
+//! TOIS 2002. Its use here, and what [`GradedOptions::as_published`] reproduces: Damen et al., *Rescaling Egocentric Vision*, IJCV 2022
+//! (EPIC-Kitchens-100, multi-instance retrieval), with relevances as in Wray et al., CVPR 2021.
+
+mod query;
+
+use super::order::Ranker;
+use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, check_finite, mean, per_query};
+use crate::matrix::MatrixView;
+use crate::relevance::{Relevance, SparseRelevance};
+use query::{Dcg, Precision};
+
+/// Gain of an item in the DCG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Gain {
+    /// The relevance itself (Järvelin & Kekäläinen 2002), as published.
+    #[default]
+    Linear,
+    /// `2^relevance - 1` (Burges et al., *Learning to Rank using Gradient Descent*, ICML 2005).
+    Exponential,
+}
+
+/// How many ranks count in DCG and ideal DCG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Depth {
+    /// All of them.
+    #[default]
+    All,
+    /// As many as the query has items of non-zero relevance, as published for EPIC-Kitchens-100.
+    Relevant,
+    /// The first k.
+    At(usize),
+}
+
+/// What average precision means when relevance is graded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ApDefinition {
+    /// The textbook's: an item is relevant or not, relevant when its relevance is at least `threshold` (which must be positive);
+    /// `P_i(r)` counts the relevant items among the first `r`.
+    Binary {
+        /// Smallest relevance that counts.
+        threshold: f64,
+    },
+    /// As published for EPIC-Kitchens-100: relevant are the items of relevance exactly 1, but `P_i(r)` sums the fractional relevances of
+    /// ALL items among the first `r`. In [0, 1] for relevances in [0, 1]. Fractionally relevant items raise it, even above full ones:
+    /// with it, [`TiePolicy::Optimistic`] and [`TiePolicy::Pessimistic`] still order ties by relevance but are not strict bounds.
+    FractionalPrecision,
+}
+
+impl Default for ApDefinition {
+    fn default() -> Self {
+        Self::Binary { threshold: 1.0 }
+    }
+}
+
+impl ApDefinition {
+    /// What an item adds to `P_i(r)`; the item is relevant when this is 1.
+    fn credit(self, relevance: f64) -> f64 {
+        match self {
+            Self::Binary { threshold } => f64::from(relevance >= threshold),
+            Self::FractionalPrecision => relevance,
+        }
+    }
+}
+
+/// Choices of [`evaluate`].
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct GradedOptions {
+    /// Gain in the DCG.
+    pub gain: Gain,
+    /// Ranks that count in the DCG.
+    pub depth: Depth,
+    /// Tied similarities in the DCG.
+    pub ndcg_ties: TiePolicy,
+    /// Definition of average precision.
+    pub ap: ApDefinition,
+    /// Tied similarities in average precision.
+    pub ap_ties: TiePolicy,
+    /// Queries without a relevant item (nDCG: all relevances 0; AP: no relevant item by its definition).
+    pub empty: EmptyPolicy,
+}
+
+impl GradedOptions {
+    /// The published evaluation of EPIC-Kitchens-100: linear gain, only the first `K_i` ranks (`K_i` items with non-zero relevance), average
+    /// precision with fractional precision, empty queries score 0. The published programs sort ascending and reverse for nDCG, and sort the
+    /// negated scores for mAP: with stable sorts, nDCG ranks ties by descending index and mAP by ascending index.
+    pub fn as_published() -> Self {
+        Self {
+            gain: Gain::Linear,
+            depth: Depth::Relevant,
+            ndcg_ties: TiePolicy::Descending,
+            ap: ApDefinition::FractionalPrecision,
+            ap_ties: TiePolicy::Ascending,
+            empty: EmptyPolicy::Zero,
+        }
+    }
+}
+
+/// A metric per query, and its mean.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PerQuery {
+    /// Value of every query; 0 for the empty ones.
+    pub values: Vec<f64>,
+    /// Queries without a relevant item, in ascending order.
+    pub empty: Vec<usize>,
+    /// Mean, with the [`EmptyPolicy`] applied.
+    pub mean: f64,
+}
+
+/// Both metrics in one direction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GradedScores {
+    /// nDCG.
+    pub ndcg: PerQuery,
+    /// Average precision; its mean is the mAP.
+    pub ap: PerQuery,
+    /// DCG of every query.
+    pub dcg: Vec<f64>,
+    /// Ideal DCG of every query.
+    pub idcg: Vec<f64>,
+    /// Number of items with non-zero relevance of every query (`K_i`).
+    pub relevant: Vec<usize>,
+}
+
+/// Both metrics in both directions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GradedReport {
+    /// Rows as queries: video to text.
+    pub v2t: GradedScores,
+    /// Columns as queries: text to video.
+    pub t2v: GradedScores,
+}
+
+impl GradedReport {
+    /// nDCG, mean of the two directions.
+    pub fn ndcg_avg(&self) -> f64 {
+        0.5 * (self.v2t.ndcg.mean + self.t2v.ndcg.mean)
+    }
+
+    /// mAP, mean of the two directions.
+    pub fn map_avg(&self) -> f64 {
+        0.5 * (self.v2t.ap.mean + self.t2v.ap.mean)
+    }
+}
+
+/// nDCG and mAP in both directions.
+///
+/// # Shapes
+/// `similarity`: X x Y, larger is more alike; `relevance`: X x Y, dense or sparse.
+///
+/// # Errors
+/// [`MetricError`]: shapes that differ, similarities that are not finite (the first one is named), negative or immense relevances, queries
+/// without relevant items where the options forbid them or where none is left.
+pub fn evaluate<S: Score, R: Relevance>(
+    similarity: MatrixView<'_, S>,
+    relevance: &R,
+    options: &GradedOptions,
+) -> Result<GradedReport, MetricError> {
+    let relevance = relevance.sparse()?;
+    check(similarity, &relevance, options)?;
+    Ok(GradedReport {
+        v2t: direction(similarity, &relevance, Direction::Rows, options)?,
+        t2v: direction(similarity, &relevance.transpose(), Direction::Columns, options)?,
+    })
+}
+
+/// nDCG and mAP with the rows as queries only.
+///
+/// # Shapes
+/// `similarity`: queries x items; `relevance`: the same, dense or sparse.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_rows<S: Score, R: Relevance>(
+    similarity: MatrixView<'_, S>,
+    relevance: &R,
+    options: &GradedOptions,
+) -> Result<GradedScores, MetricError> {
+    let relevance = relevance.sparse()?;
+    check(similarity, &relevance, options)?;
+    direction(similarity, &relevance, Direction::Rows, options)
+}
+
+fn check<S: Score>(
+    similarity: MatrixView<'_, S>,
+    relevance: &SparseRelevance,
+    options: &GradedOptions,
+) -> Result<(), MetricError> {
+    let (rows, cols) = (similarity.rows(), similarity.cols());
+    if (relevance.rows(), relevance.cols()) != (rows, cols) {
+        return Err(MetricError::Shape { similarity: (rows, cols), relevance: (relevance.rows(), relevance.cols()) });
+    }
+    if rows.max(cols) > 1 << 31 {
+        return Err(MetricError::TooManyItems { items: rows.max(cols) });
+    }
+    match options.ap {
+        ApDefinition::Binary { threshold } if !(threshold.is_finite() && threshold > 0.0) => {
+            return Err(MetricError::Threshold { threshold });
+        }
+        _ => {}
+    }
+    check_finite(similarity)
+}
+
+/// `relevance`: queries x items, so for [`Direction::Columns`] the transpose of the one that goes with `similarity`.
+fn direction<S: Score>(
+    similarity: MatrixView<'_, S>,
+    relevance: &SparseRelevance,
+    direction: Direction,
+    options: &GradedOptions,
+) -> Result<GradedScores, MetricError> {
+    let items = relevance.cols();
+    // log2(r + 1) for the ranks r = 1, 2, ..
+    let logs: Vec<f64> = (2..items + 2).map(|r| (r as f64).log2()).collect();
+    let state = || (Ranker::new(items), Vec::new());
+    let results = per_query(similarity, direction, state, |(ranker, scratch), query, scores| {
+        let (columns, values) = relevance.row(query);
+        let mut dcg = Dcg::new(options, values.len(), &logs);
+        let mut precision = Precision::new(options);
+        ranker.visit(scores, columns, values, |rank, group| {
+            dcg.add(rank, group, scratch);
+            precision.add(rank, group, scratch);
+        });
+        let relevant = values.iter().filter(|&&value| options.ap.credit(value) == 1.0).count();
+        Query {
+            relevant: values.len(),
+            dcg: dcg.sum,
+            idcg: dcg.ideal(values, scratch),
+            precisions: precision.sum,
+            hits: relevant,
+        }
+    });
+    if let Some(query) = results.iter().position(|q| !(q.idcg.is_finite() && q.precisions.is_finite())) {
+        return Err(MetricError::Overflow { direction, query });
+    }
+
+    let summary = |value: fn(&Query) -> f64, is_empty: fn(&Query) -> bool| -> Result<PerQuery, MetricError> {
+        let values: Vec<f64> = results.iter().map(|q| if is_empty(q) { 0.0 } else { value(q) }).collect();
+        let empty: Vec<usize> = (0..results.len()).filter(|&i| is_empty(&results[i])).collect();
+        Ok(PerQuery { mean: mean(&values, &empty, options.empty, direction)?, values, empty })
+    };
+    Ok(GradedScores {
+        ndcg: summary(|q| q.dcg / q.idcg, |q| q.idcg == 0.0)?,
+        ap: summary(|q| q.precisions / q.hits as f64, |q| q.hits == 0)?,
+        dcg: results.iter().map(|q| q.dcg).collect(),
+        idcg: results.iter().map(|q| q.idcg).collect(),
+        relevant: results.iter().map(|q| q.relevant).collect(),
+    })
+}
+
+struct Query {
+    relevant: usize,
+    dcg: f64,
+    idcg: f64,
+    precisions: f64,
+    hits: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Matrix;
+
+    fn one_query(scores: &[f64], relevance: &[f64], options: &GradedOptions) -> GradedScores {
+        let similarity = Matrix::new(scores.to_vec(), 1, scores.len()).unwrap();
+        let relevance = Matrix::new(relevance.to_vec(), 1, relevance.len()).unwrap();
+        evaluate_rows(similarity.view(), &relevance, options).unwrap()
+    }
+
+    #[test]
+    fn published_values_by_hand() {
+        // Order of the items: 1, 0, 3, 2; relevances 0.5, 1, 0, 1; K = 3.
+        let scores = one_query(&[0.8, 0.9, -0.3, 0.1], &[1.0, 0.5, 1.0, 0.0], &GradedOptions::as_published());
+        let dcg = 0.5 + 1.0 / 3.0_f64.log2();
+        let idcg = 1.0 + 1.0 / 3.0_f64.log2() + 0.25;
+        assert_eq!((scores.dcg[0], scores.idcg[0], scores.relevant[0]), (dcg, idcg, 3));
+        assert_eq!(scores.ndcg.mean, dcg / idcg);
+        assert_eq!(scores.ap.mean, 0.5 * (1.5 / 2.0 + 2.5 / 4.0));
+    }
+
+    #[test]
+    fn textbook_values_by_hand() {
+        let scores = one_query(&[0.8, 0.9, -0.3, 0.1], &[1.0, 0.5, 1.0, 0.0], &GradedOptions::default());
+        let dcg = 0.5 + 1.0 / 3.0_f64.log2() + 1.0 / 5.0_f64.log2();
+        approx::assert_relative_eq!(scores.dcg[0], dcg, epsilon = 1e-15);
+        assert_eq!(scores.ap.mean, 0.5 * (1.0 / 2.0 + 2.0 / 4.0));
+        let half = GradedOptions {
+            ap: ApDefinition::Binary { threshold: 0.5 },
+            gain: Gain::Exponential,
+            ..Default::default()
+        };
+        let scores = one_query(&[0.8, 0.9, -0.3, 0.1], &[1.0, 0.5, 1.0, 0.0], &half);
+        approx::assert_relative_eq!(scores.ap.mean, (1.0 + 1.0 + 0.75) / 3.0);
+        let dcg = 2.0_f64.sqrt() - 1.0 + 1.0 / 3.0_f64.log2() + 1.0 / 5.0_f64.log2();
+        approx::assert_relative_eq!(scores.dcg[0], dcg, epsilon = 1e-15);
+    }
+
+    #[test]
+    fn every_tie_policy_on_one_tied_pair() {
+        // Item 0 irrelevant, item 1 relevant, tied.
+        let value = |ties| {
+            let options = GradedOptions { ndcg_ties: ties, ap_ties: ties, ..Default::default() };
+            let scores = one_query(&[0.0, -0.0], &[0.0, 1.0], &options);
+            (scores.ndcg.mean, scores.ap.mean)
+        };
+        let second = 1.0 / 3.0_f64.log2();
+        assert_eq!(value(TiePolicy::Ascending), (second, 0.5));
+        assert_eq!(value(TiePolicy::Descending), (1.0, 1.0));
+        assert_eq!(value(TiePolicy::Optimistic), (1.0, 1.0));
+        assert_eq!(value(TiePolicy::Pessimistic), (second, 0.5));
+        assert_eq!(value(TiePolicy::Average), (0.5 * (1.0 + second), 0.75));
+    }
+
+    #[test]
+    fn empty_queries_follow_the_policy() {
+        let similarity = Matrix::new(vec![1.0_f32, 2.0, 3.0, 4.0], 2, 2).unwrap();
+        let relevance = Matrix::new(vec![0.0, 1.0, 0.0, 0.5], 2, 2).unwrap();
+        let with = |empty| {
+            evaluate_rows(similarity.view(), &relevance, &GradedOptions { empty, ..GradedOptions::as_published() })
+        };
+        let zero = with(EmptyPolicy::Zero).unwrap();
+        assert_eq!((zero.ap.mean, zero.ap.empty, zero.ndcg.empty), (0.5, vec![1], vec![]));
+        assert_eq!(with(EmptyPolicy::Skip).unwrap().ap.mean, 1.0);
+        let error = MetricError::EmptyQuery { direction: Direction::Rows, query: 1 };
+        assert_eq!(with(EmptyPolicy::Error).unwrap_err(), error);
+        // Column 0 is empty, too: no column is fully relevant but one.
+        assert_eq!(evaluate(similarity.view(), &relevance, &GradedOptions::default()).unwrap().t2v.ap.empty, [0]);
+    }
+
+    #[test]
+    fn bad_input_is_named() {
+        let relevance = Matrix::new(vec![1.0; 4], 2, 2).unwrap();
+        let options = GradedOptions::default();
+        let similarity = Matrix::new(vec![0.0, 1.0, f32::NAN, f32::INFINITY], 2, 2).unwrap();
+        let error = evaluate(similarity.view(), &relevance, &options).unwrap_err();
+        assert_eq!(error.to_string(), "similarity at row 1, column 0 is NaN, not a finite number");
+        let wide = Matrix::new(vec![0.0_f64; 6], 2, 3).unwrap();
+        let error = evaluate(wide.view(), &relevance, &options).unwrap_err();
+        assert_eq!(error.to_string(), "similarity is 2x3, relevance 2x2");
+        let options = GradedOptions { ap: ApDefinition::Binary { threshold: 0.0 }, ..options };
+        let good = Matrix::new(vec![0.0_f64; 4], 2, 2).unwrap();
+        assert_eq!(evaluate(good.view(), &relevance, &options).unwrap_err(), MetricError::Threshold { threshold: 0.0 });
+        let immense = Matrix::new(vec![2000.0; 4], 2, 2).unwrap();
+        let options = GradedOptions { gain: Gain::Exponential, ..GradedOptions::default() };
+        let error = evaluate(good.view(), &immense, &options).unwrap_err();
+        assert_eq!(error, MetricError::Overflow { direction: Direction::Rows, query: 0 });
+        let nothing = Matrix::<f64>::default();
+        let error = evaluate(nothing.view(), &nothing, &GradedOptions::default()).unwrap_err();
+        assert_eq!(error, MetricError::NoQueries { direction: Direction::Rows });
+    }
+}

@@ -1,0 +1,259 @@
+//! Recall at k, median and mean rank of the best-ranked ground truth, in both directions of retrieval.
+//!
+//! Every query has a list of ground truths; its rank is that of the best-ranked one, from 1. With `n` queries,
+//!
+//! ```text
+//! R@k = 100 / n * #{ i : rank_i <= k }      MdR = median of rank_i      MnR = mean of rank_i
+//! ```
+//!
+//! These are the metrics of the text-video retrieval papers (VSE++, Faghri et al. 2018, and its descendants). Ranks come from counting the
+//! items that score higher, not from sorting; programs that look ranks up by equality of scores gain rows with ties.
+
+use super::{Direction, MetricError, Score, TiePolicy, check_finite, per_query};
+use crate::matrix::MatrixView;
+
+/// What becomes of a query without ground truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum MissingTruth {
+    /// It is ranked behind the last of the n items, at rank n + 1, as published (0-based: rank n).
+    Last,
+    /// It is left out.
+    #[default]
+    Skip,
+    /// It is an error.
+    Error,
+}
+
+/// Median of an even number of ranks (of an odd number all agree).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Median {
+    /// The mean of the two middle ones.
+    #[default]
+    Mean,
+    /// The lower of the two middle ones.
+    Lower,
+    /// The mean of the two middle ones, rounded down to an integer, as published: `floor(median(0-based ranks)) + 1`.
+    Floor,
+}
+
+/// Choices of [`evaluate`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct RankOptions {
+    /// Items tied with the best ground truth. [`TiePolicy::Average`] gives the expected rank, which may be fractional.
+    pub ties: TiePolicy,
+    /// Queries without ground truth.
+    pub missing: MissingTruth,
+    /// Median convention.
+    pub median: Median,
+}
+
+impl RankOptions {
+    /// The published test script for EPIC-Kitchens-100: ties by ascending index, queries without ground truth last, floored median.
+    pub fn as_published() -> Self {
+        Self { ties: TiePolicy::Ascending, missing: MissingTruth::Last, median: Median::Floor }
+    }
+}
+
+/// Rank metrics in one direction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RankScores {
+    /// Rank of the best-ranked ground truth of every query, from 1; `None` for skipped queries.
+    pub ranks: Vec<Option<f64>>,
+    /// R@1 in percent.
+    pub r1: f64,
+    /// R@5 in percent.
+    pub r5: f64,
+    /// R@10 in percent.
+    pub r10: f64,
+    /// Median rank.
+    pub median: f64,
+    /// Mean rank.
+    pub mean: f64,
+}
+
+impl RankScores {
+    /// Summarises ranks; `None` stays out of every mean and count.
+    ///
+    /// Returns `None` when no rank is left.
+    pub fn new(ranks: Vec<Option<f64>>, median: Median) -> Option<Self> {
+        let mut sorted: Vec<f64> = ranks.iter().flatten().copied().collect();
+        if sorted.is_empty() {
+            return None;
+        }
+        sorted.sort_unstable_by(f64::total_cmp);
+        let recall = |k| recall_at(&ranks, k);
+        let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
+        let (r1, r5, r10, median) = (recall(1), recall(5), recall(10), median_of(&sorted, median));
+        Some(Self { r1, r5, r10, median, mean, ranks })
+    }
+
+    /// Geometric mean of R@1, R@5 and R@10.
+    pub fn geometric_mean(&self) -> f64 {
+        (self.r1 * self.r5 * self.r10).cbrt()
+    }
+}
+
+/// Rank metrics in both directions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RankReport {
+    /// Rows as queries: video to text.
+    pub v2t: RankScores,
+    /// Columns as queries: text to video.
+    pub t2v: RankScores,
+}
+
+impl RankReport {
+    /// The six recalls summed.
+    pub fn rsum(&self) -> f64 {
+        [&self.v2t, &self.t2v].iter().map(|scores| scores.r1 + scores.r5 + scores.r10).sum()
+    }
+}
+
+/// Share of the ranks (from 1) that are at most `k`, in percent; `None` is not counted, and no rank at all gives 0.
+pub fn recall_at(ranks: &[Option<f64>], k: usize) -> f64 {
+    let counted = ranks.iter().flatten().count().max(1);
+    let found = ranks.iter().flatten().filter(|&&rank| rank <= k as f64).count();
+    100.0 * found as f64 / counted as f64
+}
+
+fn median_of(sorted: &[f64], convention: Median) -> f64 {
+    let (lower, upper) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+    match convention {
+        Median::Mean => 0.5 * (lower + upper),
+        Median::Lower => lower,
+        Median::Floor => (0.5 * (lower + upper)).floor(),
+    }
+}
+
+/// Rank metrics in both directions.
+///
+/// # Shapes
+/// `similarity`: X x Y, larger is more alike; `truths`: for each of the X rows the columns that belong to it (order and duplicates are
+/// irrelevant). The ground truths of a column are the rows that list it.
+///
+/// # Errors
+/// [`MetricError`]: similarities that are not finite, lists that do not fit the matrix, queries without ground truth where the options
+/// forbid them, no query left.
+pub fn evaluate<S: Score>(
+    similarity: MatrixView<'_, S>,
+    truths: &[Vec<usize>],
+    options: &RankOptions,
+) -> Result<RankReport, MetricError> {
+    let (rows, columns) = (similarity.rows(), similarity.cols());
+    if truths.len() != rows {
+        return Err(MetricError::Truths { lists: truths.len(), rows });
+    }
+    let mut inverse = vec![Vec::new(); columns];
+    for (row, list) in truths.iter().enumerate() {
+        for &column in list {
+            inverse.get_mut(column).ok_or(MetricError::TruthOutOfRange { row, column, columns })?.push(row);
+        }
+    }
+    check_finite(similarity)?;
+    Ok(RankReport {
+        v2t: direction(similarity, truths, Direction::Rows, options)?,
+        t2v: direction(similarity, &inverse, Direction::Columns, options)?,
+    })
+}
+
+fn direction<S: Score>(
+    similarity: MatrixView<'_, S>,
+    truths: &[Vec<usize>],
+    direction: Direction,
+    options: &RankOptions,
+) -> Result<RankScores, MetricError> {
+    let missing = truths.iter().position(Vec::is_empty);
+    if let (Some(query), MissingTruth::Error) = (missing, options.missing) {
+        return Err(MetricError::EmptyQuery { direction, query });
+    }
+    let ranks = per_query(similarity, direction, Vec::new, |tied, query, scores| {
+        let rank = best_rank(scores, &truths[query], options.ties, tied);
+        rank.or((options.missing == MissingTruth::Last).then_some((scores.len() + 1) as f64))
+    });
+    RankScores::new(ranks, options.median).ok_or(MetricError::NoQueries { direction })
+}
+
+/// Rank from 1 of the best-ranked ground truth; `tied` is scratch.
+fn best_rank<S: Score>(scores: &[S], truths: &[usize], ties: TiePolicy, tied: &mut Vec<usize>) -> Option<f64> {
+    let mut best = scores[*truths.first()?];
+    for &item in truths {
+        best = if scores[item] > best { scores[item] } else { best };
+    }
+    tied.clear();
+    tied.extend(truths.iter().copied().filter(|&item| scores[item] == best));
+    tied.sort_unstable();
+    tied.dedup();
+    let (first, last) = (*tied.first()?, *tied.last()?);
+
+    let equal = |items: &[S]| items.iter().filter(|&&score| score == best).count();
+    let greater = scores.iter().filter(|&&score| score > best).count();
+    let ahead = match ties {
+        TiePolicy::Optimistic => 0.0,
+        TiePolicy::Ascending => equal(&scores[..first]) as f64,
+        TiePolicy::Descending => equal(&scores[last + 1..]) as f64,
+        TiePolicy::Pessimistic => (equal(scores) - tied.len()) as f64,
+        // The others are equally likely to fall into each of the gaps around the ground truths.
+        TiePolicy::Average => (equal(scores) - tied.len()) as f64 / (tied.len() + 1) as f64,
+    };
+    Some((greater + 1) as f64 + ahead)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Matrix;
+
+    #[test]
+    fn every_tie_policy_by_hand() {
+        // One item is better; items 1 to 5 tie with the ground truths 2 and 4.
+        let scores = [0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.1];
+        let rank = |ties| best_rank(&scores, &[6, 4, 2, 4], ties, &mut Vec::new()).unwrap();
+        assert_eq!(rank(TiePolicy::Optimistic), 2.0);
+        assert_eq!(rank(TiePolicy::Ascending), 3.0);
+        assert_eq!(rank(TiePolicy::Descending), 3.0);
+        assert_eq!(rank(TiePolicy::Pessimistic), 5.0);
+        assert_eq!(rank(TiePolicy::Average), 3.0);
+        assert_eq!(best_rank(&scores, &[], TiePolicy::Average, &mut Vec::new()), None);
+        assert_eq!(best_rank(&[0.0, -0.0], &[1], TiePolicy::Ascending, &mut Vec::new()), Some(2.0));
+    }
+
+    #[test]
+    fn summary_by_hand() {
+        let ranks = [1.0, 4.0, 7.0, 2.0].map(Some).to_vec();
+        let scores = |median| RankScores::new(ranks.clone(), median).unwrap();
+        let mean = scores(Median::Mean);
+        assert_eq!((mean.r1, mean.r5, mean.r10, mean.median, mean.mean), (25.0, 75.0, 100.0, 3.0, 3.5));
+        approx::assert_relative_eq!(mean.geometric_mean(), (25.0_f64 * 75.0 * 100.0).cbrt());
+        assert_eq!(scores(Median::Lower).median, 2.0);
+        let even = RankScores::new([2.0, 3.0].map(Some).to_vec(), Median::Floor).unwrap();
+        assert_eq!(even.median, 2.0);
+        assert!(RankScores::new(vec![None], Median::Mean).is_none());
+    }
+
+    #[test]
+    fn both_directions_and_missing_truths() {
+        let similarity = Matrix::new(vec![0.1_f32, 0.9, 0.5, 0.8, 0.2, 0.4], 2, 3).unwrap();
+        let truths = [vec![2], vec![]];
+        let published = evaluate(similarity.view(), &truths, &RankOptions::as_published()).unwrap();
+        assert_eq!(published.v2t.ranks, [Some(2.0), Some(4.0)]);
+        assert_eq!(published.t2v.ranks, [Some(3.0), Some(3.0), Some(1.0)]);
+        assert_eq!(published.v2t.median, 3.0);
+        approx::assert_relative_eq!(published.rsum(), 0.0 + 100.0 + 100.0 + 100.0 / 3.0 + 100.0 + 100.0);
+        let skipped = evaluate(similarity.view(), &truths, &RankOptions::default()).unwrap();
+        assert_eq!(skipped.v2t.ranks, [Some(2.0), None]);
+        assert_eq!((skipped.v2t.mean, skipped.t2v.r1), (2.0, 100.0));
+        let strict = RankOptions { missing: MissingTruth::Error, ..Default::default() };
+        let error = evaluate(similarity.view(), &truths, &strict).unwrap_err();
+        assert_eq!(error.to_string(), "query 1 (row) has no relevant item");
+    }
+
+    #[test]
+    fn lists_that_do_not_fit_are_errors() {
+        let similarity = Matrix::new(vec![0.0_f32; 4], 2, 2).unwrap();
+        let evaluate =
+            |truths: &[Vec<usize>]| evaluate(similarity.view(), truths, &RankOptions::default()).unwrap_err();
+        assert_eq!(evaluate(&[vec![0]]), MetricError::Truths { lists: 1, rows: 2 });
+        assert_eq!(evaluate(&[vec![0], vec![2]]), MetricError::TruthOutOfRange { row: 1, column: 2, columns: 2 });
+        assert_eq!(evaluate(&[vec![], vec![]]), MetricError::NoQueries { direction: Direction::Rows });
+    }
+}

@@ -1,1 +1,0 @@
-//! Semantic relevance of two items from their verb and noun classes.
