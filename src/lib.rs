@@ -7,6 +7,7 @@ pub mod matrix;
 pub mod metrics;
 pub mod models;
 pub mod ops;
+pub mod recipes;
 pub mod relevance;
 pub mod similarity;
 pub mod space;

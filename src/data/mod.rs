@@ -1,2 +1,3 @@
 //! Readers of users' files, datasets, samplers and batches.
 pub mod sampling;
+pub mod retrieval;

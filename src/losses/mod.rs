@@ -2,4 +2,4 @@
 
 mod triplet;
 
-pub use triplet::{COSINE_EPS, Distance, TripletLoss, mean};
+pub use triplet::{COSINE_EPS, Distance, TripletLoss, mean, sum};

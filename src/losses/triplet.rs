@@ -1,6 +1,6 @@
 //! Triplet losses with a fixed or a per-triplet margin.
 
-use dfdx::prelude::{Dim, MeanTo, Merge, Tape, Tensor, WithEmptyTape};
+use dfdx::prelude::{Dim, MeanTo, Merge, SumTo, Tape, Tensor, WithEmptyTape};
 use serde::{Deserialize, Serialize};
 
 use crate::ops::{self, OpError, OpsDevice, device_error};
@@ -61,6 +61,19 @@ impl TripletLoss {
             }
         }
     }
+}
+
+/// Sum of the terms.
+///
+/// # Shapes
+/// `(B,)` to a scalar.
+///
+/// # Errors
+/// [`OpError::Device`] only.
+pub fn sum<B: Dim, D: OpsDevice, T: Tape<f32, D>>(
+    terms: Tensor<(B,), f32, D, T>,
+) -> Result<Tensor<(), f32, D, T>, OpError> {
+    terms.try_sum().map_err(device_error)
 }
 
 /// Mean of the terms.

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use dfdx::prelude::{Const, Dim, Merge, Tape, Tensor, WithEmptyTape};
 use rand::Rng;
 
-use super::mmen::{Mmen, MmenConfig, tower};
+use super::mmen::{Mmen, MmenConfig};
 use crate::blocks::{
     Combination, Concat, ConcatConfig, Config, Member, Parameters, PartOfSpeech, PartOrder, Path, PosSet, PosText,
     Visitor, VisitorMut,
@@ -139,7 +139,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
         // The tape so far goes with the first part; the tapes of all parts are merged when they are combined.
         let mut inputs: Vec<_> = self.mmens[1..].iter().map(|_| x.with_empty_tape()).collect();
         inputs.insert(0, x);
-        let parts = self.mmens.iter().zip(inputs).map(|(mmen, x)| tower(&mmen.video, x)).collect::<Result<_, _>>()?;
+        let parts = self.mmens.iter().zip(inputs).map(|(mmen, x)| mmen.video_tower(x)).collect::<Result<_, _>>()?;
         Ok(order.arrange(parts))
     }
 
@@ -149,7 +149,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
         order: PartOrder,
     ) -> Result<Vec<Tensor<(B, E), f32, D, T>>, OpError> {
         let inputs = text.into_parts();
-        let parts = self.mmens.iter().zip(inputs).map(|(mmen, x)| tower(&mmen.text, x)).collect::<Result<_, _>>()?;
+        let parts = self.mmens.iter().zip(inputs).map(|(mmen, x)| mmen.text_tower(x)).collect::<Result<_, _>>()?;
         Ok(order.arrange(parts))
     }
 }
@@ -158,6 +158,38 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
 pub type ActionEmbedding<P, B, E, C, D, T> = Embedding<Action<P>, B, <C as Combination<E, D>>::Out, D, T>;
 
 impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpose<P, V, X, E, C, D> {
+    /// The combined parts of videos without the final norm.
+    ///
+    /// # Shapes
+    /// `(B, V)` to `(B, C::Out)`.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time widths disagree.
+    #[allow(clippy::type_complexity)]
+    pub fn combine_video<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &self,
+        x: Tensor<(B, V), f32, D, T>,
+        order: PartOrder,
+    ) -> Result<Tensor<(B, C::Out), f32, D, T>, OpError> {
+        self.combination.forward(self.video_parts(x, order)?)
+    }
+
+    /// The combined parts of captions without the final norm.
+    ///
+    /// # Shapes
+    /// `(B, X)` for every part of speech to `(B, C::Out)`.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time widths disagree.
+    #[allow(clippy::type_complexity)]
+    pub fn combine_text<B: Dim, T: Tape<f32, D> + Merge<T>>(
+        &self,
+        text: PosText<P, B, X, D, T>,
+        order: PartOrder,
+    ) -> Result<Tensor<(B, C::Out), f32, D, T>, OpError> {
+        self.combination.forward(self.text_parts(text, order)?)
+    }
+
     /// Embeds videos in the action space (evaluation).
     ///
     /// # Shapes
@@ -170,8 +202,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
         x: Tensor<(B, V), f32, D, T>,
         order: PartOrder,
     ) -> Result<ActionEmbedding<P, B, E, C, D, T>, OpError> {
-        let combined = self.combination.forward(self.video_parts(x, order)?)?;
-        Ok(Embedding::new(ops::l2_normalize(combined, NORM_EPS)?))
+        Ok(Embedding::new(ops::l2_normalize(self.combine_video(x, order)?, NORM_EPS)?))
     }
 
     /// Embeds captions in the action space (evaluation).
@@ -186,8 +217,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
         text: PosText<P, B, X, D, T>,
         order: PartOrder,
     ) -> Result<ActionEmbedding<P, B, E, C, D, T>, OpError> {
-        let combined = self.combination.forward(self.text_parts(text, order)?)?;
-        Ok(Embedding::new(ops::l2_normalize(combined, NORM_EPS)?))
+        Ok(Embedding::new(ops::l2_normalize(self.combine_text(text, order)?, NORM_EPS)?))
     }
 
     /// Embeds videos in the action space (training: a learned combination uses and updates batch statistics).

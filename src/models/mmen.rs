@@ -70,15 +70,35 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> Config<D> for MmenConfig<S, V, X, 
     }
 }
 
-/// One tower without the final norm: normalised features through the gated embedding unit.
-pub(super) fn tower<B: Dim, I: Dim, E: Dim, D: OpsDevice, T: Tape<f32, D>>(
-    unit: &GatedEmbedding<I, E, D>,
-    x: Tensor<(B, I), f32, D, T>,
-) -> Result<Tensor<(B, E), f32, D, T>, OpError> {
-    unit.forward(ops::l2_normalize(x, NORM_EPS)?)
-}
-
 impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> Mmen<S, V, X, E, D> {
+    /// The video tower without the final norm.
+    ///
+    /// # Shapes
+    /// `(B, V)` to `(B, E)`.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time widths disagree.
+    pub fn video_tower<B: Dim, T: Tape<f32, D>>(
+        &self,
+        x: Tensor<(B, V), f32, D, T>,
+    ) -> Result<Tensor<(B, E), f32, D, T>, OpError> {
+        self.video.forward(ops::l2_normalize(x, NORM_EPS)?)
+    }
+
+    /// The text tower without the final norm.
+    ///
+    /// # Shapes
+    /// `(B, X)` to `(B, E)`.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time widths disagree.
+    pub fn text_tower<B: Dim, T: Tape<f32, D>>(
+        &self,
+        x: Tensor<(B, X), f32, D, T>,
+    ) -> Result<Tensor<(B, E), f32, D, T>, OpError> {
+        self.text.forward(ops::l2_normalize(x, NORM_EPS)?)
+    }
+
     /// Embeds videos.
     ///
     /// # Shapes
@@ -90,7 +110,7 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> Mmen<S, V, X, E, D> {
         &self,
         x: Tensor<(B, V), f32, D, T>,
     ) -> Result<Embedding<S, B, E, D, T>, OpError> {
-        Ok(Embedding::new(ops::l2_normalize(tower(&self.video, x)?, NORM_EPS)?))
+        Ok(Embedding::new(ops::l2_normalize(self.video_tower(x)?, NORM_EPS)?))
     }
 
     /// Embeds captions.
@@ -104,7 +124,7 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> Mmen<S, V, X, E, D> {
         &self,
         x: Tensor<(B, X), f32, D, T>,
     ) -> Result<Embedding<S, B, E, D, T>, OpError> {
-        Ok(Embedding::new(ops::l2_normalize(tower(&self.text, x)?, NORM_EPS)?))
+        Ok(Embedding::new(ops::l2_normalize(self.text_tower(x)?, NORM_EPS)?))
     }
 }
 

@@ -8,6 +8,7 @@ mod seed;
 mod state_dict;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Progress, write_atomically};
+pub(crate) use fit::fires;
 pub use fit::{Fit, FitError, Observer, Step, Task};
 pub use metrics_log::MetricsLog;
 pub use optim::{ParameterGroup, Sgd, SgdConfig};

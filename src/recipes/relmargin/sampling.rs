@@ -1,0 +1,126 @@
+use rand::seq::SliceRandom;
+
+use super::options::Options;
+use super::terms::{Modality, Pair, Term};
+use super::RelMarginError;
+use crate::data::retrieval::{LEVELS, Relations};
+use crate::data::sampling::{TripletSampler, Triplets, anchor_slice, num_batches};
+use crate::relevance::{EmptyUnion, Level, margin};
+use crate::train::{Purpose, fires, rng};
+
+/// The batches of one epoch at one level: a pure function of options, seed and epoch.
+#[derive(Debug, Clone)]
+pub struct EpochSampler {
+    level: Level,
+    pairs: Vec<(Pair, f32)>,
+    batch_size: usize,
+    fixed_margin: Option<f32>,
+    order: [Vec<u32>; 2],
+    triplets: Vec<Triplets>,
+    sampled_at: Option<usize>,
+}
+
+fn side<T>(modality: Modality, of: [T; 2]) -> T {
+    let [video, text] = of;
+    if modality == Modality::Video { video } else { text }
+}
+
+impl EpochSampler {
+    /// Nothing drawn yet.
+    pub fn new(options: &Options, level: Level) -> Self {
+        Self {
+            level,
+            pairs: options.active_pairs().collect(),
+            batch_size: options.batch_size,
+            fixed_margin: (!options.rel_margin).then_some(options.margin),
+            order: [vec![], vec![]],
+            triplets: vec![],
+            sampled_at: None,
+        }
+    }
+
+    /// Draws the order of an epoch, and its triplets if the epoch of the last draw is not the one it should be.
+    ///
+    /// # Errors
+    /// [`RelMarginError::Sampling`].
+    pub fn begin_epoch(&mut self, options: &Options, relations: &Relations, epoch: usize) -> Result<(), RelMarginError> {
+        let part = LEVELS.iter().position(|level| *level == self.level).unwrap_or(0);
+        let tables = [&relations.video, &relations.text];
+        let mut shuffle = rng(options.seed, Purpose::Order, epoch, part);
+        for (order, table) in self.order.iter_mut().zip(tables) {
+            *order = (0..table.len() as u32).collect();
+            order.shuffle(&mut shuffle);
+        }
+        let draw = (0..=epoch).rev().find(|e| fires(*e, options.triplet_sampling_rate)).unwrap_or(0);
+        if self.sampled_at != Some(draw) {
+            let mut rng = rng(options.seed, Purpose::Triplets, draw, part);
+            self.triplets.clear();
+            for (pair, _) in &self.pairs {
+                let (anchors, items) = (side(pair.anchor, tables), side(pair.other, tables));
+                let sampler = TripletSampler::new(anchors, items).map_err(|source| RelMarginError::Sampling {
+                    level: level_name(self.level),
+                    pair: *pair,
+                    source,
+                })?;
+                self.triplets.push(sampler.sample(options.num_triplets, &mut rng));
+            }
+            self.sampled_at = Some(draw);
+        }
+        Ok(())
+    }
+
+    /// Number of batches: enough for the longest modality that anchors an active pair.
+    pub fn num_batches(&self) -> usize {
+        let [video, text] = &self.order;
+        num_batches(self.batch_size, self.pairs.iter().map(|(pair, _)| side(pair.anchor, [video, text]).len()))
+    }
+
+    /// The terms of a batch, one per active pair. Pairs with the same anchor modality share their anchors. A term may be
+    /// empty (see [`anchor_slice`]).
+    pub fn terms(&self, relations: &Relations, batch: usize) -> Vec<Term> {
+        let [video, text] = &self.order;
+        let terms = self.pairs.iter().zip(&self.triplets).map(|((pair, weight), triplets)| {
+            let order = side(pair.anchor, [video, text]);
+            let slice = anchor_slice(self.batch_size, order.len(), batch);
+            let chosen = order.get(slice).unwrap_or_default();
+            let rows = |of: &dyn Fn(usize) -> Vec<u32>| chosen.iter().flat_map(|a| of(*a as usize)).collect::<Vec<_>>();
+            let anchors = rows(&|a| vec![a as u32; triplets.per_anchor()]);
+            let positives = rows(&|a| triplets.positives(a).to_vec());
+            let negatives = rows(&|a| triplets.negatives(a).to_vec());
+            let margins = self.margins(relations, *pair, &anchors, &negatives);
+            Term { pair: *pair, weight: *weight, anchors, positives, negatives, margins }
+        });
+        terms.collect()
+    }
+
+    fn margins(&self, relations: &Relations, pair: Pair, anchors: &[u32], negatives: &[u32]) -> Vec<f32> {
+        if let Some(fixed) = self.fixed_margin {
+            return vec![fixed; anchors.len()];
+        }
+        relevance_margins(relations, self.level, pair, anchors, negatives)
+    }
+}
+
+/// `1 − relevance(anchor, negative)` of every triplet.
+pub(super) fn relevance_margins(
+    relations: &Relations,
+    level: Level,
+    pair: Pair,
+    anchors: &[u32],
+    negatives: &[u32],
+) -> Vec<f32> {
+    let classes = [&relations.video_classes, &relations.text_classes];
+    let (of_anchor, of_negative) = (side(pair.anchor, classes), side(pair.other, classes));
+    let margin_of = |(a, n): (&u32, &u32)| {
+        margin(&of_anchor[*a as usize], &of_negative[*n as usize], level, EmptyUnion::Zero)
+    };
+    anchors.iter().zip(negatives).map(margin_of).collect()
+}
+
+pub(super) fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Verb => "verb",
+        Level::Noun => "noun",
+        Level::Caption => "action",
+    }
+}
