@@ -6,6 +6,7 @@
 mod archive;
 mod limits;
 pub mod ndarray;
+pub mod npy;
 pub mod pickle;
 pub mod torch;
 
