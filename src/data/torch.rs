@@ -4,7 +4,7 @@
 //! * legacy: pickles of a magic number, a protocol version and system information, the pickle of the object, the list
 //!   of storage keys, then each storage as its length and raw values.
 //!
-//! The object is parsed by the [`pickle`] reader, so nothing in it is executed. Tensors are views into storages;
+//! The object is parsed by the [`pickle`](super::pickle) reader, so nothing in it is executed. Tensors are views into storages;
 //! [`Checkpoint::array`] and [`Checkpoint::state_dict`] copy them out with bounds and budgets checked. Storages tagged
 //! with a CUDA device are read like any other.
 
