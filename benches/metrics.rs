@@ -132,8 +132,8 @@ fn metrics(criterion: &mut Criterion) {
         println!("{} threads", rayon::current_num_threads());
         compare("f32", &single, &relevance, &dense);
         compare("f64", &double, &relevance, &dense);
-        let tied = Matrix::from_fn(double.rows(), double.cols(), |i, j| (8.0 * single.row(i)[j]).floor());
-        compare("f32, 17 levels (ties)", &tied, &relevance, &dense);
+        let tied = Matrix::from_fn(double.rows(), double.cols(), |i, j| (8.0 * single.row(i)[j]).floor() / 8.0);
+        compare("f32, rounded to eighths (ties)", &tied, &relevance, &dense);
     }
     let truths: Vec<Vec<usize>> = (0..relevance.rows())
         .map(|i| {
