@@ -167,10 +167,9 @@ pub fn evaluate<S: Score, R: Relevance>(
 ) -> Result<GradedReport, MetricError> {
     let relevance = relevance.sparse()?;
     check(similarity, &relevance, options)?;
-    Ok(GradedReport {
-        v2t: direction(similarity, &relevance, Direction::Rows, options)?,
-        t2v: direction(similarity, &relevance.transpose(), Direction::Columns, options)?,
-    })
+    let (v2t, transposed) =
+        rayon::join(|| direction(similarity, &relevance, Direction::Rows, options), || relevance.transpose());
+    Ok(GradedReport { v2t: v2t?, t2v: direction(similarity, &transposed, Direction::Columns, options)? })
 }
 
 /// nDCG and mAP with the rows as queries only.
