@@ -9,6 +9,7 @@ pub mod models;
 pub mod ops;
 pub mod recipes;
 pub mod relevance;
+pub mod report;
 pub mod similarity;
 pub mod space;
 pub mod train;

@@ -14,6 +14,8 @@ pub trait PartOfSpeech: 'static {
 pub trait PosSet: 'static + Clone + Copy + std::fmt::Debug + Default {
     /// The names, in order.
     const NAMES: &'static [&'static str];
+    /// One thing for each of them: an array of that length.
+    type Parts<T>: IntoIterator<Item = T>;
 }
 
 /// A part of speech that belongs to the set `P`.
@@ -47,6 +49,7 @@ macro_rules! parts_of_speech {
 
         impl $crate::blocks::PosSet for $set {
             const NAMES: &'static [&'static str] = &[$(<$part as $crate::blocks::PartOfSpeech>::NAME),+];
+            type Parts<T> = [T; [$(<$part as $crate::blocks::PartOfSpeech>::NAME),+].len()];
         }
 
         $crate::parts_of_speech!(@members $set, 0usize; $($part),+);
@@ -98,14 +101,14 @@ impl<P: PosSet, B: Dim, I: Dim, D: OpsDevice, T: Tape<f32, D>> PosText<P, B, I, 
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time sizes disagree.
-    pub fn new<const N: usize>(parts: [Tensor<(B, I), f32, D, T>; N]) -> Result<Self, OpError> {
-        const { assert!(N == P::NAMES.len(), "one text tensor for each part of speech of the set") };
-        let (rows, width) = *parts[0].shape();
+    pub fn new(parts: P::Parts<Tensor<(B, I), f32, D, T>>) -> Result<Self, OpError> {
+        let parts: Vec<_> = parts.into_iter().collect();
         for part in &parts {
-            check_size("part-of-speech texts", "rows", rows.size(), part.shape().0.size())?;
-            check_size("part-of-speech texts", "width", width.size(), part.shape().1.size())?;
+            let (first, part) = (parts[0].shape(), part.shape());
+            check_size("part-of-speech texts", "rows", first.0.size(), part.0.size())?;
+            check_size("part-of-speech texts", "width", first.1.size(), part.1.size())?;
         }
-        Ok(Self { parts: parts.into(), set: PhantomData })
+        Ok(Self { parts, set: PhantomData })
     }
 
     /// The tensors in the order of the set.

@@ -9,6 +9,7 @@ mod evaluate;
 mod jpose;
 mod mmen;
 mod options;
+mod published;
 mod sampling;
 mod terms;
 
@@ -18,6 +19,7 @@ pub use mmen::{MmenModel, MmenTask, mmen_config, mmen_step};
 pub use options::{
     CaptionType, CombFunc, Dataset, ModelKind, Modalities, Options, OptionsError, PairWeights, PosWeights,
 };
+pub use published::{PUBLISHED, PublishedRow, published};
 pub use sampling::EpochSampler;
 pub use terms::{Modality, Pair, Term, TermLoss};
 
