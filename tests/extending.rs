@@ -154,8 +154,10 @@ fn a_block_a_loss_and_a_metric_from_outside_train_together() {
     let text = Matrix::from_fn(24, 5, |i, j| video.row(i)[j] - 0.5 * video.row(i)[j + 1]);
     let config = |inputs| ResidualExpertConfig { inputs, embedding: 16usize };
     let device = Cpu::default();
-    let mut model =
-        TwoExperts { video: config(6).build(&device, &mut draw).unwrap(), text: config(5).build(&device, &mut draw).unwrap() };
+    let mut model = TwoExperts {
+        video: config(6).build(&device, &mut draw).unwrap(),
+        text: config(5).build(&device, &mut draw).unwrap(),
+    };
     let arithmetic: usize = [6, 5].map(|inputs| Config::<Cpu>::num_parameters(&config(inputs))).iter().sum();
     assert_eq!(coembed::blocks::num_parameters(&model), arithmetic);
     let names: Vec<String> = coembed::train::state_dict(&model).unwrap().into_keys().collect();
@@ -177,6 +179,9 @@ fn the_page_quotes_this_file() {
     let snippets: Vec<&str> = page.split("```rust,ignore\n").skip(1).filter_map(|s| s.split("```").next()).collect();
     assert!(snippets.len() >= 4, "a block, a loss, a metric and a task are shown");
     for snippet in snippets {
-        assert!(source.contains(snippet.trim()), "docs/extending.md shows what tests/extending.rs does not have:\n{snippet}");
+        assert!(
+            source.contains(snippet.trim()),
+            "docs/extending.md shows what tests/extending.rs does not have:\n{snippet}"
+        );
     }
 }

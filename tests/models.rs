@@ -109,7 +109,9 @@ fn parameter_count_equals_the_arithmetic(arithmetic: usize, model: &impl Subject
 fn same_seed_same_bits<M: Subject>(build: impl Fn(u64) -> M) {
     assert_eq!(state_dict(&build(5)).unwrap(), state_dict(&build(5)).unwrap());
     assert_ne!(state_dict(&build(5)).unwrap(), state_dict(&build(6)).unwrap());
-    let run = |mut model: M| model.outputs(3, true).iter().map(|(y, _)| ops::to_vec(&y.retaped()).unwrap()).collect::<Vec<_>>();
+    let run = |mut model: M| {
+        model.outputs(3, true).iter().map(|(y, _)| ops::to_vec(&y.retaped()).unwrap()).collect::<Vec<_>>()
+    };
     assert_eq!(run(build(5)), run(build(5)));
 }
 

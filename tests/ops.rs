@@ -2,9 +2,7 @@
 //! (b) a naive f64 loop and (c) finite differences of that loop.
 
 use coembed::ops::{self, BatchStatistics, OpError, composed};
-use dfdx::prelude::{
-    Backward, Const, Cpu, Gradients, OwnedTape, Shape, SumTo, Tensor, TensorFromVec, Trace,
-};
+use dfdx::prelude::{Backward, Const, Cpu, Gradients, OwnedTape, Shape, SumTo, Tensor, TensorFromVec, Trace};
 use rand::{Rng, SeedableRng};
 
 #[cfg(not(feature = "cuda"))]
@@ -158,7 +156,12 @@ fn l2_normalize_clamps_the_norm() {
         let got = finish(y, |g| vec![gradient(g, &x)]);
         assert_close(name, &got.output, &[0.0, 0.0, 0.6, 0.8], 1e-6);
         let cotangent = values(99, 4);
-        assert_close(name, &got.gradients[0][..2], &[2.0 * f64::from(cotangent[0]), 2.0 * f64::from(cotangent[1])], 1e-6);
+        assert_close(
+            name,
+            &got.gradients[0][..2],
+            &[2.0 * f64::from(cotangent[0]), 2.0 * f64::from(cotangent[1])],
+            1e-6,
+        );
     }
 }
 
@@ -206,8 +209,7 @@ fn naive_batch_norm(x: &[f64], scale: &[f64], shift: &[f64]) -> Vec<f64> {
 #[test]
 fn batch_norm_in_training_uses_the_statistics_of_the_batch() {
     let (x, scale, shift) = (tensor(8, (6usize, Const::<5>)), tensor(9, (Const::<5>,)), tensor(10, (Const::<5>,)));
-    let run =
-        |y: Traced<_>| finish(y, |g| vec![gradient(g, &x), gradient(g, &scale), gradient(g, &shift)]);
+    let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &x), gradient(g, &scale), gradient(g, &shift)]);
     let (fused, statistics) = ops::batch_norm_train(x.leaky_trace(), &scale, &shift, 1e-5).unwrap();
     let (composed, same) = composed::batch_norm_train(x.leaky_trace(), &scale, &shift, 1e-5).unwrap();
     assert_close("mean", &statistics.mean.as_vec(), &wide(&same.mean.as_vec()), 1e-6);
@@ -225,8 +227,7 @@ fn batch_norm_in_evaluation_uses_given_statistics() {
     let variance = Dev::default().tensor_from_vec(values(12, 5).iter().map(|v| v.abs() + 0.3).collect(), (5usize,));
     let statistics = BatchStatistics { mean: tensor(11, (5usize,)), variance };
     let (mean, variance) = (wide(&statistics.mean.as_vec()), wide(&statistics.variance.as_vec()));
-    let run =
-        |y: Traced<_>| finish(y, |g| vec![gradient(g, &x), gradient(g, &scale), gradient(g, &shift)]);
+    let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &x), gradient(g, &scale), gradient(g, &shift)]);
     check(
         &[x.as_vec(), scale.as_vec(), shift.as_vec()],
         |v| {
@@ -243,8 +244,8 @@ fn batch_norm_in_evaluation_uses_given_statistics() {
 
 #[test]
 fn batch_norm_of_one_row_is_refused_in_training() {
-    let error =
-        ops::batch_norm_train(tensor(1, (1usize, 4usize)), &tensor(2, (4usize,)), &tensor(3, (4usize,)), 1e-5).unwrap_err();
+    let error = ops::batch_norm_train(tensor(1, (1usize, 4usize)), &tensor(2, (4usize,)), &tensor(3, (4usize,)), 1e-5)
+        .unwrap_err();
     assert!(error.to_string().contains("at least two rows"), "{error}");
 }
 
@@ -328,13 +329,20 @@ fn strided_inputs_are_read_in_logical_order() {
     let transposed: Plain<(usize, usize)> = x.clone().permute::<_, Axes2<1, 0>>();
     let got = ops::relu(transposed).unwrap().as_vec();
     let data = x.as_vec();
-    let want: Vec<f32> = (0..5).flat_map(|j| (0..3).map(move |i| (i, j))).map(|(i, j)| data[i * 5 + j].max(0.0)).collect();
+    let want: Vec<f32> =
+        (0..5).flat_map(|j| (0..3).map(move |i| (i, j))).map(|(i, j)| data[i * 5 + j].max(0.0)).collect();
     assert_eq!(got, want);
 }
 
 #[test]
 fn sgd_with_momentum_follows_its_formula() {
-    let step = |f: fn(&mut Plain<(usize,)>, &mut Gradients<f32, Dev>, &mut Plain<(usize,)>, f32, f32) -> Result<(), OpError>| {
+    let step = |f: fn(
+        &mut Plain<(usize,)>,
+        &mut Gradients<f32, Dev>,
+        &mut Plain<(usize,)>,
+        f32,
+        f32,
+    ) -> Result<(), OpError>| {
         let mut p = tensor(22, (6usize,));
         let mut v = tensor(23, (6usize,));
         for seed in [24, 25] {
@@ -372,4 +380,3 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let one = run(1);
     assert!(one == run(2) && one == run(5), "bits differ between thread counts");
 }
-

@@ -15,13 +15,15 @@ mod plain_embedding;
 mod pos_split;
 
 pub use batch_norm::{BatchNorm1d, BatchNorm1dConfig};
-pub use combination::{AnyCombination, AnyCombinationConfig, Combination, Concat, ConcatConfig, Learned, LearnedConfig};
+pub use combination::{
+    AnyCombination, AnyCombinationConfig, Combination, Concat, ConcatConfig, Learned, LearnedConfig,
+};
 pub use context_gating::{ContextGating, ContextGatingConfig};
 pub use gated_embedding::{GatedEmbedding, GatedEmbeddingConfig};
 pub use linear::{Linear, LinearConfig};
 pub use parameters::{Parameters, Path, Role, Visitor, VisitorMut, num_parameters};
 pub use plain_embedding::{PlainEmbedding, PlainEmbeddingConfig};
-pub use pos_split::{Member, PartOrder, PartOfSpeech, PosSet, PosText};
+pub use pos_split::{Member, PartOfSpeech, PartOrder, PosSet, PosText};
 
 use rand::Rng;
 

@@ -128,13 +128,7 @@ fn same(what: &'static str, left: (&str, usize), right: (&str, usize)) -> Result
     if left.1 == right.1 {
         return Ok(());
     }
-    Err(SplitError::Sizes {
-        what,
-        left: left.0.into(),
-        left_size: left.1,
-        right: right.0.into(),
-        right_size: right.1,
-    })
+    Err(SplitError::Sizes { what, left: left.0.into(), left_size: left.1, right: right.0.into(), right_size: right.1 })
 }
 
 fn check_matrix(what: &str, matrix: &Matrix<f32>) -> Result<(), SplitError> {

@@ -43,7 +43,8 @@ impl Summary {
     /// Digests of a split: what was embedded and what it was compared with.
     pub fn of_split(name: &str, split: &EvalSplit) -> Self {
         let mut features = Sha256::new();
-        let matrices = [&split.features.video, &split.features.text.verb, &split.features.text.noun, &split.features.text.caption];
+        let matrices =
+            [&split.features.video, &split.features.text.verb, &split.features.text.noun, &split.features.text.caption];
         for matrix in matrices {
             features.update((matrix.rows() as u64).to_le_bytes());
             features.update((matrix.cols() as u64).to_le_bytes());

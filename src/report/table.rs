@@ -48,7 +48,8 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let mut table = Table::new(["model", "nDCG"]);
         table.row(["JPoSE", "53.4 ± 0.2"]).row(["chance"]);
-        let want = "| model  | nDCG       |\n|--------|------------|\n| JPoSE  | 53.4 ± 0.2 |\n| chance |            |\n";
+        let want =
+            "| model  | nDCG       |\n|--------|------------|\n| JPoSE  | 53.4 ± 0.2 |\n| chance |            |\n";
         assert_eq!(table.to_string(), want);
     }
 }

@@ -141,6 +141,10 @@ impl Fit {
             Some(path) => Some(MetricsLog::open(path, progress.epochs).map_err(log_error)?),
             None => None,
         };
+        if progress == Progress::default() {
+            // A run killed before its first epoch ends can be resumed too.
+            self.save("last", model, optimizer, &progress)?;
+        }
         for epoch in progress.epochs..self.epochs {
             let batches = task.begin_epoch(model, epoch).map_err(FitError::Task)?;
             observer.epoch_begins(epoch, batches);
@@ -163,10 +167,12 @@ impl Fit {
             numbers.extend(task.epoch_numbers());
             numbers.extend(task.evaluate(model).map_err(FitError::Task)?);
             observer.epoch_ends(epoch, &numbers);
+            tracing::info!(epoch, ?numbers, "epoch done");
             if let Some(log) = &mut log {
                 log.append(epoch, &numbers).map_err(log_error)?;
             }
-            progress = Progress { epochs: epoch + 1, steps: progress.steps, best: progress.best, ..Progress::default() };
+            progress =
+                Progress { epochs: epoch + 1, steps: progress.steps, best: progress.best, ..Progress::default() };
             self.save_epoch(epoch, &numbers, model, optimizer, &mut progress)?;
         }
         Ok(progress)

@@ -13,4 +13,4 @@ pub use fit::{Fit, FitError, Observer, Step, Task};
 pub use metrics_log::MetricsLog;
 pub use optim::{ParameterGroup, Sgd, SgdConfig};
 pub use seed::{Purpose, rng};
-pub use state_dict::{LoadReport, StateDict, StateTensor, StateValues, load, state_dict};
+pub use state_dict::{LoadReport, StateDict, StateTensor, StateValues, from_torch, load, state_dict};

@@ -4,6 +4,8 @@ use std::fmt;
 use dfdx::prelude::{HasShape, Shape, Tensor};
 
 use crate::blocks::{Parameters, Path, Role, Visitor, VisitorMut};
+use crate::data::ndarray::{ArrayError, DType, NdArray};
+use crate::data::torch;
 use crate::ops::{self, OpError, OpsDevice};
 
 /// The values of one entry of a state dict.
@@ -60,6 +62,21 @@ impl fmt::Display for LoadReport {
         }
         Ok(())
     }
+}
+
+/// The tensors of a published checkpoint. Floating types become f32, integers i64.
+///
+/// # Errors
+/// [`ArrayError`] for a type that is neither.
+pub fn from_torch(checkpoint: &torch::StateDict) -> Result<StateDict, ArrayError> {
+    let convert = |(name, array): &(String, NdArray)| {
+        let values = match array.dtype() {
+            DType::F16 | DType::BF16 | DType::F32 | DType::F64 => StateValues::F32(array.to_f32_vec()?),
+            _ => StateValues::I64(array.to_i64_vec()?),
+        };
+        Ok((name.clone(), StateTensor { shape: array.shape().to_vec(), values }))
+    };
+    checkpoint.tensors.iter().map(convert).collect()
 }
 
 /// Copies every named tensor of a model to the host.

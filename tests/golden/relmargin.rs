@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use coembed::blocks::{
-    Combination, Config, ConcatConfig, ContextGatingConfig, GatedEmbeddingConfig, LearnedConfig, PartOrder,
+    Combination, ConcatConfig, Config, ContextGatingConfig, GatedEmbeddingConfig, LearnedConfig, PartOrder,
     PlainEmbeddingConfig, PosText,
 };
 use coembed::data::retrieval::{Features, PerLevel};
@@ -222,18 +222,16 @@ fn traced_text(
     PosText::new([verb.leaky_trace(), noun.leaky_trace()]).unwrap()
 }
 
-fn plain_text(parts: &[Tensor<(usize, usize), f32, Dev>; 2]) -> PosText<VerbNoun, usize, usize, Dev, dfdx::prelude::NoneTape> {
+fn plain_text(
+    parts: &[Tensor<(usize, usize), f32, Dev>; 2],
+) -> PosText<VerbNoun, usize, usize, Dev, dfdx::prelude::NoneTape> {
     PosText::new(parts.clone()).unwrap()
 }
 
 fn jpose_forward() {
     let case = load("jpose_forward");
-    let mut model = build(JposeConfig::<VerbNoun, _, _, _, _>::new(
-        22usize,
-        14usize,
-        10usize,
-        ConcatConfig { width: Const::<20> },
-    ));
+    let mut model =
+        build(JposeConfig::<VerbNoun, _, _, _, _>::new(22usize, 14usize, 10usize, ConcatConfig { width: Const::<20> }));
     case.load_into(&mut model);
     let (v, text) = jpose_inputs(&case);
     let [verb, noun] = &text;
@@ -275,7 +273,9 @@ fn compare_noun_first<C: Combination<usize, Dev>>(
     case.compare_tensor("output.action_t_noun_first", text.tensor());
 }
 
-fn learned(case: &Case) -> Jpose<VerbNoun, usize, usize, usize, coembed::blocks::Learned<Const<20>, Const<10>, Dev>, Dev> {
+fn learned(
+    case: &Case,
+) -> Jpose<VerbNoun, usize, usize, usize, coembed::blocks::Learned<Const<20>, Const<10>, Dev>, Dev> {
     let combination = LearnedConfig { inputs: Const::<20>, outputs: Const::<10> };
     let mut model = build(JposeConfig::new(22usize, 14usize, 10usize, combination));
     case.load_into(&mut model);
@@ -306,11 +306,8 @@ fn triplet_loss(name: &str, distance: Distance) {
     let read = |role: &str| case.tensor::<usize, usize>(&format!("input.{role}"));
     let (anchor, positive, negative) = (read("anchor"), read("positive"), read("negative"));
     let rows = case.shape("input.anchor")[0];
-    let margins = if case.has("input.margin") {
-        case.f32("input.margin")
-    } else {
-        vec![case.number("margin") as f32; rows]
-    };
+    let margins =
+        if case.has("input.margin") { case.f32("input.margin") } else { vec![case.number("margin") as f32; rows] };
     let margins = ops::to_tensor(&Dev::default(), margins, (rows,)).unwrap();
     let traced = |t: &Tensor<(usize, usize), f32, Dev>| Embedding::<Caption, _, _, _, _>::new(t.leaky_trace());
     let loss = TripletLoss { distance };
@@ -495,7 +492,8 @@ fn sampling(name: &str, parse: fn(&serde_json::Value) -> Vec<ClassKey>, key: fn(
     let case = load(name);
     let by_row = |what: &str| -> Vec<Vec<ClassKey>> {
         let map: BTreeMap<String, serde_json::Value> = serde_json::from_str(case.meta(what)).unwrap();
-        let rows: BTreeMap<usize, _> = map.iter().map(|(row, classes)| (row.parse().unwrap(), parse(classes))).collect();
+        let rows: BTreeMap<usize, _> =
+            map.iter().map(|(row, classes)| (row.parse().unwrap(), parse(classes))).collect();
         rows.into_values().collect()
     };
     let anchors = ClassTable::from_items(by_row("anchor_classes"));
@@ -510,7 +508,8 @@ fn sampling(name: &str, parse: fn(&serde_json::Value) -> Vec<ClassKey>, key: fn(
 }
 
 fn sampling_lists() {
-    let ids = |v: &serde_json::Value| v.as_array().unwrap().iter().map(|id| ClassKey::Id(id.as_i64().unwrap())).collect();
+    let ids =
+        |v: &serde_json::Value| v.as_array().unwrap().iter().map(|id| ClassKey::Id(id.as_i64().unwrap())).collect();
     sampling("sampling_lists", ids, |class| ClassKey::Id(class.parse().unwrap()));
 }
 

@@ -41,9 +41,9 @@ fn check_widths<S: Rows, D: Storage<f32>, T>(
     x: &Tensor<S, f32, D, T>,
     others: [(&'static str, &Tensor<(S::Last,), f32, D>); 2],
 ) -> Result<(), OpError> {
-    others.into_iter().try_for_each(|(what, t)| {
-        check_size("batch norm", what, x.shape().last().size(), t.shape().0.size())
-    })
+    others
+        .into_iter()
+        .try_for_each(|(what, t)| check_size("batch norm", what, x.shape().last().size(), t.shape().0.size()))
 }
 
 /// Batch normalisation with the statistics of this batch (Ioffe & Szegedy 2015, algorithm 1):

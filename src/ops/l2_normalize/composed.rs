@@ -1,6 +1,4 @@
-use dfdx::prelude::{
-    Axis, BroadcastTo, Device, HasShape, ReshapeTo, SumTo, Tape, Tensor, TryDiv,
-};
+use dfdx::prelude::{Axis, BroadcastTo, Device, HasShape, ReshapeTo, SumTo, Tape, Tensor, TryDiv};
 
 use crate::ops::{OpError, Rows, device_error};
 

@@ -77,7 +77,9 @@ impl Evaluation {
             Level::Noun => self.noun.as_ref(),
             Level::Caption => Some(&self.caption),
         };
-        let Some(GradedReport { v2t, t2v, .. }) = evaluation.map(|evaluation| &evaluation.graded) else { return vec![] };
+        let Some(GradedReport { v2t, t2v, .. }) = evaluation.map(|evaluation| &evaluation.graded) else {
+            return vec![];
+        };
         let ndcg = [v2t.ndcg.mean, t2v.ndcg.mean];
         let map = [v2t.ap.mean, t2v.ap.mean];
         [("nDCG", ndcg), ("mAP", map)]

@@ -83,8 +83,12 @@ pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
             }
             let before = std::mem::replace(&mut gradients, Gradients::leaky());
             let (value, after) = match level {
-                Level::Verb => part_term::<Verb, _, _, _, _, _>(model, device, features, level, term, scale, loss, before)?,
-                Level::Noun => part_term::<Noun, _, _, _, _, _>(model, device, features, level, term, scale, loss, before)?,
+                Level::Verb => {
+                    part_term::<Verb, _, _, _, _, _>(model, device, features, level, term, scale, loss, before)?
+                }
+                Level::Noun => {
+                    part_term::<Noun, _, _, _, _, _>(model, device, features, level, term, scale, loss, before)?
+                }
                 Level::Caption => {
                     let embedded = embed_roles(term, before, |modality, rows, gradients| {
                         embed_action(model, device, features, modality, rows, gradients)

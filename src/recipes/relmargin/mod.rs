@@ -8,6 +8,7 @@ mod args_txt;
 mod evaluate;
 mod jpose;
 mod mmen;
+mod model;
 mod options;
 mod published;
 mod sampling;
@@ -16,15 +17,16 @@ mod terms;
 pub use evaluate::{Evaluation, LevelEvaluation};
 pub use jpose::{JposeModel, JposeTask, jpose_config, jpose_step};
 pub use mmen::{MmenModel, MmenTask, mmen_config, mmen_step};
+pub use model::RelMarginModel;
 pub use options::{
-    CaptionType, CombFunc, Dataset, ModelKind, Modalities, Options, OptionsError, PairWeights, PosWeights,
+    CaptionType, CombFunc, Dataset, Modalities, ModelKind, Options, OptionsError, PairWeights, PosWeights,
 };
 pub use published::{PUBLISHED, PublishedRow, published};
 pub use sampling::EpochSampler;
 pub use terms::{Modality, Pair, Term, TermLoss};
 
-use crate::data::sampling::SamplingError;
 use crate::data::retrieval::SplitError;
+use crate::data::sampling::SamplingError;
 use crate::metrics::MetricError;
 use crate::ops::OpError;
 use crate::similarity::SimilarityError;

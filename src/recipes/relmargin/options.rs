@@ -313,7 +313,9 @@ mod tests {
         assert!(error(|o| o.batch_size = 0).starts_with("batch_size: 0 is not between"));
         assert!(error(|o| o.learning_rate = f32::NAN).starts_with("learning_rate: NaN"));
         assert!(error(|o| o.rel_margin = true).starts_with("all_noun_classes: "));
-        assert!(error(|o| (o.tt_weight, o.tv_weight, o.vt_weight, o.vv_weight) = (0.0, 0.0, 0.0, 0.0)).contains("nothing"));
+        assert!(
+            error(|o| (o.tt_weight, o.tv_weight, o.vt_weight, o.vv_weight) = (0.0, 0.0, 0.0, 0.0)).contains("nothing")
+        );
         assert!(
             error(|o| (o.model, o.rel_margin, o.caption_type) = (ModelKind::Mmen, true, CaptionType::Verb))
                 .starts_with("caption_type: ")

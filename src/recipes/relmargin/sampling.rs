@@ -1,8 +1,8 @@
 use rand::seq::SliceRandom;
 
+use super::RelMarginError;
 use super::options::Options;
 use super::terms::{Modality, Pair, Term};
-use super::RelMarginError;
 use crate::data::retrieval::{LEVELS, Relations};
 use crate::data::sampling::{TripletSampler, Triplets, anchor_slice, num_batches};
 use crate::relevance::{EmptyUnion, Level, margin};
@@ -43,7 +43,12 @@ impl EpochSampler {
     ///
     /// # Errors
     /// [`RelMarginError::Sampling`].
-    pub fn begin_epoch(&mut self, options: &Options, relations: &Relations, epoch: usize) -> Result<(), RelMarginError> {
+    pub fn begin_epoch(
+        &mut self,
+        options: &Options,
+        relations: &Relations,
+        epoch: usize,
+    ) -> Result<(), RelMarginError> {
         let part = LEVELS.iter().position(|level| *level == self.level).unwrap_or(0);
         let tables = [&relations.video, &relations.text];
         let mut shuffle = rng(options.seed, Purpose::Order, epoch, part);
@@ -111,9 +116,8 @@ pub(super) fn relevance_margins(
 ) -> Vec<f32> {
     let classes = [&relations.video_classes, &relations.text_classes];
     let (of_anchor, of_negative) = (side(pair.anchor, classes), side(pair.other, classes));
-    let margin_of = |(a, n): (&u32, &u32)| {
-        margin(&of_anchor[*a as usize], &of_negative[*n as usize], level, EmptyUnion::Zero)
-    };
+    let margin_of =
+        |(a, n): (&u32, &u32)| margin(&of_anchor[*a as usize], &of_negative[*n as usize], level, EmptyUnion::Zero);
     anchors.iter().zip(negatives).map(margin_of).collect()
 }
 

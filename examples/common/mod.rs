@@ -1,0 +1,6 @@
+//! What the examples share: command lines, configuration files, data, progress.
+
+pub mod args;
+pub mod config;
+pub mod data;
+pub mod progress;
