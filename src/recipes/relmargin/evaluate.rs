@@ -1,6 +1,8 @@
 use dfdx::prelude::{Dim, HasShape, Tensor};
 
 use super::RelMarginError;
+use super::sampling::level_name;
+use crate::data::retrieval::LEVELS;
 use crate::matrix::Matrix;
 use crate::metrics::graded::{self, GradedOptions, GradedReport};
 use crate::metrics::rank::{self, RankOptions, RankReport};
@@ -89,6 +91,16 @@ impl Evaluation {
                 named.map(|(direction, value)| (format!("{name}/{metric}/{direction}"), value))
             })
             .collect()
+    }
+
+    /// The scores of every level, and recalls in percent where ground truths are named.
+    pub fn all_numbers(&self) -> Vec<(String, f64)> {
+        let mut numbers: Vec<_> = LEVELS.iter().flat_map(|level| self.numbers(*level, level_name(*level))).collect();
+        for (direction, ranks) in self.caption.ranks.iter().flat_map(|r| [("vid2txt", &r.v2t), ("txt2vid", &r.t2v)]) {
+            let recalls = [("R@1", ranks.r1), ("R@5", ranks.r5), ("R@10", ranks.r10), ("MdR", ranks.median), ("MnR", ranks.mean)];
+            numbers.extend(recalls.map(|(name, value)| (format!("action/{name}/{direction}"), value)));
+        }
+        numbers
     }
 
     /// The output line of the published test script: `ir1; ir10; cr1; cr10; nDCG v2t; t2v; avg; mAP v2t; t2v; avg`, with

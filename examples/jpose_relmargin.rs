@@ -1,0 +1,329 @@
+//! JPoSE and MMEN with the relevance-based margin.
+//!
+//! Falcon et al., "Relevance-based Margin for Contrastively-trained Video Retrieval Models", ICMR 2022. A triplet
+//! (anchor, positive, negative) asks that the negative be farther than the positive by a margin; here the margin is not a
+//! constant but 1 − relevance(anchor, negative), so that a negative which is almost right is pushed away less.
+//!
+//! Without arguments: train JPoSE on built-in data with the fixed and with the relevance margin, and compare.
+//! `train`, `eval` and `params` take the options of the published programs; `--help` lists them.
+
+mod common;
+#[path = "common/baseline.rs"]
+mod baseline;
+#[path = "common/relmargin_demo.rs"]
+mod demo;
+#[path = "common/emoji/mod.rs"]
+mod emoji;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Parser, Subcommand};
+use coembed::data::{epic100, folder::FolderOptions, pickle, torch};
+use coembed::ops::OpsDevice;
+use coembed::recipes::relmargin::{
+    Dataset, Evaluation, JposeModel, MmenModel, ModelKind, Options, OptionsError, RelMarginModel, published,
+};
+use coembed::report::{Summary, Table};
+use coembed::train::{Checkpoint, Fit, Progress, Sgd, SgdConfig, StateDict, from_torch, load, write_atomically};
+use common::args::{PlaceArgs, TrainingArgs, modalities};
+use common::{config, data, progress::Bar};
+use dfdx::prelude::Cpu;
+use miette::{IntoDiagnostic, Result, WrapErr, bail, miette};
+
+/// Memory is freed and asked for again with every batch; this allocator keeps it at hand.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+#[command(about = "JPoSE and MMEN with the relevance-based margin", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+#[allow(clippy::large_enum_variant)]
+enum Command {
+    /// Compare fixed and relevance margin on the built-in data (what happens without a subcommand)
+    Demo,
+    /// Train, validate after every epoch, evaluate on the test split
+    Train {
+        #[command(flatten)]
+        training: TrainingArgs,
+        #[command(flatten)]
+        place: PlaceArgs,
+        /// Folder of runs
+        #[arg(long, default_value = "logs/runs")]
+        out_dir: PathBuf,
+        /// Name of this run's folder [default: from the configuration]
+        #[arg(long)]
+        name: Option<String>,
+        /// Folder of a run to go on with; its configuration is used
+        #[arg(long, value_name = "RUN", conflicts_with_all = ["name", "config"])]
+        resume: Option<PathBuf>,
+    },
+    /// Evaluate a checkpoint: the authors' .pth (with its args.txt) or ours (.safetensors)
+    Eval {
+        checkpoint: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
+        /// The first 1024 video features (repeat what the run was trained with)
+        #[arg(long)]
+        rgb: bool,
+        /// The first 2048 video features
+        #[arg(long)]
+        rgb_flow: bool,
+        /// Write a submission to the EPIC-Kitchens-100 challenge
+        #[arg(long, value_name = "FILE")]
+        challenge_submission: Option<PathBuf>,
+    },
+    /// Number of parameters of a configuration, without building it
+    Params {
+        #[command(flatten)]
+        training: TrainingArgs,
+        /// Width of the video features
+        #[arg(long, default_value_t = 3072)]
+        video_width: usize,
+        /// Width of the text features
+        #[arg(long, default_value_t = 100)]
+        text_width: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
+    let result = match Cli::parse().command.unwrap_or(Command::Demo) {
+        Command::Demo => demo::run(),
+        Command::Params { training, video_width, text_width } => params(&training, video_width, text_width),
+        Command::Train { training, place, out_dir, name, resume } => {
+            on_device(&place, Train { training, place: place.clone(), out_dir, name, resume })
+        }
+        Command::Eval { checkpoint, place, rgb, rgb_flow, challenge_submission } => {
+            on_device(&place, Eval { checkpoint, place: place.clone(), rgb, rgb_flow, challenge_submission })
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:?}");
+            // Contradictory options are an error of usage.
+            ExitCode::from(if error.downcast_ref::<OptionsError>().is_some() { 2 } else { 1 })
+        }
+    }
+}
+
+/// Something to do on a device that is known only at run time.
+trait Job {
+    fn run<D: OpsDevice>(self, device: D) -> Result<()>;
+}
+
+fn on_device(place: &PlaceArgs, job: impl Job) -> Result<()> {
+    if !place.gpu.unwrap_or(cfg!(feature = "cuda")) {
+        return job.run(Cpu::default());
+    }
+    #[cfg(feature = "cuda")]
+    return job.run(dfdx::prelude::Cuda::try_build(0, 0).map_err(|e| miette!("no CUDA device: {e:?}"))?);
+    #[cfg(not(feature = "cuda"))]
+    bail!("--gpu needs a build with --features cuda");
+}
+
+/// Published defaults, overridden by a file, overridden by the command line; checked.
+fn options(training: &TrainingArgs, has_folder: bool) -> Result<Options> {
+    let mut options = match &training.config {
+        Some(path) => config::read(path)?,
+        None if has_folder => Options::default(),
+        None => Options { dataset: Dataset::Emoji, ..Options::default() },
+    };
+    training.apply(&mut options);
+    options.check()?;
+    Ok(options)
+}
+
+fn params(training: &TrainingArgs, video: usize, text: usize) -> Result<()> {
+    let options = options(training, true)?;
+    let video = options.modalities.width().unwrap_or(video).min(video);
+    let count = match options.model {
+        ModelKind::Jpose => <JposeModel<Cpu> as RelMarginModel<Cpu>>::count(&options, video, text),
+        ModelKind::Mmen => <MmenModel<Cpu> as RelMarginModel<Cpu>>::count(&options, video, text),
+    };
+    println!("{count}");
+    Ok(())
+}
+
+struct Train {
+    training: TrainingArgs,
+    place: PlaceArgs,
+    out_dir: PathBuf,
+    name: Option<String>,
+    resume: Option<PathBuf>,
+}
+
+impl Job for Train {
+    fn run<D: OpsDevice>(self, device: D) -> Result<()> {
+        let state = match &self.resume {
+            Some(folder) => Some(Checkpoint::open(&folder.join("last.safetensors")).into_diagnostic()?),
+            None => None,
+        };
+        let options = match &state {
+            Some(checkpoint) => config::parse("the checkpoint's configuration", &checkpoint.config)?,
+            None => options(&self.training, self.place.data.is_some())?,
+        };
+        match options.model {
+            ModelKind::Jpose => self.train::<D, JposeModel<D>>(device, options, state),
+            ModelKind::Mmen => self.train::<D, MmenModel<D>>(device, options, state),
+        }
+    }
+}
+
+impl Train {
+    fn train<D: OpsDevice, M: RelMarginModel<D>>(
+        self,
+        device: D,
+        options: Options,
+        state: Option<Checkpoint>,
+    ) -> Result<()> {
+        let from = self.place.data.as_deref().unwrap_or(Path::new("."));
+        let mut files = data::Files::new();
+        let (train, validation) = data::training(&options, from, &mut files)?;
+        let (split, test) = data::test(&options, from, &mut files)?;
+        test.check().into_diagnostic()?;
+
+        let (video, text) = (train.features.video.cols(), train.features.text.verb.cols());
+        let mut task = M::task(&options, &device, &train, &validation).into_diagnostic()?;
+        let mut model = M::fresh(&options, video, text, &device).into_diagnostic()?;
+        let (learning_rate, momentum) = (options.learning_rate, options.momentum);
+        let mut optimizer = Sgd::new(SgdConfig { learning_rate, momentum, groups: vec![] });
+        let mut progress = Progress::default();
+        if let Some(checkpoint) = state {
+            complete(load(&mut model, &checkpoint.model).into_diagnostic()?)?;
+            optimizer.restore(&device, checkpoint.optimizer).into_diagnostic()?;
+            progress = checkpoint.progress;
+        }
+        let config = ron::ser::to_string_pretty(&options, ron::ser::PrettyConfig::default()).into_diagnostic()?;
+        let folder = self.resume.unwrap_or_else(|| self.out_dir.join(self.name.unwrap_or_else(|| run_name(&config))));
+        let fit = Fit {
+            epochs: options.num_epochs,
+            folder: Some(folder.clone()),
+            numbered: Some((M::NAME.into(), options.checkpoint_rate)),
+            select: Some("action/nDCG/avg".into()),
+            config: config.clone(),
+        };
+        println!("{} parameters; checkpoints in {}", M::count(&options, video, text), folder.display());
+
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        ctrlc::set_handler(move || stopped.store(true, Ordering::Relaxed)).into_diagnostic()?;
+        let mut bar = Bar::new(options.num_epochs, &["action/nDCG/avg", "action/mAP/avg"]);
+        let progress = fit.run(&mut task, &mut model, &mut optimizer, progress, &mut bar, &stop).into_diagnostic()?;
+        if progress.epochs < options.num_epochs {
+            println!("stopped; go on with: train --resume {}", folder.display());
+            return Ok(());
+        }
+
+        let evaluation = model.evaluate(&options, &device, &test).into_diagnostic()?;
+        report(&options, split, &evaluation);
+        let mut summary = Summary::of_split(split, &test);
+        summary.device = device_name::<D>().into();
+        (summary.files_sha256, summary.seed, summary.config) = (files, options.seed, config);
+        summary.effective_batch = options.batch_size;
+        summary.scores = evaluation.all_numbers().into_iter().collect();
+        summary.save(&folder.join("summary.json")).into_diagnostic()
+    }
+}
+
+fn device_name<D>() -> &'static str {
+    std::any::type_name::<D>().rsplit("::").next().unwrap_or_default()
+}
+
+/// A short name that tells configurations apart.
+fn run_name(config: &str) -> String {
+    coembed::data::digest::sha256(config.as_bytes())[..12].to_string()
+}
+
+fn complete(report: coembed::train::LoadReport) -> Result<()> {
+    if !report.is_complete() {
+        bail!("the checkpoint does not fit the model: {report}");
+    }
+    Ok(())
+}
+
+/// Scores in percent, beside those of the paper where the configuration is one of the paper's.
+fn report(options: &Options, split: &str, evaluation: &Evaluation) {
+    let percent = |v: f64| format!("{:.1}", 100.0 * v);
+    let mut table = Table::new(["", "nDCG v2t", "nDCG t2v", "nDCG avg", "mAP v2t", "mAP t2v", "mAP avg"]);
+    let g = &evaluation.caption.graded;
+    let scores = [g.v2t.ndcg.mean, g.t2v.ndcg.mean, g.ndcg_avg(), g.v2t.ap.mean, g.t2v.ap.mean, g.map_avg()];
+    table.row(std::iter::once(split.to_string()).chain(scores.map(percent)));
+    if let Some(row) = published(options) {
+        let (ndcg, map) = (format!("{:.1}", row.ndcg), format!("{:.1}", row.map));
+        table.row(["published", "", "", &ndcg, "", "", &map]);
+    }
+    println!("{table}");
+}
+
+struct Eval {
+    checkpoint: PathBuf,
+    place: PlaceArgs,
+    rgb: bool,
+    rgb_flow: bool,
+    challenge_submission: Option<PathBuf>,
+}
+
+impl Job for Eval {
+    fn run<D: OpsDevice>(self, device: D) -> Result<()> {
+        let (mut options, parameters) = read_checkpoint(&self.checkpoint)?;
+        if let Some(slice) = modalities(self.rgb, self.rgb_flow) {
+            options.modalities = slice;
+        }
+        match options.model {
+            ModelKind::Jpose => self.evaluate::<D, JposeModel<D>>(device, options, parameters),
+            ModelKind::Mmen => self.evaluate::<D, MmenModel<D>>(device, options, parameters),
+        }
+    }
+}
+
+/// Options and parameters of the authors' checkpoints and of ours.
+fn read_checkpoint(path: &Path) -> Result<(Options, StateDict)> {
+    if path.extension().is_some_and(|e| e == "safetensors") {
+        let checkpoint = Checkpoint::open(path).into_diagnostic()?;
+        return Ok((config::parse(&path.display().to_string(), &checkpoint.config)?, checkpoint.model));
+    }
+    let run = path.parent().and_then(Path::parent).ok_or_else(|| miette!("{} has no run folder", path.display()))?;
+    let args = run.join("args.txt");
+    let text = std::fs::read_to_string(&args).into_diagnostic().wrap_err_with(|| args.display().to_string())?;
+    let (options, unknown) = Options::from_args_txt(&text).into_diagnostic().wrap_err_with(|| args.display().to_string())?;
+    if !unknown.is_empty() {
+        eprintln!("warning: {}: options without effect here: {}", args.display(), unknown.join(", "));
+    }
+    let checkpoint = torch::load(path, &pickle::Options::default()).into_diagnostic()?;
+    let tensors = checkpoint.state_dict(None).into_diagnostic().wrap_err_with(|| path.display().to_string())?;
+    Ok((options, from_torch(&tensors).into_diagnostic().wrap_err_with(|| path.display().to_string())?))
+}
+
+impl Eval {
+    fn evaluate<D: OpsDevice, M: RelMarginModel<D>>(
+        self,
+        device: D,
+        options: Options,
+        parameters: StateDict,
+    ) -> Result<()> {
+        let from = self.place.data.as_deref().unwrap_or(Path::new("."));
+        let (split, test) = data::test(&options, from, &mut data::Files::new())?;
+        let (video, text) = (test.features.video.cols(), test.features.text.verb.cols());
+        let mut model = M::fresh(&options, video, text, &device).into_diagnostic()?;
+        complete(load(&mut model, &parameters).into_diagnostic()?)?;
+        let evaluation = model.evaluate(&options, &device, &test).into_diagnostic()?;
+        report(&options, split, &evaluation);
+        println!("{}", evaluation.published_line());
+        if let Some(path) = self.challenge_submission {
+            let ids = epic100::load_ids(from, epic100::EvalSplitName::Test, &FolderOptions::default()).into_diagnostic()?;
+            let similarity = evaluation.caption.similarity.view();
+            let pickle = epic100::submission(similarity, &ids.split.videos, &ids.split.captions).into_diagnostic()?;
+            write_atomically(&path, &pickle).into_diagnostic().wrap_err_with(|| path.display().to_string())?;
+        }
+        Ok(())
+    }
+}

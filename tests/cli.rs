@@ -1,0 +1,292 @@
+//! The example program as its users meet it: training, resuming after a kill, evaluation, options, bad input.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+const MINI: &str = "tests/golden/relmargin/mini";
+
+/// The program, built once.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let build = Command::new(env!("CARGO")).args(["build", "--quiet", "--example", "jpose_relmargin"]).status();
+        assert!(build.unwrap().success(), "the example does not build");
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        target.join("debug/examples/jpose_relmargin")
+    })
+}
+
+fn run(args: &[&str]) -> Output {
+    Command::new(program()).args(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn succeed(args: &[&str]) -> String {
+    let output = run(args);
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Fails with this exit code, and says all of these things.
+#[track_caller]
+fn fail(args: &[&str], code: i32, says: &[&str]) {
+    let output = run(args);
+    // Messages are wrapped to the width of a terminal.
+    let said: String = text(&output.stderr).split_whitespace().filter(|word| !matches!(*word, "│" | "×" | "╰─▶" | "├─▶")).collect();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+    for what in says {
+        let what: String = what.split_whitespace().collect();
+        assert!(said.contains(&what), "{args:?} says\n{}\nand not {what}", text(&output.stderr));
+    }
+}
+
+/// A short training on the tiny folder.
+fn train_args<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut args = vec!["train", "--data", MINI, "--out-dir", out, "--name", "run", "--embedding-size", "10", "--batch-size", "4"];
+    args.extend(more);
+    args
+}
+
+fn checkpoint(out: &Path) -> Vec<u8> {
+    std::fs::read(out.join("run/last.safetensors")).unwrap()
+}
+
+#[test]
+fn training_writes_checkpoints_log_and_summary_that_evaluation_reads() {
+    let out = tempfile::tempdir().unwrap();
+    let dir = out.path().to_str().unwrap();
+    succeed(&train_args(dir, &["--rel-margin", "--all-noun-classes", "--num-epochs", "3", "--checkpoint-rate", "2"]));
+    let mut files: Vec<String> = std::fs::read_dir(out.path().join("run"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    let want = ["JPoSE_0.safetensors", "JPoSE_2.safetensors", "best.safetensors", "last.safetensors", "metrics.jsonl", "summary.json"];
+    assert_eq!(files, want);
+    let log = std::fs::read_to_string(out.path().join("run/metrics.jsonl")).unwrap();
+    assert_eq!(log.lines().count(), 3);
+    let summary: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.path().join("run/summary.json")).unwrap()).unwrap();
+    for field in ["version", "device", "split", "features_sha256", "relevance_sha256", "tie_policy", "config"] {
+        assert!(!summary[field].as_str().unwrap().is_empty(), "{field}");
+    }
+    assert_eq!(summary["effective_batch"], 4);
+    assert!(summary["files_sha256"].as_object().unwrap().len() > 10);
+    let ours = out.path().join("run/last.safetensors");
+    let said = succeed(&["eval", ours.to_str().unwrap(), "--data", MINI]);
+    let ndcg = summary["scores"]["action/nDCG/avg"].as_f64().unwrap();
+    assert!(said.contains(&format!("{ndcg:.3}").replace('.', ",")), "{said} without {ndcg}");
+}
+
+#[test]
+fn the_authors_checkpoints_give_the_authors_output() {
+    for name in ["JPoSE_99", "JPoSE_99_legacy"] {
+        let said = succeed(&["eval", &format!("{MINI}/logs/runs/jpose/model/{name}.pth"), "--data", MINI]);
+        assert!(said.contains("0,00; 100,00; 11,11; 100,00; 0,570; 0,481; 0,525; 0,503; 0,407; 0,455"), "{said}");
+    }
+    for name in ["MMEN_99", "MMEN_99_legacy"] {
+        let said = succeed(&["eval", &format!("{MINI}/logs/runs/mmen/model/{name}.pth"), "--data", MINI]);
+        assert!(said.contains("0,568; 0,556; 0,562; 0,502; 0,555; 0,529"), "{said}");
+    }
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_bits() {
+    let (whole, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let options = ["--rel-margin", "--all-noun-classes", "--comb-func", "fc", "--num-epochs", "60", "--triplet-sampling-rate", "7"];
+    succeed(&train_args(whole.path().to_str().unwrap(), &options));
+
+    let mut child = Command::new(program())
+        .args(train_args(killed.path().to_str().unwrap(), &options))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let log = killed.path().join("run/metrics.jsonl");
+    let begun = Instant::now();
+    while std::fs::read_to_string(&log).unwrap_or_default().lines().count() < 3 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the run does not get going");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // SIGKILL: no handler runs.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let done = std::fs::read_to_string(&log).unwrap().lines().count();
+    assert!(done < 60, "killed too late to test anything");
+
+    let run = killed.path().join("run");
+    succeed(&["train", "--data", MINI, "--resume", run.to_str().unwrap()]);
+    assert!(checkpoint(whole.path()) == checkpoint(killed.path()), "the resumed run differs from the uninterrupted one");
+    let lines = |out: &Path| std::fs::read_to_string(out.join("run/metrics.jsonl")).unwrap();
+    assert_eq!(lines(whole.path()), lines(killed.path()));
+    let best = |out: &Path| std::fs::read(out.join("run/best.safetensors")).unwrap();
+    assert!(best(whole.path()) == best(killed.path()), "the best checkpoints differ");
+}
+
+#[test]
+fn every_training_option_has_its_effect() {
+    let trained = |more: &[&str]| {
+        let out = tempfile::tempdir().unwrap();
+        let mut args = vec!["--num-epochs", "2"];
+        args.extend(more);
+        succeed(&train_args(out.path().to_str().unwrap(), &args));
+        let open = coembed::train::Checkpoint::open(&out.path().join("run/last.safetensors")).unwrap();
+        (open.model, open.progress.steps)
+    };
+    let plain = trained(&[]);
+    assert!(plain == trained(&[]), "the same options give the same run");
+    for effective in [
+        &["--rel-margin", "--all-noun-classes"][..],
+        &["--cosine", "--margin", "0.2"],
+        &["--margin", "0.3"],
+        &["--tt-weight", "0"],
+        &["--tv-weight", "0"],
+        &["--vt-weight", "0"],
+        &["--vv-weight", "0"],
+        &["--tt-weight", "0", "--vv-weight", "0"],
+        &["--action-weight", "0"],
+        &["--verb-weight", "0"],
+        &["--noun-weight", "0"],
+        &["--comb-func", "fc"],
+        &["--model", "mmen"],
+        &["--batch-size", "2"],
+        &["--num-triplets", "3"],
+        &["--learning-rate", "0.1"],
+        &["--momentum", "0"],
+        &["--embedding-size", "12"],
+        &["--seed", "1"],
+        &["--triplet-sampling-rate", "1"],
+    ] {
+        // Options given twice are an error; these replace those of `train_args`.
+        let out = tempfile::tempdir().unwrap();
+        let mut args = train_args(out.path().to_str().unwrap(), &["--num-epochs", "2"]);
+        for flag in effective.iter().filter(|flag| flag.starts_with("--")) {
+            if let Some(at) = args.iter().position(|arg| arg == flag) {
+                args.drain(at..at + 2);
+            }
+        }
+        args.extend(effective.iter());
+        succeed(&args);
+        let open = coembed::train::Checkpoint::open(&out.path().join("run/last.safetensors")).unwrap();
+        assert!(open.model != plain.0, "{effective:?} changes nothing");
+    }
+    let with_start = trained(&["--comb-func", "fc", "--comb-func-start", "1"]);
+    assert!(with_start != trained(&["--comb-func", "fc"]), "--comb-func-start changes nothing");
+    assert!(trained(&["--all-noun-classes"]) != plain, "--all-noun-classes changes nothing");
+    let mmen = |kind| trained(&["--model", "mmen", "--caption-type", kind]);
+    assert!(mmen("verb") != mmen("noun") && mmen("verb") != mmen("caption"), "--caption-type changes nothing");
+    // Accepted and without effect, as published.
+    assert!(trained(&["--num-layers", "3", "--optimiser", "Adam", "--gpu", "False"]) == plain);
+}
+
+#[test]
+fn parameters_are_counted_without_building() {
+    assert_eq!(succeed(&["params"]).trim(), "1890304");
+    assert_eq!(succeed(&["params", "--comb-func", "fc", "--text-width", "200"]).trim(), "2073344");
+    assert_eq!(succeed(&["params", "--rgb"]).trim(), "841728");
+    assert_eq!(succeed(&["params", "--rgb-flow", "--rgb"]).trim(), "841728", "--rgb wins");
+    assert_eq!(succeed(&["params", "--rgb-flow"]).trim(), "1366016");
+    assert_eq!(succeed(&["params", "--model", "mmen"]).trim(), "945152");
+    let file = "paper-repros/jpose_relmargin/epic_jpose_rgb.ron";
+    assert_eq!(succeed(&["params", "--config", file]).trim(), "841728");
+}
+
+#[test]
+fn a_submission_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("mini");
+    copy(Path::new(MINI), &data);
+    std::fs::create_dir_all(data.join("data/dataframes")).unwrap();
+    let videos: String = (0..9).map(|i| format!("P01_{i},take cup,take,0,cup,1,['cup'],[1]\n")).collect();
+    let header = "narration_id,narration,verb,verb_class,noun,noun_class,all_nouns,all_noun_classes\n";
+    std::fs::write(data.join("data/dataframes/EPIC_100_retrieval_test.csv"), format!("{header}{videos}")).unwrap();
+    let captions: String = (0..7).map(|i| format!("P01_{i},take cup\n")).collect();
+    std::fs::write(
+        data.join("data/dataframes/EPIC_100_retrieval_test_sentence.csv"),
+        format!("narration_id,narration\n{captions}"),
+    )
+    .unwrap();
+    let out = folder.path().join("test.pkl");
+    let model = format!("{MINI}/logs/runs/jpose/model/JPoSE_99.pth");
+    succeed(&["eval", &model, "--data", data.to_str().unwrap(), "--challenge-submission", out.to_str().unwrap()]);
+    let read = coembed::data::pickle::from_path(&out, &Default::default()).unwrap();
+    let matrix = read.as_dict().unwrap().get("sim_mat").unwrap().as_array().unwrap().to_f32_matrix().unwrap();
+    assert_eq!((matrix.rows(), matrix.cols()), (9, 7));
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() { copy(&entry.path(), &target) } else { drop(std::fs::copy(entry.path(), target).unwrap()) }
+    }
+}
+
+#[test]
+fn bad_input_is_named_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("runs");
+    let out = out.to_str().unwrap();
+    let broken = |change: &dyn Fn(&Path)| {
+        let data = folder.path().join("broken");
+        let _ = std::fs::remove_dir_all(&data);
+        copy(Path::new(MINI), &data);
+        change(&data.join("data"));
+        data.to_str().unwrap().to_string()
+    };
+    let train = |data: &str, code, says: &[&str]| {
+        fail(&["train", "--data", data, "--out-dir", out], code, says);
+        assert!(!Path::new(out).exists(), "something was written");
+    };
+    let features = "video_features/EPIC_100_retrieval_train_features_mean.pkl";
+    let text = "text_features/EPIC_100_retrieval_verb_text_features_train.pkl";
+    train("no/such/folder", 1, &["no/such/folder"]);
+    train(&broken(&|d| std::fs::remove_file(d.join(features)).unwrap()), 1, &["EPIC_100_retrieval_train_features_mean.pkl"]);
+    let truncated = |d: &Path| {
+        let bytes = std::fs::read(d.join(features)).unwrap();
+        std::fs::write(d.join(features), &bytes[..bytes.len() / 2]).unwrap();
+    };
+    train(&broken(&truncated), 1, &["EPIC_100_retrieval_train_features_mean.pkl"]);
+    let other_split = "text_features/EPIC_100_retrieval_verb_text_features_test.pkl";
+    train(&broken(&|d| drop(std::fs::copy(d.join(other_split), d.join(text)).unwrap())), 1, &["7", "4"]);
+
+    // Options.
+    fail(&["train", "--data", MINI, "--rel-margin"], 2, &["all_noun_classes"]);
+    fail(&["train", "--data", MINI, "--batch-size", "0"], 2, &["batch_size: 0"]);
+    fail(&["train", "--data", MINI, "--margin", "wide"], 2, &["--margin"]);
+    fail(&["train", "--data", MINI, "--no-such-option"], 2, &["--no-such-option"]);
+    fail(&["train", "--dataset", "youcook2", "--rgb-flow"], 2, &["modalities"]);
+
+    // Configuration files.
+    let config = folder.path().join("run.ron");
+    let configured = |text: &str, says: &[&str]| {
+        std::fs::write(&config, text).unwrap();
+        fail(&["train", "--data", MINI, "--config", config.to_str().unwrap()], 1, says);
+    };
+    configured("(\n    learning_rat: 0.1,\n)", &["run.ron, line 2", "learning_rat", "learning_rat: 0.1"]);
+    configured("(batch_size: -1)", &["run.ron, line 1"]);
+    configured("(", &["run.ron"]);
+    fail(&["train", "--config", "no/such.ron"], 1, &["no/such.ron"]);
+
+    // Checkpoints.
+    let model = |name: &str| format!("{MINI}/logs/runs/{name}.pth");
+    fail(&["eval", "no/such.pth", "--data", MINI], 1, &["args.txt"]);
+    fail(&["eval", "no/such.safetensors", "--data", MINI], 1, &["no/such.safetensors"]);
+    let runs = folder.path().join("logs/run");
+    std::fs::create_dir_all(runs.join("model")).unwrap();
+    std::fs::copy(format!("{MINI}/logs/runs/jpose/args.txt"), runs.join("args.txt")).unwrap();
+    std::fs::copy(model("mmen/model/MMEN_99"), runs.join("model/JPoSE_99.pth")).unwrap();
+    let other = runs.join("model/JPoSE_99.pth");
+    fail(&["eval", other.to_str().unwrap(), "--data", MINI], 1, &["missing", "MMENs.verb.SMEs.t.fc.weight", "unexpected"]);
+    std::fs::write(&other, b"not a checkpoint").unwrap();
+    fail(&["eval", other.to_str().unwrap(), "--data", MINI], 1, &["JPoSE_99.pth"]);
+    std::fs::write(runs.join("args.txt"), "import os").unwrap();
+    fail(&["eval", other.to_str().unwrap(), "--data", MINI], 1, &["args.txt"]);
+}
