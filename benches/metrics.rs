@@ -16,12 +16,12 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-#[path = "common/epic100.rs"]
-mod epic100;
+#[path = "common/annotations.rs"]
+mod annotations;
 
 fn relevance() -> SparseRelevance {
-    let Some(folder) = epic100::folder() else { return synthetic() };
-    let (videos, captions) = epic100::classes(&folder);
+    let Some(folder) = annotations::folder() else { return synthetic() };
+    let (videos, captions) = annotations::classes(&folder);
     let start = Instant::now();
     let relevance = sparse_relevance(&videos, &captions, Level::Caption, EmptyUnion::Zero).unwrap();
     println!("relevance: real, {} non-zeros, built in {:.0?}", relevance.non_zeros(), start.elapsed());

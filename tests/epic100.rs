@@ -9,7 +9,7 @@ use coembed::metrics::graded::{GradedOptions, evaluate};
 use coembed::relevance::{EmptyUnion, Level, SparseRelevance, sparse_relevance};
 use serde_json::Value;
 
-#[path = "../benches/common/epic100.rs"]
+#[path = "../benches/common/annotations.rs"]
 mod data;
 
 fn expected() -> Value {

@@ -4,13 +4,20 @@
 //! memory is reserved for it, and every error names what was expected and what was found.
 
 mod archive;
+pub mod digest;
+pub mod epic100;
+mod folder;
 mod limits;
 pub mod ndarray;
 pub mod npy;
 pub mod pickle;
+pub mod pickle_writer;
+pub mod relational;
 pub mod retrieval;
 pub mod sampling;
 pub mod torch;
+pub mod youcook2;
 
 pub use archive::ArchiveError;
+pub use folder::{FileProblem, FolderError, FolderOptions, Loaded};
 pub use limits::{LimitError, Limits};
