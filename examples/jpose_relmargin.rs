@@ -7,9 +7,9 @@
 //! Without arguments: train JPoSE on built-in data with the fixed and with the relevance margin, and compare.
 //! `train`, `eval` and `params` take the options of the published programs; `--help` lists them.
 
-mod common;
 #[path = "common/baseline.rs"]
 mod baseline;
+mod common;
 #[path = "common/relmargin_demo.rs"]
 mod demo;
 #[path = "common/emoji/mod.rs"]
@@ -21,10 +21,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
-use coembed::data::{epic100, folder::FolderOptions, pickle, torch};
+use coembed::data::{FolderOptions, epic100, pickle, torch};
 use coembed::ops::OpsDevice;
 use coembed::recipes::relmargin::{
-    Dataset, Evaluation, JposeModel, MmenModel, ModelKind, Options, OptionsError, RelMarginModel, published,
+    Dataset, Evaluation, JposeModel, MmenModel, ModelKind, Options, RelMarginModel, published,
 };
 use coembed::report::{Summary, Table};
 use coembed::train::{Checkpoint, Fit, Progress, Sgd, SgdConfig, StateDict, from_torch, load, write_atomically};
@@ -109,11 +109,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:?}");
-            // Contradictory options are an error of usage.
-            ExitCode::from(if error.downcast_ref::<OptionsError>().is_some() { 2 } else { 1 })
+            ExitCode::from(if error.code().is_some_and(|code| code.to_string() == USAGE) { 2 } else { 1 })
         }
     }
 }
+
+/// Contradictory options are an error of usage, with its own exit code.
+const USAGE: &str = "usage";
 
 /// Something to do on a device that is known only at run time.
 trait Job {
@@ -138,7 +140,7 @@ fn options(training: &TrainingArgs, has_folder: bool) -> Result<Options> {
         None => Options { dataset: Dataset::Emoji, ..Options::default() },
     };
     training.apply(&mut options);
-    options.check()?;
+    options.check().map_err(|error| miette!(code = USAGE, "{error}"))?;
     Ok(options)
 }
 
@@ -204,11 +206,12 @@ impl Train {
         }
         let config = ron::ser::to_string_pretty(&options, ron::ser::PrettyConfig::default()).into_diagnostic()?;
         let folder = self.resume.unwrap_or_else(|| self.out_dir.join(self.name.unwrap_or_else(|| run_name(&config))));
+        let score = |metric| format!("{}/{metric}/avg", options.space());
         let fit = Fit {
             epochs: options.num_epochs,
             folder: Some(folder.clone()),
             numbered: Some((M::NAME.into(), options.checkpoint_rate)),
-            select: Some("action/nDCG/avg".into()),
+            select: Some(score("nDCG")),
             config: config.clone(),
         };
         println!("{} parameters; checkpoints in {}", M::count(&options, video, text), folder.display());
@@ -216,7 +219,7 @@ impl Train {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         ctrlc::set_handler(move || stopped.store(true, Ordering::Relaxed)).into_diagnostic()?;
-        let mut bar = Bar::new(options.num_epochs, &["action/nDCG/avg", "action/mAP/avg"]);
+        let mut bar = Bar::new(options.num_epochs, [score("nDCG"), score("mAP")]);
         let progress = fit.run(&mut task, &mut model, &mut optimizer, progress, &mut bar, &stop).into_diagnostic()?;
         if progress.epochs < options.num_epochs {
             println!("stopped; go on with: train --resume {}", folder.display());
@@ -294,7 +297,8 @@ fn read_checkpoint(path: &Path) -> Result<(Options, StateDict)> {
     let run = path.parent().and_then(Path::parent).ok_or_else(|| miette!("{} has no run folder", path.display()))?;
     let args = run.join("args.txt");
     let text = std::fs::read_to_string(&args).into_diagnostic().wrap_err_with(|| args.display().to_string())?;
-    let (options, unknown) = Options::from_args_txt(&text).into_diagnostic().wrap_err_with(|| args.display().to_string())?;
+    let (options, unknown) =
+        Options::from_args_txt(&text).into_diagnostic().wrap_err_with(|| args.display().to_string())?;
     if !unknown.is_empty() {
         eprintln!("warning: {}: options without effect here: {}", args.display(), unknown.join(", "));
     }
@@ -319,7 +323,8 @@ impl Eval {
         report(&options, split, &evaluation);
         println!("{}", evaluation.published_line());
         if let Some(path) = self.challenge_submission {
-            let ids = epic100::load_ids(from, epic100::EvalSplitName::Test, &FolderOptions::default()).into_diagnostic()?;
+            let ids =
+                epic100::load_ids(from, epic100::EvalSplitName::Test, &FolderOptions::default()).into_diagnostic()?;
             let similarity = evaluation.caption.similarity.view();
             let pickle = epic100::submission(similarity, &ids.split.videos, &ids.split.captions).into_diagnostic()?;
             write_atomically(&path, &pickle).into_diagnostic().wrap_err_with(|| path.display().to_string())?;

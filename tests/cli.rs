@@ -38,7 +38,8 @@ fn succeed(args: &[&str]) -> String {
 fn fail(args: &[&str], code: i32, says: &[&str]) {
     let output = run(args);
     // Messages are wrapped to the width of a terminal.
-    let said: String = text(&output.stderr).split_whitespace().filter(|word| !matches!(*word, "│" | "×" | "╰─▶" | "├─▶")).collect();
+    let said: String =
+        text(&output.stderr).split_whitespace().filter(|word| !matches!(*word, "│" | "×" | "╰─▶" | "├─▶")).collect();
     assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
     for what in says {
         let what: String = what.split_whitespace().collect();
@@ -48,7 +49,8 @@ fn fail(args: &[&str], code: i32, says: &[&str]) {
 
 /// A short training on the tiny folder.
 fn train_args<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let mut args = vec!["train", "--data", MINI, "--out-dir", out, "--name", "run", "--embedding-size", "10", "--batch-size", "4"];
+    let mut args =
+        vec!["train", "--data", MINI, "--out-dir", out, "--name", "run", "--embedding-size", "10", "--batch-size", "4"];
     args.extend(more);
     args
 }
@@ -67,7 +69,14 @@ fn training_writes_checkpoints_log_and_summary_that_evaluation_reads() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     files.sort();
-    let want = ["JPoSE_0.safetensors", "JPoSE_2.safetensors", "best.safetensors", "last.safetensors", "metrics.jsonl", "summary.json"];
+    let want = [
+        "JPoSE_0.safetensors",
+        "JPoSE_2.safetensors",
+        "best.safetensors",
+        "last.safetensors",
+        "metrics.jsonl",
+        "summary.json",
+    ];
     assert_eq!(files, want);
     let log = std::fs::read_to_string(out.path().join("run/metrics.jsonl")).unwrap();
     assert_eq!(log.lines().count(), 3);
@@ -99,7 +108,16 @@ fn the_authors_checkpoints_give_the_authors_output() {
 #[test]
 fn a_killed_run_resumes_to_the_same_bits() {
     let (whole, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let options = ["--rel-margin", "--all-noun-classes", "--comb-func", "fc", "--num-epochs", "60", "--triplet-sampling-rate", "7"];
+    let options = [
+        "--rel-margin",
+        "--all-noun-classes",
+        "--comb-func",
+        "fc",
+        "--num-epochs",
+        "60",
+        "--triplet-sampling-rate",
+        "7",
+    ];
     succeed(&train_args(whole.path().to_str().unwrap(), &options));
 
     let mut child = Command::new(program())
@@ -122,7 +140,10 @@ fn a_killed_run_resumes_to_the_same_bits() {
 
     let run = killed.path().join("run");
     succeed(&["train", "--data", MINI, "--resume", run.to_str().unwrap()]);
-    assert!(checkpoint(whole.path()) == checkpoint(killed.path()), "the resumed run differs from the uninterrupted one");
+    assert!(
+        checkpoint(whole.path()) == checkpoint(killed.path()),
+        "the resumed run differs from the uninterrupted one"
+    );
     let lines = |out: &Path| std::fs::read_to_string(out.join("run/metrics.jsonl")).unwrap();
     assert_eq!(lines(whole.path()), lines(killed.path()));
     let best = |out: &Path| std::fs::read(out.join("run/best.safetensors")).unwrap();
@@ -225,7 +246,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { drop(std::fs::copy(entry.path(), target).unwrap()) }
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            _ = std::fs::copy(entry.path(), target).unwrap()
+        }
     }
 }
 
@@ -248,14 +273,18 @@ fn bad_input_is_named_and_nothing_is_written() {
     let features = "video_features/EPIC_100_retrieval_train_features_mean.pkl";
     let text = "text_features/EPIC_100_retrieval_verb_text_features_train.pkl";
     train("no/such/folder", 1, &["no/such/folder"]);
-    train(&broken(&|d| std::fs::remove_file(d.join(features)).unwrap()), 1, &["EPIC_100_retrieval_train_features_mean.pkl"]);
+    train(
+        &broken(&|d| std::fs::remove_file(d.join(features)).unwrap()),
+        1,
+        &["EPIC_100_retrieval_train_features_mean.pkl"],
+    );
     let truncated = |d: &Path| {
         let bytes = std::fs::read(d.join(features)).unwrap();
         std::fs::write(d.join(features), &bytes[..bytes.len() / 2]).unwrap();
     };
     train(&broken(&truncated), 1, &["EPIC_100_retrieval_train_features_mean.pkl"]);
     let other_split = "text_features/EPIC_100_retrieval_verb_text_features_test.pkl";
-    train(&broken(&|d| drop(std::fs::copy(d.join(other_split), d.join(text)).unwrap())), 1, &["7", "4"]);
+    train(&broken(&|d| _ = std::fs::copy(d.join(other_split), d.join(text)).unwrap()), 1, &["7", "4"]);
 
     // Options.
     fail(&["train", "--data", MINI, "--rel-margin"], 2, &["all_noun_classes"]);
@@ -284,7 +313,11 @@ fn bad_input_is_named_and_nothing_is_written() {
     std::fs::copy(format!("{MINI}/logs/runs/jpose/args.txt"), runs.join("args.txt")).unwrap();
     std::fs::copy(model("mmen/model/MMEN_99"), runs.join("model/JPoSE_99.pth")).unwrap();
     let other = runs.join("model/JPoSE_99.pth");
-    fail(&["eval", other.to_str().unwrap(), "--data", MINI], 1, &["missing", "MMENs.verb.SMEs.t.fc.weight", "unexpected"]);
+    fail(
+        &["eval", other.to_str().unwrap(), "--data", MINI],
+        1,
+        &["missing", "MMENs.verb.SMEs.t.fc.weight", "unexpected"],
+    );
     std::fs::write(&other, b"not a checkpoint").unwrap();
     fail(&["eval", other.to_str().unwrap(), "--data", MINI], 1, &["JPoSE_99.pth"]);
     std::fs::write(runs.join("args.txt"), "import os").unwrap();

@@ -1,8 +1,3 @@
-//! Laws of relevance, metrics and similarity kernels on random input, and the published fixtures of both.
-
-#[path = "metric_properties/fixtures.rs"]
-mod fixtures;
-
 use std::cmp::Ordering;
 
 use coembed::matrix::Matrix;

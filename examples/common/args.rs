@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use coembed::recipes::relmargin::{CaptionType, CombFunc, Dataset, ModelKind, Modalities, Options};
+use coembed::recipes::relmargin::{CaptionType, CombFunc, Dataset, Modalities, ModelKind, Options};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum DatasetArg {

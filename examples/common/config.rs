@@ -21,7 +21,7 @@ pub fn parse(name: &str, text: &str) -> Result<Options> {
             (before + column).min(text.len())
         };
         let (start, end) = (offset(error.span.start), offset(error.span.end));
-        let label = LabeledSpan::at(start..end.max(start), error.code.to_string());
+        let label = LabeledSpan::at(start..end.max(start), "here");
         let position = error.span.start;
         miette!(labels = vec![label], "{name}, line {}, column {}: {}", position.line, position.col, error.code)
             .with_source_code(NamedSource::new(name, text.to_string()))

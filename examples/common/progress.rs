@@ -12,10 +12,10 @@ pub struct Bar {
 
 impl Bar {
     /// `shown` names the scores on the line of an epoch.
-    pub fn new(epochs: usize, shown: &[&str]) -> Self {
+    pub fn new<const N: usize>(epochs: usize, shown: [String; N]) -> Self {
         let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {msg} {eta}");
         let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, epochs, shown: shown.iter().map(|name| name.to_string()).collect() }
+        Self { bar, epochs, shown: shown.into() }
     }
 }
 
@@ -33,9 +33,14 @@ impl Observer for Bar {
 
     fn epoch_ends(&mut self, epoch: usize, numbers: &[(String, f64)]) {
         let value = |name: &String| numbers.iter().find(|(n, _)| n == name).map(|(_, v)| format!("{name} {v:.4}"));
-        let line: Vec<String> = std::iter::once("loss".to_string()).chain(self.shown.clone()).filter_map(|n| value(&n)).collect();
+        let line: Vec<String> =
+            std::iter::once("loss".to_string()).chain(self.shown.clone()).filter_map(|n| value(&n)).collect();
         let line = format!("epoch {}/{}  {}", epoch + 1, self.epochs, line.join("  "));
-        if self.bar.is_hidden() { eprintln!("{line}") } else { self.bar.println(line) }
+        if self.bar.is_hidden() {
+            eprintln!("{line}")
+        } else {
+            self.bar.println(line)
+        }
         if epoch + 1 == self.epochs {
             self.bar.finish_and_clear();
         }

@@ -44,7 +44,8 @@ impl Observer for Ticks {
 fn train(data: &emoji::EmojiData, options: &Options, bar: &ProgressBar) -> Result<Evaluation> {
     let device = Cpu::default();
     let (video, text) = (emoji::VIDEO_WIDTH, emoji::WORD_WIDTH);
-    let mut task = <JposeModel<Cpu> as RelMarginModel<Cpu>>::task(options, &device, &data.train, &data.validation).into_diagnostic()?;
+    let mut task = <JposeModel<Cpu> as RelMarginModel<Cpu>>::task(options, &device, &data.train, &data.validation)
+        .into_diagnostic()?;
     let mut model = JposeModel::<Cpu>::fresh(options, video, text, &device).into_diagnostic()?;
     let (learning_rate, momentum) = (options.learning_rate, options.momentum);
     let mut optimizer = Sgd::new(SgdConfig { learning_rate, momentum, groups: vec![] });

@@ -6,19 +6,24 @@ use coembed::blocks::{
     Combination, ConcatConfig, Config, ContextGatingConfig, GatedEmbeddingConfig, LearnedConfig, PartOrder,
     PlainEmbeddingConfig, PosText,
 };
-use coembed::data::retrieval::{Features, PerLevel};
+use coembed::data::epic100::{self, EvalSplitName};
+use coembed::data::retrieval::{EvalSplit, Features, PerLevel};
 use coembed::data::sampling::{ClassKey, ClassTable, TripletSampler, anchor_slice};
+use coembed::data::{FolderOptions, pickle, torch};
 use coembed::losses::{Distance, TripletLoss};
 use coembed::metrics::graded::{self, GradedOptions};
 use coembed::metrics::rank::{self, RankOptions};
 use coembed::models::{Caption, Jpose, JposeConfig, Mmen, MmenConfig, Noun, Verb, VerbNoun};
 use coembed::ops;
-use coembed::recipes::relmargin::{Modality, Pair, Term, TermLoss, jpose_step, mmen_step};
+use coembed::recipes::relmargin::{
+    JposeModel, LevelEvaluation, MmenModel, Modality, Options, Pair, RelMarginModel, Term, TermLoss, jpose_step,
+    mmen_step,
+};
 use coembed::relevance::{
     Classes, EmptyUnion, Level, SparseRelevance, dense_relevance, margin, margin_relevance, sparse_relevance,
 };
 use coembed::space::Embedding;
-use coembed::train::{Sgd, SgdConfig, state_dict};
+use coembed::train::{Sgd, SgdConfig, from_torch, state_dict};
 use dfdx::prelude::{Backward, Const, Gradients, OwnedTape, Shape, SumTo, Tensor, Trace};
 use rand::SeedableRng;
 
@@ -660,10 +665,68 @@ fn train_mmen_relmargin() {
 }
 
 fn mini_eval() {
-    let _ = golden_dir();
-    todo!()
+    let case = load("mini_eval");
+    let mini = golden_dir().join("relmargin/mini");
+    let options =
+        |first_noun_only| FolderOptions { all_noun_classes: true, first_noun_only, ..FolderOptions::default() };
+    for model in ["jpose", "mmen"] {
+        let run = mini.join("logs/runs").join(model);
+        let (args, unknown) = Options::from_args_txt(&std::fs::read_to_string(run.join("args.txt")).unwrap()).unwrap();
+        assert!(unknown.is_empty(), "{unknown:?}");
+        let test = epic100::load_eval(&mini, EvalSplitName::Test, &options(model == "mmen")).unwrap().split;
+        let name = if model == "jpose" { "JPoSE" } else { "MMEN" };
+        for container in ["", "_legacy"] {
+            let path = run.join(format!("model/{name}_99{container}.pth"));
+            let checkpoint = torch::load(&path, &pickle::Options::default()).unwrap();
+            let tensors = from_torch(&checkpoint.state_dict(None).unwrap()).unwrap();
+            if model == "jpose" {
+                assert_eq!(tensors, case.parameters(), "{}", path.display());
+                compare_evaluation::<JposeModel<Dev>>(&case, model, &args, &test, &tensors);
+            } else {
+                compare_evaluation::<MmenModel<Dev>>(&case, model, &args, &test, &tensors);
+            }
+        }
+        // The same folder trains.
+        let mut draw = coembed::train::rng(0, coembed::train::Purpose::Classes, 0, 0);
+        epic100::load_train(&mini, &options(model == "mmen"), &mut draw).unwrap();
+    }
+    case.finish();
+}
+
+fn compare_evaluation<M: RelMarginModel<Dev>>(
+    case: &Case,
+    name: &str,
+    options: &Options,
+    test: &EvalSplit,
+    tensors: &coembed::train::StateDict,
+) {
+    let (video, text) = (test.features.video.cols(), test.features.text.verb.cols());
+    let mut model = M::fresh(options, video, text, &Dev::default()).unwrap();
+    let report = coembed::train::load(&mut model, tensors).unwrap();
+    assert!(report.is_complete(), "{report}");
+    let evaluation = model.evaluate(options, &Dev::default(), test).unwrap();
+    let LevelEvaluation { similarity, graded, ranks } = &evaluation.caption;
+    case.compare_f32(&format!("output.{name}.sim"), similarity.as_slice());
+    for (direction, scores) in [("v2t", &graded.v2t), ("t2v", &graded.t2v)] {
+        case.compare(&format!("output.{name}.ndcg_{direction}"), &[scores.ndcg.mean]);
+        case.compare(&format!("output.{name}.map_{direction}"), &[scores.ap.mean]);
+    }
+    case.compare(&format!("output.{name}.ndcg_avg"), &[graded.ndcg_avg()]);
+    case.compare(&format!("output.{name}.map_avg"), &[graded.map_avg()]);
+    if name == "jpose" {
+        compare_recalls(case, "output.jpose.recall.", ranks.as_ref().unwrap());
+        let printed = case.meta("authors_test_script_stdout").lines().last().unwrap();
+        assert_eq!(evaluation.published_line(), printed);
+    }
 }
 
 fn epic100_full() {
-    todo!()
+    let fixture = golden_dir().join("relmargin/epic100_full.json");
+    let fixture: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(fixture).unwrap()).unwrap();
+    if let Some(folder) = crate::support::data_dir("epic100") {
+        epic100_full::check(&fixture, &folder);
+    }
 }
+
+#[path = "epic100_full.rs"]
+mod epic100_full;

@@ -97,7 +97,8 @@ impl Evaluation {
     pub fn all_numbers(&self) -> Vec<(String, f64)> {
         let mut numbers: Vec<_> = LEVELS.iter().flat_map(|level| self.numbers(*level, level_name(*level))).collect();
         for (direction, ranks) in self.caption.ranks.iter().flat_map(|r| [("vid2txt", &r.v2t), ("txt2vid", &r.t2v)]) {
-            let recalls = [("R@1", ranks.r1), ("R@5", ranks.r5), ("R@10", ranks.r10), ("MdR", ranks.median), ("MnR", ranks.mean)];
+            let recalls =
+                [("R@1", ranks.r1), ("R@5", ranks.r5), ("R@10", ranks.r10), ("MdR", ranks.median), ("MnR", ranks.mean)];
             numbers.extend(recalls.map(|(name, value)| (format!("action/{name}/{direction}"), value)));
         }
         numbers

@@ -6,6 +6,7 @@ use crate::data::retrieval::PerLevel;
 use crate::losses::Distance;
 use crate::relevance::Level;
 
+use super::sampling::level_name;
 use super::terms::Pair;
 
 /// Which model.
@@ -270,6 +271,14 @@ impl Options {
             (Pair::VV, self.vv_weight),
         ];
         weights.into_iter().filter(|(_, weight)| *weight > 0.0)
+    }
+
+    /// The space that a run is judged by, as its scores name it: `action`, or for MMEN that of its caption type.
+    pub fn space(&self) -> &'static str {
+        match self.model {
+            ModelKind::Jpose => level_name(Level::Caption),
+            ModelKind::Mmen => level_name(self.caption_type.level()),
+        }
     }
 
     /// Weights of the levels.

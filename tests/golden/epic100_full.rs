@@ -1,21 +1,15 @@
 //! The full EPIC-Kitchens-100 retrieval test split (Damen et al., *Rescaling Egocentric Vision*, IJCV 2022): real relevance, procedural
-//! similarities, published evaluation. Needs the two annotation files of the split (in `$COEMBED_DATA/epic100`); says so and passes where they are absent.
+//! similarities, published evaluation.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use coembed::data::Limits;
+use coembed::data::epic100::annotations::Annotations;
 use coembed::matrix::Matrix;
 use coembed::metrics::graded::{GradedOptions, evaluate};
 use coembed::relevance::{EmptyUnion, Level, SparseRelevance, sparse_relevance};
 use serde_json::Value;
-
-#[path = "../benches/common/annotations.rs"]
-mod data;
-
-fn expected() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/relmargin/epic100_full.json");
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
 
 fn check_statistics(name: &str, relevance: &SparseRelevance, want: &Value) {
     let number = |key: &str| want[key].as_f64().unwrap();
@@ -51,14 +45,14 @@ fn check_statistics(name: &str, relevance: &SparseRelevance, want: &Value) {
     assert_eq!(values, want, "{name}");
 }
 
-#[test]
-fn statistics_and_metrics_of_the_full_test_split() {
-    let Some(folder) = data::folder() else {
-        println!("SKIPPED: the annotation files of the test split are not there");
-        return;
-    };
-    let (videos, captions) = data::classes(&folder);
-    let expected = expected();
+/// Relevance statistics and the metrics of four similarities, at the tolerances of the fixture.
+pub fn check(expected: &Value, folder: &Path) {
+    let limits = Limits::default();
+    let annotations = Annotations::open(&folder.join("EPIC_100_retrieval_test.csv"), &limits).unwrap();
+    let sentences = folder.join("EPIC_100_retrieval_test_sentence.csv");
+    let captions = annotations.open_captions(&sentences, &limits).unwrap();
+    let videos = annotations.classes();
+    let captions: Vec<_> = captions.into_iter().map(|row| videos[row].clone()).collect();
     let build = |level| sparse_relevance(&videos, &captions, level, EmptyUnion::Zero).unwrap();
     for (level, name) in [(Level::Verb, "verb"), (Level::Noun, "noun"), (Level::Caption, "caption")] {
         check_statistics(name, &build(level), &expected["relevance_statistics"][name]);
@@ -70,7 +64,7 @@ fn statistics_and_metrics_of_the_full_test_split() {
         let (i, j) = (i as f64, j as f64);
         (a * i + b * j + c * i * j + d).sin()
     });
-    let check = |name: &str, similarity: &Matrix<f64>, want: &Value| {
+    let compare = |name: &str, similarity: &Matrix<f64>, want: &Value| {
         let report = evaluate(similarity.view(), &relevance, &GradedOptions::as_published()).unwrap();
         let tolerance = want["tolerance_abs"].as_f64().unwrap();
         let got = [
@@ -89,14 +83,14 @@ fn statistics_and_metrics_of_the_full_test_split() {
         report
     };
 
-    let report = check("procedural", &wave, &expected);
+    let report = compare("procedural", &wave, expected);
     let precise = &expected["expected_full_precision"];
     for (metric, got) in [("ndcg_avg", report.ndcg_avg()), ("map_avg", report.map_avg())] {
         assert!((got - precise[metric].as_f64().unwrap()).abs() < 1e-12, "{metric} is {got}");
     }
     let mut similarity = wave.clone();
     similarity.as_mut_slice().iter_mut().for_each(|s| *s = (8.0 * *s).floor() / 8.0);
-    check("quantised", &similarity, &expected["variants"]["quantised"]);
+    compare("quantised", &similarity, &expected["variants"]["quantised"]);
 
     let mut similarity = wave;
     similarity.as_mut_slice().iter_mut().for_each(|s| *s *= 0.6);
@@ -106,7 +100,7 @@ fn statistics_and_metrics_of_the_full_test_split() {
             similarity.row_mut(i)[column as usize] += value;
         }
     }
-    check("informed", &similarity, &expected["variants"]["informed"]);
+    compare("informed", &similarity, &expected["variants"]["informed"]);
     drop(similarity);
-    check("oracle", &relevance.to_dense(), &expected["variants"]["oracle"]);
+    compare("oracle", &relevance.to_dense(), &expected["variants"]["oracle"]);
 }
