@@ -61,14 +61,26 @@ pub enum FolderError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        problem: FileProblem,
+        problem: Box<FileProblem>,
     },
     /// An annotation file cannot be used.
     #[error(transparent)]
-    Annotation(#[from] AnnotationError),
+    Annotation(Box<AnnotationError>),
     /// Files do not belong together.
     #[error(transparent)]
     Split(#[from] SplitError),
+}
+
+impl FolderError {
+    pub(super) fn file(path: &Path, problem: impl Into<FileProblem>) -> Self {
+        Self::File { path: path.into(), problem: Box::new(problem.into()) }
+    }
+}
+
+impl From<AnnotationError> for FolderError {
+    fn from(error: AnnotationError) -> Self {
+        Self::Annotation(Box::new(error))
+    }
 }
 
 fn list(paths: &[PathBuf]) -> String {
@@ -131,6 +143,14 @@ pub enum FileProblem {
     #[error("item {index}: {name:?} is not the name of a clip")]
     Name {
         /// Position.
+        index: usize,
+        /// The name.
+        name: String,
+    },
+    /// A name occurs twice.
+    #[error("item {index}: {name:?} occurs before")]
+    DuplicateName {
+        /// Position of the second.
         index: usize,
         /// The name.
         name: String,
@@ -213,7 +233,7 @@ impl<'o> Reader<'o> {
     /// The contents of a file, not yet on the list.
     pub fn contents(&self, path: &Path) -> Result<Vec<u8>> {
         let read = || Ok(limits::read_file(path, &self.options.limits)??);
-        read().map_err(|problem| FolderError::File { path: path.into(), problem })
+        read().map_err(|problem: FileProblem| FolderError::file(path, problem))
     }
 
     pub fn bytes(&mut self, path: &Path) -> Result<Vec<u8>> {
@@ -230,7 +250,7 @@ impl<'o> Reader<'o> {
     ) -> Result<T> {
         let bytes = self.bytes(path)?;
         let read = || interpret(&pickle::from_slice(&bytes, &self.options.limits)?);
-        read().map_err(|problem| FolderError::File { path: path.into(), problem })
+        read().map_err(|problem| FolderError::file(path, problem))
     }
 
     /// Video features: `features` in a dict, `(X, V)`.
@@ -238,7 +258,7 @@ impl<'o> Reader<'o> {
         let field = "[\"features\"]";
         let matrix = self.pickle(path, |value| {
             let array = value.as_dict()?.get("features")?;
-            Ok(array.as_array()?.to_f32_matrix().map_err(|problem| array_problem(field, problem))?)
+            array.as_array()?.to_f32_matrix().map_err(|problem| array_problem(field, problem))
         })?;
         let matrix = self.leading_columns(path, matrix);
         finite(path, field, matrix)
@@ -265,7 +285,7 @@ impl<'o> Reader<'o> {
         let text = PerLevel::try_from_fn(|level| {
             let path = path(level);
             let convert = |value: &Value| {
-                Ok(value.as_array()?.to_f32_matrix().map_err(|problem| array_problem("text features", problem))?)
+                value.as_array()?.to_f32_matrix().map_err(|problem| array_problem("text features", problem))
             };
             finite(&path, "text features", self.pickle(&path, convert)?)
         })?;
@@ -280,7 +300,7 @@ impl<'o> Reader<'o> {
 
     /// A relevance matrix, `(X, Y)`.
     pub fn relevance(&mut self, path: &Path, features: &SourcedFeatures) -> Result<SparseRelevance> {
-        let relevance = self.pickle(path, |value| Ok(sparse(value.as_array()?)?))?;
+        let relevance = self.pickle(path, |value| sparse(value.as_array()?))?;
         features.fit(path, relevance.rows(), relevance.cols())?;
         Ok(relevance)
     }
@@ -315,7 +335,7 @@ impl<'o> Reader<'o> {
     pub fn npy(&mut self, path: &Path) -> Result<NdArray> {
         let bytes = self.bytes(path)?;
         let read = npy::from_slice(&bytes, &self.options.limits);
-        read.map_err(|problem| FolderError::File { path: path.into(), problem: problem.into() })
+        read.map_err(|problem| FolderError::file(path, problem))
     }
 }
 
@@ -334,7 +354,7 @@ pub(super) fn finite(path: &Path, field: &str, matrix: Matrix<f32>) -> Result<Ma
     } else {
         return Ok(matrix);
     };
-    Err(FolderError::File { path: path.into(), problem })
+    Err(FolderError::file(path, problem))
 }
 
 fn sparse(array: &NdArray) -> std::result::Result<SparseRelevance, FileProblem> {

@@ -87,14 +87,16 @@ impl<'o> Source<'o> {
             return Err(FolderError::Missing { what: "the list of clip names".into(), looked_for: paths.into() });
         };
         let array = self.reader.npy(path)?;
-        let failed = |problem| FolderError::File { path: path.clone(), problem };
+        let failed = |problem| FolderError::file(path, problem);
         let names = array.to_strings().map_err(|problem| failed(array_problem("clip names", problem)))?;
         let mut seen = HashSet::new();
         for (index, name) in names.iter().enumerate() {
             // A name is a file name: no way out of the folder.
-            let plain = !name.is_empty() && !name.contains(['/', '\\', '\0']) && name != "..";
-            if !plain || !seen.insert(name) {
+            if name.is_empty() || name.contains(['/', '\\', '\0']) || name == ".." {
                 return Err(failed(FileProblem::Name { index, name: name.clone() }));
+            }
+            if !seen.insert(name) {
+                return Err(failed(FileProblem::DuplicateName { index, name: name.clone() }));
             }
         }
         if names.is_empty() {
@@ -111,7 +113,7 @@ impl<'o> Source<'o> {
             let path = folder.join(format!("{name}.npz"));
             let bytes = self.reader.contents(&path)?;
             digests.push_str(&format!("{}  {name}.npz\n", digest::sha256(&bytes)));
-            let row = self.clip(&bytes).map_err(|problem| FolderError::File { path: path.clone(), problem })?;
+            let row = self.clip(&bytes).map_err(|problem| FolderError::file(&path, problem))?;
             if index == 0 {
                 (width, first) = (row.len(), path.clone());
             }
@@ -121,7 +123,7 @@ impl<'o> Source<'o> {
         self.reader.files.push((folder.into(), digest::sha256(digests.as_bytes())));
         let matrix = Matrix::new(values, names.len(), width);
         let empty = |_| FileProblem::Empty { field: "clips".into(), shape: vec![names.len(), width] };
-        let matrix = matrix.map_err(empty).map_err(|problem| FolderError::File { path: folder.into(), problem })?;
+        let matrix = matrix.map_err(empty).map_err(|problem| FolderError::file(folder, problem))?;
         let matrix = self.reader.leading_columns(folder, matrix);
         finite(folder, "clip features", matrix)
     }

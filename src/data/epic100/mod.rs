@@ -96,7 +96,7 @@ pub fn load_eval(folder: &Path, split: EvalSplitName, options: &FolderOptions) -
         let videos = annotations.classes();
         let captions: Vec<_> = captions.iter().map(|row| videos[*row].clone()).collect();
         let relevance = sparse_relevance(&videos, &captions, level, EmptyUnion::Zero);
-        relevance.map_err(|problem| FolderError::File { path: path.clone(), problem: problem.into() })
+        relevance.map_err(|problem| FolderError::file(path, problem))
     })?;
     let path = source.data.join("relevancy/i2t_gts.pkl");
     let ground_truth = if split == EvalSplitName::Test && path.is_file() {
