@@ -9,11 +9,11 @@ use coembed::models::{
 };
 use coembed::ops;
 use coembed::train::{Checkpoint, load, state_dict};
-use dfdx::prelude::{Backward, Const, Cpu, Dim, Gradients, HasShape, OwnedTape, SumTo, Tensor, Trace};
+use dfdx::prelude::{Backward, Const, Dim, Gradients, HasShape, OwnedTape, SumTo, Tensor, Trace};
 use rand::{Rng, SeedableRng};
 
 #[cfg(not(feature = "cuda"))]
-type Dev = Cpu;
+type Dev = dfdx::prelude::Cpu;
 #[cfg(feature = "cuda")]
 type Dev = dfdx::prelude::Cuda;
 

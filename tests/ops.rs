@@ -2,11 +2,11 @@
 //! (b) a naive f64 loop and (c) finite differences of that loop.
 
 use coembed::ops::{self, BatchStatistics, OpError, composed};
-use dfdx::prelude::{Backward, Const, Cpu, Gradients, OwnedTape, Shape, SumTo, Tensor, TensorFromVec, Trace};
+use dfdx::prelude::{Backward, Const, Gradients, OwnedTape, Shape, SumTo, Tensor, TensorFromVec, Trace};
 use rand::{Rng, SeedableRng};
 
 #[cfg(not(feature = "cuda"))]
-type Dev = Cpu;
+type Dev = dfdx::prelude::Cpu;
 #[cfg(feature = "cuda")]
 type Dev = dfdx::prelude::Cuda;
 

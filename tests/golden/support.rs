@@ -9,12 +9,12 @@ use coembed::matrix::Matrix;
 use coembed::ops;
 use coembed::relevance::{ClassSet, Classes};
 use coembed::train::{StateDict, StateTensor, StateValues};
-use dfdx::prelude::{Cpu, Dim, Gradients, Shape, Tensor};
+use dfdx::prelude::{Dim, Gradients, Shape, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
 /// The device of the golden tests.
 #[cfg(not(feature = "cuda"))]
-pub type Dev = Cpu;
+pub type Dev = dfdx::prelude::Cpu;
 #[cfg(feature = "cuda")]
 pub type Dev = dfdx::prelude::Cuda;
 
