@@ -165,10 +165,10 @@ fn info_nce_gradient(similarity: &[f32], n: usize, temperature: f32) -> Vec<f32>
 }
 
 impl TwoTowers {
-    /// Trains on pairs: video `i` with caption `i`, the features of whole captions.
+    /// Trains on pairs, video `i` with caption `i` (there must be as many of both), and the features of whole captions.
     ///
     /// # Errors
-    /// [`OpError`] when the split has as many videos as captions not, or the device fails.
+    /// [`OpError`] when the device fails.
     pub fn train(split: &TrainSplit, options: &BaselineOptions) -> Result<Self, OpError> {
         let Features { video, text } = &split.features;
         let mut weights = rng(options.seed, Purpose::Weights, 0, 0);

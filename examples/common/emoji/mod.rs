@@ -2,7 +2,8 @@
 //!
 //! - **Pictures**: Twemoji, 72 x 72 pixels, through the crate `twemoji-assets`. Graphics copyright Twitter, Inc and other
 //!   contributors, licensed under CC-BY 4.0 (<https://creativecommons.org/licenses/by/4.0/>).
-//! - **Captions**: their English names and groups (Unicode CLDR), through the crate `emojis` (MIT or Apache 2.0).
+//! - **Captions**: their English names and groups (Unicode CLDR), through the crate `emojis` (MIT or Apache 2.0; the data
+//!   Unicode License 3.0).
 //!
 //! Every picture becomes a "video": a seeded camera drifts over it, and hand-made features are averaged over the frames
 //! (`picture.rs`). Every name is taken apart into an action and things ([`parts_of_speech`]), which give items the

@@ -50,8 +50,7 @@ fn is_participle(word: &str) -> bool {
 /// of the base, without stop words, one is the action: the first that ends in -ing or -ed (`running`, `raised`), or else the
 /// last before the first stop word (`heart` of `red heart`, `worker` of `health worker`); the rest are nouns. Where only
 /// persons are named the action is `portrait`. Where there is no noun, the group of the picture is one (`animals` for
-/// `dog`). The first noun is a detail if there is one, then come
-/// persons, then the rest.
+/// `dog`). Order of nouns: details, persons, the rest.
 pub fn parts_of_speech(name: &str, group: Group) -> PartsOfSpeech {
     let lower = name.to_lowercase();
     let (base, details) = lower.split_once(": ").unwrap_or((&lower, ""));
