@@ -1,4 +1,34 @@
-//! Video-text retrieval models composed at compile time.
+//! Video-text retrieval models composed at compile time from statically-typed building blocks, with property-tested losses
+//! and metrics, fast similarity kernels, and published systems re-implemented to the digit.
+//!
+//! A model is a type; a wrong composition does not compile:
+//!
+//! ```
+//! use coembed::prelude::*;
+//!
+//! let device = Cpu::default();
+//! // Video features of 32, text features of a width known at run time, verb and noun embeddings of 8, side by side 16.
+//! let config = JposeConfig::<VerbNoun, _, _, _, _>::new(Const::<32>, 10usize, Const::<8>, ConcatConfig { width: Const::<16> });
+//! assert_eq!(Config::<Cpu>::num_parameters(&config), 1024);
+//! let model = config.build(&device, &mut rng(0, Purpose::Weights, 0, 0))?;
+//!
+//! let videos: Tensor<(usize, Const<32>), f32, Cpu> = device.zeros_like(&(4, Const));
+//! let actions = model.embed_video(videos, PartOrder::Declared)?;
+//! assert_eq!(*actions.tensor().shape(), (4, Const::<16>));
+//! # Ok::<(), OpError>(())
+//! ```
+//!
+//! # The story, and the modules that tell it
+//!
+//! Data flows one way: [`data`] reads features, classes and relevance from users' files and makes batches; [`blocks`] compose to
+//! [`models`] over differentiable [`ops`]; [`losses`] compare embeddings of one [`space`]; [`train`] fits; [`similarity`] compares
+//! all with all; [`metrics`] judge by [`relevance`]; [`report`] says what a number rests on. [`recipes`] are the published
+//! training recipes, where all of these meet. [`matrix`] is the currency between the parts that know no tensors, so that the
+//! numbers of any framework can be evaluated.
+//!
+//! `docs/architecture.md` states the rules of the tree, `docs/extending.md` adds a block, a loss and a metric from outside.
+
+#![warn(missing_docs)]
 
 pub mod blocks;
 pub mod data;
@@ -7,9 +37,20 @@ pub mod matrix;
 pub mod metrics;
 pub mod models;
 pub mod ops;
+pub mod prelude;
 pub mod recipes;
 pub mod relevance;
 pub mod report;
 pub mod similarity;
 pub mod space;
 pub mod train;
+
+/// The snippets of the pages run as tests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../docs/extending.md")]
+    struct Extending;
+}

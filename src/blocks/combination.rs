@@ -16,7 +16,6 @@ pub trait Combination<E: Dim, D: OpsDevice>: Parameters<D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time sizes disagree.
-    #[allow(clippy::type_complexity)]
     fn forward<B: Dim, T: Tape<f32, D> + Merge<T>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
@@ -29,7 +28,6 @@ pub trait Combination<E: Dim, D: OpsDevice>: Parameters<D> {
     ///
     /// # Errors
     /// [`OpError::Undefined`] for a learned combination of fewer than two rows, and as [`Combination::forward`].
-    #[allow(clippy::type_complexity)]
     fn forward_mut<B: Dim, T: Tape<f32, D> + Merge<T>>(
         &mut self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,

@@ -165,7 +165,7 @@ fn check_finite<S: Score>(similarity: MatrixView<'_, S>) -> Result<(), MetricErr
     let columns = similarity.cols();
     let bad_row = (0..similarity.rows()).into_par_iter().position_first(|i| !S::all_finite(similarity.row(i)));
     let Some(row) = bad_row else { return Ok(()) };
-    let at = |column: usize| similarity.row(row)[column].to_f64();
+    let at = |column: usize| -> f64 { similarity.row(row)[column].into() };
     let column = (0..columns).find(|&j| !at(j).is_finite()).unwrap_or(0);
     Err(MetricError::NonFinite { row, column, value: at(column) })
 }

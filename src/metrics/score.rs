@@ -10,9 +10,7 @@ impl Score for f64 {}
 
 mod private {
     /// What ranking needs of a number.
-    pub trait Number: Copy + PartialOrd + Default + Send + Sync + 'static {
-        fn to_f64(self) -> f64;
-
+    pub trait Number: num_traits::Float + Into<f64> + Default + Send + Sync + 'static {
         fn all_finite(values: &[Self]) -> bool;
 
         /// Maps finite `values` to `buckets` (a power of two, at most 2^16) such that a larger value never lands in a later bucket, and
@@ -25,10 +23,6 @@ mod private {
     macro_rules! number {
         ($t:ty, $integers_from:expr) => {
             impl Number for $t {
-                fn to_f64(self) -> f64 {
-                    f64::from(self)
-                }
-
                 fn all_finite(values: &[Self]) -> bool {
                     // x - x is 0 for finite x and NaN otherwise; independent lanes let the compiler vectorise the sum.
                     let mut sums = [0.0; LANES];

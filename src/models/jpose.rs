@@ -165,7 +165,6 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    #[allow(clippy::type_complexity)]
     pub fn combine_video<B: Dim, T: Tape<f32, D> + Merge<T>>(
         &self,
         x: Tensor<(B, V), f32, D, T>,
@@ -181,7 +180,6 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    #[allow(clippy::type_complexity)]
     pub fn combine_text<B: Dim, T: Tape<f32, D> + Merge<T>>(
         &self,
         text: PosText<P, B, X, D, T>,

@@ -24,7 +24,6 @@ fn apply<S: Rows, D: Device<f32>, T: Tape<f32, D>>(
 }
 
 /// [`batch_norm_train`](super::batch_norm_train) in dfdx's own operations.
-#[allow(clippy::type_complexity)]
 pub fn train<S: Rows, D: Device<f32>, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     scale: &Tensor<(S::Last,), f32, D>,

@@ -19,7 +19,6 @@ pub struct BatchStatistics<E: Dim, D: Storage<f32>> {
 /// Devices that can compute [`batch_norm_train`] and [`batch_norm_eval`].
 pub trait BatchNormKernel: Storage<f32> {
     /// See [`batch_norm_train`].
-    #[allow(clippy::type_complexity)]
     fn batch_norm_train<S: Rows, T: Tape<f32, Self>>(
         x: Tensor<S, f32, Self, T>,
         scale: &Tensor<(S::Last,), f32, Self>,
@@ -54,7 +53,6 @@ fn check_widths<S: Rows, D: Storage<f32>, T>(
 ///
 /// # Errors
 /// [`OpError::Undefined`] for fewer than two rows (no variance), [`OpError::Shape`] when run-time widths disagree.
-#[allow(clippy::type_complexity)]
 pub fn batch_norm_train<S: Rows, D: BatchNormKernel, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     scale: &Tensor<(S::Last,), f32, D>,

@@ -10,7 +10,6 @@ use super::{OpError, Rows, check_size};
 /// Devices that can compute [`linear`].
 pub trait LinearKernel: Storage<f32> {
     /// See [`linear`].
-    #[allow(clippy::type_complexity)]
     fn linear<S: Rows, O: Dim, T: Tape<f32, Self>>(
         x: Tensor<S, f32, Self, T>,
         weight: &Tensor<(O, S::Last), f32, Self>,
@@ -25,7 +24,6 @@ pub trait LinearKernel: Storage<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time widths disagree.
-#[allow(clippy::type_complexity)]
 pub fn linear<S: Rows, O: Dim, D: LinearKernel, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     weight: &Tensor<(O, S::Last), f32, D>,

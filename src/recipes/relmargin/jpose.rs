@@ -61,7 +61,6 @@ type TracedRows<W, D> = Tensor<(usize, W), f32, D, OwnedTape<f32, D>>;
 ///
 /// # Errors
 /// [`OpError`] when sizes disagree or a learned combination meets a single row.
-#[allow(clippy::type_complexity)]
 pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
     model: &mut Jpose<VerbNoun, V, X, E, C, D>,
     device: &D,

@@ -26,7 +26,6 @@ pub fn mmen_config(options: &Options, video: usize, text: usize) -> MmenConfig<C
 ///
 /// # Errors
 /// [`OpError`] when sizes disagree.
-#[allow(clippy::type_complexity)]
 pub fn mmen_step<S, V: Dim, X: Dim, E: Dim, D: OpsDevice>(
     model: &Mmen<S, V, X, E, D>,
     device: &D,

@@ -1,0 +1,14 @@
+//! What a program over the library usually needs: `use coembed::prelude::*`.
+
+pub use dfdx::prelude::{
+    Backward, Const, Cpu, Dim, Gradients, HasShape, NoneTape, OnesTensor, OwnedTape, Tape, Tensor, TensorFromVec, Trace,
+    ZerosTensor,
+};
+
+pub use crate::blocks::{Combination, ConcatConfig, Config, LearnedConfig, Member, Parameters, PartOrder, PosText};
+pub use crate::losses::{Distance, TripletLoss};
+pub use crate::matrix::{Matrix, MatrixView};
+pub use crate::models::{Caption, Jpose, JposeConfig, Mmen, MmenConfig, Noun, Verb, VerbNoun};
+pub use crate::ops::{OpError, OpsDevice};
+pub use crate::space::Embedding;
+pub use crate::train::{Fit, Purpose, Sgd, SgdConfig, Step, Task, rng};
