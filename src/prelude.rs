@@ -1,8 +1,8 @@
 //! What a program over the library usually needs: `use coembed::prelude::*`.
 
 pub use dfdx::prelude::{
-    Backward, Const, Cpu, Dim, Gradients, HasShape, NoneTape, OnesTensor, OwnedTape, Tape, Tensor, TensorFromVec, Trace,
-    ZerosTensor,
+    Backward, Const, Cpu, Dim, Gradients, HasShape, NoneTape, OnesTensor, OwnedTape, Tape, Tensor, TensorFromVec,
+    Trace, ZerosTensor,
 };
 
 pub use crate::blocks::{Combination, ConcatConfig, Config, LearnedConfig, Member, Parameters, PartOrder, PosText};

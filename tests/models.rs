@@ -83,8 +83,9 @@ impl<V: Dim, X: Dim, E: Dim, C: Combination<E, Dev>> Subject for JposeSubject<V,
         let noun = model.embed_text_part::<Noun, _, _>(text(3)).unwrap().into_tensor();
         let parts = PosText::new([text(2), text(3)]).unwrap();
         let (v, t) = if train {
-            let v = model.embed_video_mut(video(), PartOrder::Reversed).unwrap();
-            (v, model.embed_text_mut(parts, PartOrder::Reversed).unwrap())
+            let (v, t) = (model.video_parts(video()).unwrap(), model.text_parts(parts).unwrap());
+            let v = model.combine_mut(v, PartOrder::Reversed).unwrap();
+            (v, model.combine_mut(t, PartOrder::Reversed).unwrap())
         } else {
             let v = model.embed_video(video(), PartOrder::Declared).unwrap();
             (v, model.embed_text(parts, PartOrder::Declared).unwrap())

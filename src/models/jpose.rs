@@ -130,27 +130,37 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
         Ok(Embedding::new(self.mmens[S::INDEX].embed_text(x)?.into_tensor()))
     }
 
-    /// The parts of the action embedding of videos: gated embeddings, already of unit length, without the second norm.
-    fn video_parts<B: Dim, T: Tape<f32, D>>(
+    /// What the action embedding of videos is made of: for each part of speech, in the order of the set, the gated embedding
+    /// (already of unit length) without the second norm.
+    ///
+    /// # Shapes
+    /// `(B, V)` to `(B, E)` each.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time widths disagree.
+    pub fn video_parts<B: Dim, T: Tape<f32, D>>(
         &self,
         x: Tensor<(B, V), f32, D, T>,
-        order: PartOrder,
     ) -> Result<Vec<Tensor<(B, E), f32, D, T>>, OpError> {
         // The tape so far goes with the first part; the tapes of all parts are merged when they are combined.
         let mut inputs: Vec<_> = self.mmens[1..].iter().map(|_| x.with_empty_tape()).collect();
         inputs.insert(0, x);
-        let parts = self.mmens.iter().zip(inputs).map(|(mmen, x)| mmen.video_tower(x)).collect::<Result<_, _>>()?;
-        Ok(order.arrange(parts))
+        self.mmens.iter().zip(inputs).map(|(mmen, x)| mmen.video_tower(x)).collect()
     }
 
-    fn text_parts<B: Dim, T: Tape<f32, D>>(
+    /// What the action embedding of captions is made of; see [`Jpose::video_parts`].
+    ///
+    /// # Shapes
+    /// `(B, X)` to `(B, E)` each.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time widths disagree.
+    pub fn text_parts<B: Dim, T: Tape<f32, D>>(
         &self,
         text: PosText<P, B, X, D, T>,
-        order: PartOrder,
     ) -> Result<Vec<Tensor<(B, E), f32, D, T>>, OpError> {
         let inputs = text.into_parts();
-        let parts = self.mmens.iter().zip(inputs).map(|(mmen, x)| mmen.text_tower(x)).collect::<Result<_, _>>()?;
-        Ok(order.arrange(parts))
+        self.mmens.iter().zip(inputs).map(|(mmen, x)| mmen.text_tower(x)).collect()
     }
 }
 
@@ -170,7 +180,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
         x: Tensor<(B, V), f32, D, T>,
         order: PartOrder,
     ) -> Result<Tensor<(B, C::Out), f32, D, T>, OpError> {
-        self.combination.forward(self.video_parts(x, order)?)
+        self.combination.forward(order.arrange(self.video_parts(x)?))
     }
 
     /// The combined parts of captions without the final norm.
@@ -185,7 +195,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
         text: PosText<P, B, X, D, T>,
         order: PartOrder,
     ) -> Result<Tensor<(B, C::Out), f32, D, T>, OpError> {
-        self.combination.forward(self.text_parts(text, order)?)
+        self.combination.forward(order.arrange(self.text_parts(text)?))
     }
 
     /// Embeds videos in the action space (evaluation).
@@ -218,36 +228,22 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
         Ok(Embedding::new(ops::l2_normalize(self.combine_text(text, order)?, NORM_EPS)?))
     }
 
-    /// Embeds videos in the action space (training: a learned combination uses and updates batch statistics).
+    /// The action embedding of parts from [`Jpose::video_parts`] or [`Jpose::text_parts`], in training: a learned combination
+    /// uses the statistics of this batch and moves the running ones.
     ///
     /// # Shapes
-    /// As [`Jpose::embed_video`].
+    /// `(B, E)` each to `(B, C::Out)`.
     ///
     /// # Errors
-    /// As [`Jpose::embed_video`]; [`OpError::Undefined`] for a learned combination of fewer than two rows.
-    pub fn embed_video_mut<B: Dim, T: Tape<f32, D> + Merge<T>>(
+    /// [`OpError::Shape`] when run-time widths disagree, [`OpError::Undefined`] for a learned combination of fewer than two
+    /// rows.
+    pub fn combine_mut<B: Dim, T: Tape<f32, D> + Merge<T>>(
         &mut self,
-        x: Tensor<(B, V), f32, D, T>,
+        parts: Vec<Tensor<(B, E), f32, D, T>>,
         order: PartOrder,
     ) -> Result<ActionEmbedding<P, B, E, C, D, T>, OpError> {
-        let parts = self.video_parts(x, order)?;
-        Ok(Embedding::new(ops::l2_normalize(self.combination.forward_mut(parts)?, NORM_EPS)?))
-    }
-
-    /// Embeds captions in the action space (training).
-    ///
-    /// # Shapes
-    /// As [`Jpose::embed_text`].
-    ///
-    /// # Errors
-    /// As [`Jpose::embed_text`]; [`OpError::Undefined`] for a learned combination of fewer than two rows.
-    pub fn embed_text_mut<B: Dim, T: Tape<f32, D> + Merge<T>>(
-        &mut self,
-        text: PosText<P, B, X, D, T>,
-        order: PartOrder,
-    ) -> Result<ActionEmbedding<P, B, E, C, D, T>, OpError> {
-        let parts = self.text_parts(text, order)?;
-        Ok(Embedding::new(ops::l2_normalize(self.combination.forward_mut(parts)?, NORM_EPS)?))
+        let combined = self.combination.forward_mut(order.arrange(parts))?;
+        Ok(Embedding::new(ops::l2_normalize(combined, NORM_EPS)?))
     }
 }
 

@@ -4,7 +4,7 @@ use dfdx::prelude::{Cuda, Dim, Gradients, Merge, Shape, Tape, Tensor};
 
 use super::{
     BatchNormKernel, BatchStatistics, ConcatKernel, HingeKernel, L2NormalizeKernel, LinearKernel, OpError, OpsDevice,
-    ReluKernel, RowDistanceKernel, Rows, SgdKernel, SigmoidGateKernel, composed,
+    ReluKernel, RowDistanceKernel, Rows, SelectRowsKernel, SgdKernel, SigmoidGateKernel, composed,
 };
 
 impl OpsDevice for Cuda {}
@@ -87,6 +87,15 @@ impl RowDistanceKernel for Cuda {
         eps: f32,
     ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
         composed::row_cosine(a, b, eps)
+    }
+}
+
+impl SelectRowsKernel for Cuda {
+    fn select_rows<B: Dim, E: Dim, T: Tape<f32, Self>>(
+        x: Tensor<(B, E), f32, Self, T>,
+        rows: &[usize],
+    ) -> Result<Tensor<(usize, E), f32, Self, T>, OpError> {
+        composed::select_rows(x, rows)
     }
 }
 

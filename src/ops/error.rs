@@ -15,6 +15,16 @@ pub enum OpError {
         /// The size that was given.
         got: usize,
     },
+    /// An index is out of range.
+    #[error("{op}: there is no row {index}, only {rows}")]
+    Index {
+        /// The operation.
+        op: &'static str,
+        /// The index.
+        index: usize,
+        /// Number of rows.
+        rows: usize,
+    },
     /// The operation has no value for this input.
     #[error("{op}: {reason}")]
     Undefined {

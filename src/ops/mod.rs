@@ -19,6 +19,7 @@ mod record;
 mod relu;
 mod row_distance;
 mod rows;
+mod select_rows;
 mod sgd;
 mod sigmoid_gate;
 mod transfer;
@@ -33,6 +34,7 @@ pub use linear::{LinearKernel, linear};
 pub use relu::{ReluKernel, relu};
 pub use row_distance::{RowDistanceKernel, row_cosine, row_squared_distance};
 pub use rows::Rows;
+pub use select_rows::{SelectRowsKernel, select_rows};
 pub use sgd::{SgdKernel, sgd_momentum};
 pub use sigmoid_gate::{SigmoidGateKernel, sigmoid_gate};
 pub use transfer::{to_tensor, to_vec};
@@ -51,6 +53,7 @@ pub trait OpsDevice:
     + LinearKernel
     + ReluKernel
     + RowDistanceKernel
+    + SelectRowsKernel
     + SgdKernel
     + SigmoidGateKernel
 {
@@ -67,6 +70,7 @@ pub mod composed {
     pub use super::linear::composed as linear;
     pub use super::relu::composed as relu;
     pub use super::row_distance::{composed_cosine as row_cosine, composed_squared_distance as row_squared_distance};
+    pub use super::select_rows::composed as select_rows;
     pub use super::sgd::composed as sgd_momentum;
     pub use super::sigmoid_gate::composed as sigmoid_gate;
 }

@@ -301,8 +301,10 @@ fn jpose_forward_fc_train() {
     let case = load("jpose_forward_fc_train");
     let mut model = learned(&case);
     let (v, text) = jpose_inputs(&case);
-    let action_v = model.embed_video_mut(v.leaky_trace(), PartOrder::Declared).unwrap().into_tensor();
-    let action_t = model.embed_text_mut(traced_text(&text), PartOrder::Declared).unwrap().into_tensor();
+    let (parts_v, parts_t) =
+        (model.video_parts(v.leaky_trace()).unwrap(), model.text_parts(traced_text(&text)).unwrap());
+    let action_v = model.combine_mut(parts_v, PartOrder::Declared).unwrap().into_tensor();
+    let action_t = model.combine_mut(parts_t, PartOrder::Declared).unwrap().into_tensor();
     finish_jpose(case, &model, (v, text), action_v, action_t);
 }
 

@@ -4,16 +4,17 @@ use super::RelMarginError;
 use super::evaluate::{Evaluation, LevelEvaluation, embed_all};
 use super::options::{CombFunc, Options, PosWeights};
 use super::sampling::{EpochSampler, level_name};
-use super::terms::{Modality, Term, TermLoss, Traced, backward_term};
+use super::terms::{BatchRows, Term, TermLoss, Towers, Traced, backward_terms};
 use crate::blocks::{
-    AnyCombination, AnyCombinationConfig, Combination, ConcatConfig, LearnedConfig, Member, PartOrder, PosText,
+    AnyCombination, AnyCombinationConfig, Combination, ConcatConfig, LearnedConfig, PartOrder, PosText,
 };
 use crate::data::retrieval::{EvalSplit, Features, LEVELS, PerLevel, TrainSplit};
 use crate::losses::TripletLoss;
 use crate::matrix::Matrix;
-use crate::models::{Action, Jpose, JposeConfig, Noun, Verb, VerbNoun};
+use crate::models::{Jpose, JposeConfig, Noun, Verb, VerbNoun};
 use crate::ops::{self, OpError, OpsDevice};
 use crate::relevance::Level;
+use crate::space::Embedding;
 use crate::train::{Step, Task};
 
 /// JPoSE with every size and the combination chosen at run time: what one program needs to run every configuration.
@@ -45,19 +46,14 @@ pub(super) fn gather<W: Dim, D: OpsDevice>(
     ops::to_tensor(device, values, (rows.len(), width))
 }
 
-/// Traces three inputs on tapes of their own; the first carries the gradients so far.
-pub(super) fn role_gradients<D: OpsDevice>(gradients: Gradients<f32, D>) -> [Gradients<f32, D>; 3] {
-    [gradients, Gradients::leaky(), Gradients::leaky()]
-}
-
 type TracedRows<W, D> = Tensor<(usize, W), f32, D, OwnedTape<f32, D>>;
 
 /// Loss and gradients of one batch: triplet terms of the verb, noun and action spaces.
 ///
 /// `Σ levels weight_level · Σ pairs weight_pair · mean(terms) / (3 · pairs)`: the 3 stays when level weights are 0. Anchor,
-/// positive and negative are embedded by three separate calls, in this order (it matters to a learned combination, whose
-/// running statistics move with every call), and the parts of speech are combined in the order noun, verb, as in the
-/// published loop. Empty terms are left out.
+/// positive and negative are combined by three separate calls, in this order (it matters to a learned combination, whose
+/// running statistics move with every call), and the parts of speech in the order noun, verb, as in the published loop.
+/// A tower, which works row by row, sees every row of the batch once. Empty terms are left out.
 ///
 /// # Errors
 /// [`OpError`] when sizes disagree or a learned combination meets a single row.
@@ -73,87 +69,45 @@ pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
     let mut total = 0.0;
     let losses = PerLevel::try_from_fn(|level| {
         let terms = batch.get(level);
-        let scale = weights.get(level) / (3 * terms.len()) as f32;
-        let mut losses = vec![];
-        for term in terms {
-            if term.anchors.is_empty() {
-                losses.push(TermLoss { value: 0.0, hard: 0 });
-                continue;
-            }
-            let before = std::mem::replace(&mut gradients, Gradients::leaky());
-            let (value, after) = match level {
-                Level::Verb => {
-                    part_term::<Verb, _, _, _, _, _>(model, device, features, level, term, scale, loss, before)?
-                }
-                Level::Noun => {
-                    part_term::<Noun, _, _, _, _, _>(model, device, features, level, term, scale, loss, before)?
-                }
-                Level::Caption => {
-                    let embedded = embed_roles(term, before, |modality, rows, gradients| {
-                        embed_action(model, device, features, modality, rows, gradients)
-                    })?;
-                    backward_term(loss, term, scale, device, embedded)?
-                }
-            };
-            gradients = after;
-            total += value.value * f64::from(scale);
-            losses.push(value);
+        let rows = BatchRows::of(terms);
+        if rows.video.is_empty() && rows.text.is_empty() {
+            return Ok(vec![TermLoss { value: 0.0, hard: 0 }; terms.len()]);
         }
-        Ok::<_, OpError>(losses)
+        let scale = weights.get(level) / (3 * terms.len()) as f32;
+        let before = std::mem::replace(&mut gradients, Gradients::leaky());
+        let x: TracedRows<V, D> = gather(device, &features.video, &rows.video)?.traced(before);
+        let text = |level| gather::<X, D>(device, features.text.get(level), &rows.text).map(Trace::leaky_traced);
+        let (losses, after) = match level {
+            Level::Verb => {
+                let video = model.embed_video_part::<Verb, _, _>(x)?.into_tensor();
+                let towers =
+                    Towers::new(vec![video], vec![model.embed_text_part::<Verb, _, _>(text(level)?)?.into_tensor()]);
+                backward_terms(loss, terms, scale, device, &rows, towers, single::<Verb, E, D>)?
+            }
+            Level::Noun => {
+                let video = model.embed_video_part::<Noun, _, _>(x)?.into_tensor();
+                let towers =
+                    Towers::new(vec![video], vec![model.embed_text_part::<Noun, _, _>(text(level)?)?.into_tensor()]);
+                backward_terms(loss, terms, scale, device, &rows, towers, single::<Noun, E, D>)?
+            }
+            Level::Caption => {
+                let parts = PosText::new([text(Level::Verb)?, text(Level::Noun)?])?;
+                let towers = Towers::new(model.video_parts(x)?, model.text_parts(parts)?);
+                let combine = |parts| model.combine_mut(parts, PartOrder::Reversed);
+                backward_terms(loss, terms, scale, device, &rows, towers, combine)?
+            }
+        };
+        gradients = after;
+        total += losses.iter().map(|loss| loss.value).sum::<f64>() * f64::from(scale);
+        Ok(losses)
     })?;
     Ok((losses, total, gradients))
 }
 
-/// Embeds anchors, positives and negatives of a term, in this order.
-pub(super) fn embed_roles<S, E: Dim, D: OpsDevice>(
-    term: &Term,
-    gradients: Gradients<f32, D>,
-    mut embed: impl FnMut(Modality, &[u32], Gradients<f32, D>) -> Result<Traced<S, E, D>, OpError>,
-) -> Result<[Traced<S, E, D>; 3], OpError> {
-    let [first, second, third] = role_gradients(gradients);
-    let anchor = embed(term.pair.anchor, &term.anchors, first)?;
-    let positive = embed(term.pair.other, &term.positives, second)?;
-    Ok([anchor, positive, embed(term.pair.other, &term.negatives, third)?])
-}
-
-#[allow(clippy::too_many_arguments)]
-fn part_term<S: Member<VerbNoun>, V: Dim, X: Dim, E: Dim, C, D: OpsDevice>(
-    model: &Jpose<VerbNoun, V, X, E, C, D>,
-    device: &D,
-    features: &Features,
-    level: Level,
-    term: &Term,
-    scale: f32,
-    loss: TripletLoss,
-    gradients: Gradients<f32, D>,
-) -> Result<(TermLoss, Gradients<f32, D>), OpError> {
-    let embedded = embed_roles(term, gradients, |modality, rows, gradients| match modality {
-        Modality::Video => model.embed_video_part::<S, _, _>(gather(device, &features.video, rows)?.traced(gradients)),
-        Modality::Text => {
-            model.embed_text_part::<S, _, _>(gather(device, features.text.get(level), rows)?.traced(gradients))
-        }
-    })?;
-    backward_term(loss, term, scale, device, embedded)
-}
-
-fn embed_action<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
-    model: &mut Jpose<VerbNoun, V, X, E, C, D>,
-    device: &D,
-    features: &Features,
-    modality: Modality,
-    rows: &[u32],
-    gradients: Gradients<f32, D>,
-) -> Result<Traced<Action<VerbNoun>, C::Out, D>, OpError> {
-    match modality {
-        Modality::Video => {
-            model.embed_video_mut(gather(device, &features.video, rows)?.traced(gradients), PartOrder::Reversed)
-        }
-        Modality::Text => {
-            let verb: TracedRows<X, D> = gather(device, &features.text.verb, rows)?.traced(gradients);
-            let noun: TracedRows<X, D> = gather(device, &features.text.noun, rows)?.leaky_traced();
-            model.embed_text_mut(PosText::new([verb, noun])?, PartOrder::Reversed)
-        }
-    }
+/// The embedding of a role where a tower already gives it.
+pub(super) fn single<S, E: Dim, D: OpsDevice>(parts: Vec<TracedRows<E, D>>) -> Result<Traced<S, E, D>, OpError> {
+    let part = parts.into_iter().next();
+    Ok(Embedding::new(part.ok_or(OpError::Undefined { op: "embed", reason: "no part" })?))
 }
 
 /// Training of JPoSE: data, batches, validation.

@@ -2,10 +2,10 @@ use dfdx::prelude::{Dim, Gradients, Trace};
 
 use super::RelMarginError;
 use super::evaluate::{Evaluation, LevelEvaluation, embed_all};
-use super::jpose::{embed_roles, gather};
+use super::jpose::{gather, single};
 use super::options::Options;
 use super::sampling::{EpochSampler, level_name};
-use super::terms::{Modality, Term, TermLoss, backward_term};
+use super::terms::{BatchRows, Term, TermLoss, Towers, backward_terms};
 use crate::data::retrieval::{EvalSplit, TrainSplit};
 use crate::losses::TripletLoss;
 use crate::matrix::Matrix;
@@ -35,21 +35,15 @@ pub fn mmen_step<S, V: Dim, X: Dim, E: Dim, D: OpsDevice>(
     loss: TripletLoss,
 ) -> Result<(Vec<TermLoss>, f64, Gradients<f32, D>), OpError> {
     let scale = 1.0 / terms.len() as f32;
-    let (mut gradients, mut losses, mut total) = (Gradients::leaky(), vec![], 0.0);
-    for term in terms {
-        if term.anchors.is_empty() {
-            losses.push(TermLoss { value: 0.0, hard: 0 });
-            continue;
-        }
-        let embedded = embed_roles(term, gradients, |modality, rows, gradients| match modality {
-            Modality::Video => model.embed_video(gather(device, video, rows)?.traced(gradients)),
-            Modality::Text => model.embed_text(gather(device, text, rows)?.traced(gradients)),
-        })?;
-        let (value, after) = backward_term(loss, term, scale, device, embedded)?;
-        gradients = after;
-        total += value.value * f64::from(scale);
-        losses.push(value);
+    let rows = BatchRows::of(terms);
+    if rows.video.is_empty() && rows.text.is_empty() {
+        return Ok((vec![TermLoss { value: 0.0, hard: 0 }; terms.len()], 0.0, Gradients::leaky()));
     }
+    let videos = model.embed_video(gather(device, video, &rows.video)?.leaky_traced())?.into_tensor();
+    let texts = model.embed_text(gather(device, text, &rows.text)?.leaky_traced())?.into_tensor();
+    let towers = Towers::new(vec![videos], vec![texts]);
+    let (losses, gradients) = backward_terms(loss, terms, scale, device, &rows, towers, single::<S, E, D>)?;
+    let total = losses.iter().map(|loss| loss.value).sum::<f64>() * f64::from(scale);
     Ok((losses, total, gradients))
 }
 

@@ -1,6 +1,9 @@
+use std::collections::HashMap;
 use std::fmt;
 
-use dfdx::prelude::{Backward, Gradients, HasShape, OwnedTape, Tensor, TryMul};
+use dfdx::prelude::{
+    Backward, Dim, Gradients, Merge, NoneTape, OwnedTape, PutTape, SplitTape, Tensor, Trace, TryAdd, TryMul,
+};
 
 use crate::losses::{Distance, TripletLoss, mean};
 use crate::ops::{self, OpError, OpsDevice, device_error};
@@ -69,19 +72,130 @@ pub struct TermLoss {
     pub hard: usize,
 }
 
-/// Embeddings of anchors, positives and negatives on one tape.
+/// Embeddings of some rows, with their tape.
 pub(super) type Traced<S, E, D> = Embedding<S, usize, E, D, OwnedTape<f32, D>>;
 
-/// `weight · mean(terms)`, its gradient times `scale` added to `gradients` (which the anchor's tape carries).
-pub(super) fn backward_term<S, E: dfdx::prelude::Dim, D: OpsDevice>(
+/// The rows of each modality that some terms need, each once: anchors are repeated for every triplet, and a row may have
+/// several roles. Towers see a row once, roles pick their rows from what the towers gave.
+#[derive(Debug, Default)]
+pub(super) struct BatchRows {
+    /// Rows of the videos.
+    pub video: Vec<u32>,
+    /// Rows of the captions.
+    pub text: Vec<u32>,
+    places: [HashMap<u32, usize>; 2],
+}
+
+impl BatchRows {
+    pub fn of(terms: &[Term]) -> Self {
+        let mut needed = Self::default();
+        for term in terms {
+            for (modality, rows) in [
+                (term.pair.anchor, &term.anchors),
+                (term.pair.other, &term.positives),
+                (term.pair.other, &term.negatives),
+            ] {
+                let (list, places) = match modality {
+                    Modality::Video => (&mut needed.video, &mut needed.places[0]),
+                    Modality::Text => (&mut needed.text, &mut needed.places[1]),
+                };
+                for row in rows {
+                    places.entry(*row).or_insert_with(|| {
+                        list.push(*row);
+                        list.len() - 1
+                    });
+                }
+            }
+        }
+        needed
+    }
+
+    /// Where the rows of a role stand among the rows of their modality.
+    fn places(&self, modality: Modality, rows: &[u32]) -> Vec<usize> {
+        let places = &self.places[if modality == Modality::Video { 0 } else { 1 }];
+        rows.iter().map(|row| places[row]).collect()
+    }
+}
+
+/// What the towers gave for the rows of a batch: for each modality one tensor per part. The tape is apart, since every role
+/// starts from the same values.
+pub(super) struct Towers<E: Dim, D: OpsDevice> {
+    pub video: Vec<Tensor<(usize, E), f32, D>>,
+    pub text: Vec<Tensor<(usize, E), f32, D>>,
+    pub tape: OwnedTape<f32, D>,
+}
+
+impl<E: Dim, D: OpsDevice> Towers<E, D> {
+    /// Splits the tapes of both modalities off and merges them.
+    pub fn new(video: Vec<TracedTensor<E, D>>, text: Vec<TracedTensor<E, D>>) -> Self {
+        let mut tape = OwnedTape::default();
+        let mut split = |parts: Vec<TracedTensor<E, D>>| {
+            let mut plain = vec![];
+            for part in parts {
+                let (part, part_tape) = part.split_tape();
+                tape = std::mem::take(&mut tape).merge(part_tape);
+                plain.push(part);
+            }
+            plain
+        };
+        let (video, text) = (split(video), split(text));
+        Self { video, text, tape }
+    }
+}
+
+type TracedTensor<E, D> = Tensor<(usize, E), f32, D, OwnedTape<f32, D>>;
+
+/// Loss and gradients of the terms of one level: `Σ pairs weight · mean(terms)`, its gradient times `scale`.
+///
+/// `embed` turns the picked parts of one role into its embedding; it is called for anchor, positive and negative of every
+/// term, in this order. Empty terms are left out.
+pub(super) fn backward_terms<S, E: Dim, A: Dim, D: OpsDevice>(
     loss: TripletLoss,
-    term: &Term,
+    terms: &[Term],
     scale: f32,
     device: &D,
+    rows: &BatchRows,
+    towers: Towers<E, D>,
+    mut embed: impl FnMut(Vec<TracedTensor<E, D>>) -> Result<Traced<S, A, D>, OpError>,
+) -> Result<(Vec<TermLoss>, Gradients<f32, D>), OpError> {
+    let Towers { video, text, mut tape } = towers;
+    let mut role = |modality: Modality, of: &[u32]| {
+        let places = rows.places(modality, of);
+        let parts = if modality == Modality::Video { &video } else { &text };
+        let picked = parts.iter().map(|part| ops::select_rows(part.leaky_trace(), &places));
+        embed(picked.collect::<Result<_, _>>()?)
+    };
+    let mut losses = vec![];
+    let mut total: Option<Tensor<(), f32, D, OwnedTape<f32, D>>> = None;
+    for term in terms {
+        if term.anchors.is_empty() {
+            losses.push(TermLoss { value: 0.0, hard: 0 });
+            continue;
+        }
+        let Pair { anchor, other } = term.pair;
+        let roles = [role(anchor, &term.anchors)?, role(other, &term.positives)?, role(other, &term.negatives)?];
+        let (value, weighted) = term_loss(loss, term, device, roles)?;
+        losses.push(value);
+        total = Some(match total {
+            None => weighted,
+            Some(before) => before.try_add(weighted).map_err(device_error)?,
+        });
+    }
+    let Some(total) = total else { return Ok((losses, Gradients::leaky())) };
+    let (total, terms_tape) = total.try_mul(scale).map_err(device_error)?.split_tape();
+    tape = tape.merge(terms_tape);
+    Ok((losses, total.put_tape(tape).try_backward().map_err(device_error)?))
+}
+
+/// `weight · mean(terms)` of one term.
+fn term_loss<S, E: Dim, D: OpsDevice>(
+    loss: TripletLoss,
+    term: &Term,
+    device: &D,
     [anchor, positive, negative]: [Traced<S, E, D>; 3],
-) -> Result<(TermLoss, Gradients<f32, D>), OpError> {
+) -> Result<(TermLoss, Tensor<(), f32, D, OwnedTape<f32, D>>), OpError> {
     let margins = ops::to_tensor(device, term.margins.clone(), (term.margins.len(),))?;
-    let untraced = |e: &Traced<S, E, D>| e.tensor().retaped::<dfdx::prelude::NoneTape>();
+    let untraced = |e: &Traced<S, E, D>| e.tensor().retaped::<NoneTape>();
     let cosine = loss.distance == Distance::Cosine;
     let rows = cosine.then(|| [untraced(&anchor), untraced(&positive), untraced(&negative)]);
     let terms = loss.terms(anchor, positive, negative, &margins)?;
@@ -91,14 +205,8 @@ pub(super) fn backward_term<S, E: dfdx::prelude::Dim, D: OpsDevice>(
             ops::hinge(&margins, ops::row_squared_distance(x.clone(), p)?, ops::row_squared_distance(x, n)?)?
         }
     };
-    let hard = count_positive(&distances)?;
+    let hard = ops::to_vec(&distances)?.iter().filter(|v| **v > 0.0).count();
     let weighted = mean(terms)?.try_mul(term.weight).map_err(device_error)?;
     let value = f64::from(ops::to_vec(&weighted.retaped())?[0]);
-    let gradients = weighted.try_mul(scale).map_err(device_error)?.try_backward().map_err(device_error)?;
-    Ok((TermLoss { value, hard }, gradients))
-}
-
-fn count_positive<D: OpsDevice>(terms: &Tensor<(usize,), f32, D>) -> Result<usize, OpError> {
-    debug_assert!(terms.shape().0 > 0);
-    Ok(ops::to_vec(terms)?.iter().filter(|v| **v > 0.0).count())
+    Ok((TermLoss { value, hard }, weighted))
 }
