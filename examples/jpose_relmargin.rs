@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 use coembed::data::{FolderOptions, epic100, pickle, torch};
 use coembed::ops::OpsDevice;
 use coembed::recipes::relmargin::{
-    Dataset, Evaluation, JposeModel, MmenModel, ModelKind, Options, RelMarginModel, published,
+    Dataset, Evaluation, JposeModel, MmenModel, ModelKind, Options, RelMarginModel, RelMarginTask, published,
 };
 use coembed::report::{Summary, Table};
 use coembed::train::{Checkpoint, Fit, Progress, Sgd, SgdConfig, StateDict, from_torch, load, write_atomically};
@@ -194,7 +194,7 @@ impl Train {
         test.check().into_diagnostic()?;
 
         let (video, text) = (train.features.video.cols(), train.features.text.verb.cols());
-        let mut task = M::task(&options, &device, &train, &validation).into_diagnostic()?;
+        let mut task = RelMarginTask::<M, D>::new(&options, &device, &train, &validation).into_diagnostic()?;
         let mut model = M::fresh(&options, video, text, &device).into_diagnostic()?;
         let (learning_rate, momentum) = (options.learning_rate, options.momentum);
         let mut optimizer = Sgd::new(SgdConfig { learning_rate, momentum, groups: vec![] });
@@ -232,7 +232,7 @@ impl Train {
         summary.device = device_name::<D>().into();
         (summary.files_sha256, summary.seed, summary.config) = (files, options.seed, config);
         summary.effective_batch = options.batch_size;
-        summary.scores = evaluation.all_numbers().into_iter().collect();
+        summary.scores = evaluation.numbers().into_iter().collect();
         summary.save(&folder.join("summary.json")).into_diagnostic()
     }
 }
@@ -257,7 +257,7 @@ fn complete(report: coembed::train::LoadReport) -> Result<()> {
 fn report(options: &Options, split: &str, evaluation: &Evaluation) {
     let percent = |v: f64| format!("{:.1}", 100.0 * v);
     let mut table = Table::new(["", "nDCG v2t", "nDCG t2v", "nDCG avg", "mAP v2t", "mAP t2v", "mAP avg"]);
-    let g = &evaluation.caption.graded;
+    let g = &evaluation.main.graded;
     let scores = [g.v2t.ndcg.mean, g.t2v.ndcg.mean, g.ndcg_avg(), g.v2t.ap.mean, g.t2v.ap.mean, g.map_avg()];
     table.row(std::iter::once(split.to_string()).chain(scores.map(percent)));
     if let Some(row) = published(options) {
@@ -325,7 +325,7 @@ impl Eval {
         if let Some(path) = self.challenge_submission {
             let ids =
                 epic100::load_ids(from, epic100::EvalSplitName::Test, &FolderOptions::default()).into_diagnostic()?;
-            let similarity = evaluation.caption.similarity.view();
+            let similarity = evaluation.main.similarity.view();
             let pickle = epic100::submission(similarity, &ids.split.videos, &ids.split.captions).into_diagnostic()?;
             write_atomically(&path, &pickle).into_diagnostic().wrap_err_with(|| path.display().to_string())?;
         }

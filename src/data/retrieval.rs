@@ -25,6 +25,15 @@ impl<T> PerLevel<T> {
         }
     }
 
+    /// The one of a level, mutable.
+    pub fn get_mut(&mut self, level: Level) -> &mut T {
+        match level {
+            Level::Verb => &mut self.verb,
+            Level::Noun => &mut self.noun,
+            Level::Caption => &mut self.caption,
+        }
+    }
+
     /// Makes one for each level, in the order verb, noun, caption.
     ///
     /// # Errors

@@ -707,7 +707,7 @@ fn compare_evaluation<M: RelMarginModel<Dev>>(
     let report = coembed::train::load(&mut model, tensors).unwrap();
     assert!(report.is_complete(), "{report}");
     let evaluation = model.evaluate(options, &Dev::default(), test).unwrap();
-    let LevelEvaluation { similarity, graded, ranks } = &evaluation.caption;
+    let LevelEvaluation { similarity, graded, ranks } = &evaluation.main;
     case.compare_f32(&format!("output.{name}.sim"), similarity.as_slice());
     for (direction, scores) in [("v2t", &graded.v2t), ("t2v", &graded.t2v)] {
         case.compare(&format!("output.{name}.ndcg_{direction}"), &[scores.ndcg.mean]);

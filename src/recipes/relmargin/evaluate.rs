@@ -2,12 +2,12 @@ use dfdx::prelude::{Dim, HasShape, Tensor};
 
 use super::RelMarginError;
 use super::sampling::level_name;
-use crate::data::retrieval::LEVELS;
+use crate::data::retrieval::{LEVELS, PerLevel};
 use crate::matrix::Matrix;
 use crate::metrics::graded::{self, GradedOptions, GradedReport};
-use crate::metrics::rank::{self, RankOptions, RankReport};
+use crate::metrics::rank::{self, RankOptions, RankReport, RankScores};
 use crate::ops::{self, OpError, OpsDevice};
-use crate::relevance::{Level, SparseRelevance};
+use crate::relevance::SparseRelevance;
 use crate::similarity;
 
 /// Rows embedded at a time.
@@ -63,43 +63,35 @@ impl LevelEvaluation {
 /// A model evaluated on a split.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    /// The verb space (JPoSE).
-    pub verb: Option<LevelEvaluation>,
-    /// The noun space (JPoSE).
-    pub noun: Option<LevelEvaluation>,
-    /// The action space; for MMEN that of its caption type.
-    pub caption: LevelEvaluation,
+    /// Every space that the model has.
+    pub levels: PerLevel<Option<LevelEvaluation>>,
+    /// The space that it is judged by.
+    pub main: LevelEvaluation,
 }
 
 impl Evaluation {
-    /// The scores of a level under the published names, in [0, 1]: `action/nDCG/vid2txt` and so on.
-    pub fn numbers(&self, level: Level, name: &str) -> Vec<(String, f64)> {
-        let evaluation = match level {
-            Level::Verb => self.verb.as_ref(),
-            Level::Noun => self.noun.as_ref(),
-            Level::Caption => Some(&self.caption),
-        };
-        let Some(GradedReport { v2t, t2v, .. }) = evaluation.map(|evaluation| &evaluation.graded) else {
-            return vec![];
-        };
-        let ndcg = [v2t.ndcg.mean, t2v.ndcg.mean];
-        let map = [v2t.ap.mean, t2v.ap.mean];
-        [("nDCG", ndcg), ("mAP", map)]
-            .into_iter()
-            .flat_map(|(metric, [v2t, t2v])| {
-                let named = [("vid2txt", v2t), ("txt2vid", t2v), ("avg", 0.5 * (v2t + t2v))];
-                named.map(|(direction, value)| (format!("{name}/{metric}/{direction}"), value))
+    /// nDCG and mAP of every space under the published names, in [0, 1]: `action/nDCG/vid2txt` and so on.
+    pub fn graded_numbers(&self) -> Vec<(String, f64)> {
+        let spaces = LEVELS.iter().filter_map(|level| Some((level_name(*level), self.levels.get(*level).as_ref()?)));
+        spaces
+            .flat_map(|(space, LevelEvaluation { graded, .. })| {
+                let ndcg = ("nDCG", graded.v2t.ndcg.mean, graded.t2v.ndcg.mean);
+                let map = ("mAP", graded.v2t.ap.mean, graded.t2v.ap.mean);
+                [ndcg, map].into_iter().flat_map(move |(metric, v2t, t2v)| {
+                    let directions = [("vid2txt", v2t), ("txt2vid", t2v), ("avg", 0.5 * (v2t + t2v))];
+                    directions.map(|(direction, value)| (format!("{space}/{metric}/{direction}"), value))
+                })
             })
             .collect()
     }
 
-    /// The scores of every level, and recalls in percent where ground truths are named.
-    pub fn all_numbers(&self) -> Vec<(String, f64)> {
-        let mut numbers: Vec<_> = LEVELS.iter().flat_map(|level| self.numbers(*level, level_name(*level))).collect();
-        for (direction, ranks) in self.caption.ranks.iter().flat_map(|r| [("vid2txt", &r.v2t), ("txt2vid", &r.t2v)]) {
-            let recalls =
-                [("R@1", ranks.r1), ("R@5", ranks.r5), ("R@10", ranks.r10), ("MdR", ranks.median), ("MnR", ranks.mean)];
-            numbers.extend(recalls.map(|(name, value)| (format!("action/{name}/{direction}"), value)));
+    /// The same, and recalls in percent where ground truths are named.
+    pub fn numbers(&self) -> Vec<(String, f64)> {
+        let mut numbers = self.graded_numbers();
+        for (direction, ranks) in self.main.ranks.iter().flat_map(|r| [("vid2txt", &r.v2t), ("txt2vid", &r.t2v)]) {
+            let RankScores { r1, r5, r10, median, mean, .. } = ranks;
+            let recalls = [("R@1", r1), ("R@5", r5), ("R@10", r10), ("MdR", median), ("MnR", mean)];
+            numbers.extend(recalls.map(|(name, value)| (format!("{name}/{direction}"), *value)));
         }
         numbers
     }
@@ -107,7 +99,7 @@ impl Evaluation {
     /// The output line of the published test script: `ir1; ir10; cr1; cr10; nDCG v2t; t2v; avg; mAP v2t; t2v; avg`, with
     /// decimal commas; without the recalls where no ground truths are named.
     pub fn published_line(&self) -> String {
-        let LevelEvaluation { graded, ranks, .. } = &self.caption;
+        let LevelEvaluation { graded, ranks, .. } = &self.main;
         let recalls = ranks.iter().flat_map(|r| [r.t2v.r1, r.t2v.r10, r.v2t.r1, r.v2t.r10]).map(|v| format!("{v:.2}"));
         let GradedReport { v2t, t2v, .. } = graded;
         let graded = [v2t.ndcg.mean, t2v.ndcg.mean, graded.ndcg_avg(), v2t.ap.mean, t2v.ap.mean, graded.map_avg()];

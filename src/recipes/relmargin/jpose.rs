@@ -2,20 +2,20 @@ use dfdx::prelude::{Dim, Gradients, OwnedTape, Tensor, Trace};
 
 use super::RelMarginError;
 use super::evaluate::{Evaluation, LevelEvaluation, embed_all};
+use super::model::RelMarginModel;
 use super::options::{CombFunc, Options, PosWeights};
-use super::sampling::{EpochSampler, level_name};
 use super::terms::{BatchRows, Term, TermLoss, Towers, Traced, backward_terms};
 use crate::blocks::{
-    AnyCombination, AnyCombinationConfig, Combination, ConcatConfig, LearnedConfig, PartOrder, PosText,
+    AnyCombination, AnyCombinationConfig, Combination, ConcatConfig, Config, LearnedConfig, PartOrder, PosText,
 };
-use crate::data::retrieval::{EvalSplit, Features, LEVELS, PerLevel, TrainSplit};
+use crate::data::retrieval::{EvalSplit, Features, LEVELS, PerLevel};
 use crate::losses::TripletLoss;
 use crate::matrix::Matrix;
 use crate::models::{Jpose, JposeConfig, Noun, Verb, VerbNoun};
 use crate::ops::{self, OpError, OpsDevice};
 use crate::relevance::Level;
 use crate::space::Embedding;
-use crate::train::{Step, Task};
+use crate::train::{Purpose, rng};
 
 /// JPoSE with every size and the combination chosen at run time: what one program needs to run every configuration.
 pub type JposeModel<D> = Jpose<VerbNoun, usize, usize, usize, AnyCombination<D>, D>;
@@ -110,100 +110,64 @@ pub(super) fn single<S, E: Dim, D: OpsDevice>(parts: Vec<TracedRows<E, D>>) -> R
     Ok(Embedding::new(part.ok_or(OpError::Undefined { op: "embed", reason: "no part" })?))
 }
 
-/// Training of JPoSE: data, batches, validation.
-pub struct JposeTask<'a, D: OpsDevice> {
-    options: Options,
-    device: D,
-    train: &'a TrainSplit,
-    validation: &'a EvalSplit,
-    samplers: PerLevel<EpochSampler>,
-    triplets: usize,
-    hard: usize,
-}
+impl<D: OpsDevice> RelMarginModel<D> for JposeModel<D> {
+    const NAME: &'static str = "JPoSE";
 
-impl<'a, D: OpsDevice> JposeTask<'a, D> {
-    /// Checks the splits.
-    ///
-    /// # Errors
-    /// [`RelMarginError::Split`] when their parts do not belong together.
-    pub fn new(
-        options: &Options,
-        device: &D,
-        train: &'a TrainSplit,
-        validation: &'a EvalSplit,
-    ) -> Result<Self, RelMarginError> {
-        train.check()?;
-        validation.check()?;
-        let samplers = PerLevel::try_from_fn(|level| Ok::<_, RelMarginError>(EpochSampler::new(options, level)))?;
-        let (options, device) = (options.clone(), device.clone());
-        Ok(Self { options, device, train, validation, samplers, triplets: 0, hard: 0 })
+    fn count(options: &Options, video: usize, text: usize) -> usize {
+        Config::<D>::num_parameters(&jpose_config(options, video, text))
     }
 
-    /// Evaluates a model on a split: nDCG and mAP at every level, recalls where the split names ground truths.
-    ///
-    /// # Errors
-    /// [`RelMarginError`].
-    pub fn evaluate_on(device: &D, model: &JposeModel<D>, split: &EvalSplit) -> Result<Evaluation, RelMarginError> {
+    fn fresh(options: &Options, video: usize, text: usize, device: &D) -> Result<Self, OpError> {
+        jpose_config(options, video, text).build(device, &mut rng(options.seed, Purpose::Weights, 0, 0))
+    }
+
+    fn levels(_: &Options) -> Vec<Level> {
+        LEVELS.to_vec()
+    }
+
+    fn begin_epoch(&mut self, options: &Options, epoch: usize) {
+        self.combination.set_active(epoch >= options.comb_func_start);
+    }
+
+    fn step(
+        &mut self,
+        options: &Options,
+        device: &D,
+        features: &Features,
+        batch: &PerLevel<Vec<Term>>,
+    ) -> Result<(PerLevel<Vec<TermLoss>>, f64, Gradients<f32, D>), OpError> {
+        let loss = TripletLoss { distance: options.distance() };
+        jpose_step(self, device, features, batch, &options.pos_weights(), loss)
+    }
+
+    fn evaluate(&self, _: &Options, device: &D, split: &EvalSplit) -> Result<Evaluation, RelMarginError> {
         split.check()?;
         let Features { video, text } = &split.features;
         let levels = PerLevel::try_from_fn(|level| {
             let videos = embed_all(video.rows(), |rows| {
                 let x = gather(device, video, rows)?;
                 Ok(match level {
-                    Level::Verb => model.embed_video_part::<Verb, _, _>(x)?.into_tensor(),
-                    Level::Noun => model.embed_video_part::<Noun, _, _>(x)?.into_tensor(),
-                    Level::Caption => model.embed_video(x, PartOrder::Declared)?.into_tensor(),
+                    Level::Verb => self.embed_video_part::<Verb, _, _>(x)?.into_tensor(),
+                    Level::Noun => self.embed_video_part::<Noun, _, _>(x)?.into_tensor(),
+                    Level::Caption => self.embed_video(x, PartOrder::Declared)?.into_tensor(),
                 })
             })?;
             let texts = embed_all(text.verb.rows(), |rows| {
                 let part = |level| gather(device, text.get(level), rows);
                 Ok(match level {
-                    Level::Verb => model.embed_text_part::<Verb, _, _>(part(level)?)?.into_tensor(),
-                    Level::Noun => model.embed_text_part::<Noun, _, _>(part(level)?)?.into_tensor(),
+                    Level::Verb => self.embed_text_part::<Verb, _, _>(part(level)?)?.into_tensor(),
+                    Level::Noun => self.embed_text_part::<Noun, _, _>(part(level)?)?.into_tensor(),
                     Level::Caption => {
                         let parts = PosText::new([part(Level::Verb)?, part(Level::Noun)?])?;
-                        model.embed_text(parts, PartOrder::Declared)?.into_tensor()
+                        self.embed_text(parts, PartOrder::Declared)?.into_tensor()
                     }
                 })
             })?;
             let truth = split.ground_truth.as_deref().filter(|_| level == Level::Caption);
             LevelEvaluation::new(&videos, &texts, split.relevance.get(level), truth)
         })?;
-        Ok(Evaluation { verb: Some(levels.verb), noun: Some(levels.noun), caption: levels.caption })
-    }
-}
-
-impl<D: OpsDevice> Task<D> for JposeTask<'_, D> {
-    type Model = JposeModel<D>;
-    type Error = RelMarginError;
-
-    fn begin_epoch(&mut self, model: &mut Self::Model, epoch: usize) -> Result<usize, RelMarginError> {
-        model.combination.set_active(epoch >= self.options.comb_func_start);
-        (self.triplets, self.hard) = (0, 0);
-        self.samplers.verb.begin_epoch(&self.options, &self.train.relations.verb, epoch)?;
-        self.samplers.noun.begin_epoch(&self.options, &self.train.relations.noun, epoch)?;
-        self.samplers.caption.begin_epoch(&self.options, &self.train.relations.caption, epoch)?;
-        Ok(self.samplers.caption.num_batches())
-    }
-
-    fn step(&mut self, model: &mut Self::Model, batch: usize) -> Result<Step<D>, RelMarginError> {
-        let terms = PerLevel::try_from_fn(|level| {
-            Ok::<_, RelMarginError>(self.samplers.get(level).terms(self.train.relations.get(level), batch))
-        })?;
-        let loss = TripletLoss { distance: self.options.distance() };
-        let (losses, loss, gradients) =
-            jpose_step(model, &self.device, &self.train.features, &terms, &self.options.pos_weights(), loss)?;
-        self.triplets += terms.caption.iter().map(|term| term.anchors.len()).sum::<usize>();
-        self.hard += losses.caption.iter().map(|loss| loss.hard).sum::<usize>();
-        Ok(Step { gradients, loss })
-    }
-
-    fn epoch_numbers(&self) -> Vec<(String, f64)> {
-        vec![("hardness".into(), self.hard as f64 / self.triplets.max(1) as f64)]
-    }
-
-    fn evaluate(&self, model: &Self::Model) -> Result<Vec<(String, f64)>, RelMarginError> {
-        let evaluation = Self::evaluate_on(&self.device, model, self.validation)?;
-        Ok(LEVELS.iter().flat_map(|level| evaluation.numbers(*level, level_name(*level))).collect())
+        let main = levels.caption.clone();
+        let levels = PerLevel { verb: Some(levels.verb), noun: Some(levels.noun), caption: Some(levels.caption) };
+        Ok(Evaluation { levels, main })
     }
 }

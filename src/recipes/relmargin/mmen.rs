@@ -3,16 +3,17 @@ use dfdx::prelude::{Dim, Gradients, Trace};
 use super::RelMarginError;
 use super::evaluate::{Evaluation, LevelEvaluation, embed_all};
 use super::jpose::{gather, single};
+use super::model::RelMarginModel;
 use super::options::Options;
-use super::sampling::{EpochSampler, level_name};
 use super::terms::{BatchRows, Term, TermLoss, Towers, backward_terms};
-use crate::data::retrieval::{EvalSplit, TrainSplit};
+use crate::blocks::Config;
+use crate::data::retrieval::{EvalSplit, Features, PerLevel};
 use crate::losses::TripletLoss;
 use crate::matrix::Matrix;
 use crate::models::{Caption, Mmen, MmenConfig};
 use crate::ops::{OpError, OpsDevice};
 use crate::relevance::Level;
-use crate::train::{Step, Task};
+use crate::train::{Purpose, rng};
 
 /// MMEN with every size chosen at run time.
 pub type MmenModel<D> = Mmen<Caption, usize, usize, usize, D>;
@@ -47,86 +48,47 @@ pub fn mmen_step<S, V: Dim, X: Dim, E: Dim, D: OpsDevice>(
     Ok((losses, total, gradients))
 }
 
-/// Training of MMEN: data, batches, validation.
-pub struct MmenTask<'a, D: OpsDevice> {
-    options: Options,
-    device: D,
-    train: &'a TrainSplit,
-    validation: &'a EvalSplit,
-    sampler: EpochSampler,
-    triplets: usize,
-    hard: usize,
-}
+impl<D: OpsDevice> RelMarginModel<D> for MmenModel<D> {
+    const NAME: &'static str = "MMEN";
 
-impl<'a, D: OpsDevice> MmenTask<'a, D> {
-    /// Checks the splits.
-    ///
-    /// # Errors
-    /// [`RelMarginError::Split`] when their parts do not belong together.
-    pub fn new(
+    fn count(options: &Options, video: usize, text: usize) -> usize {
+        Config::<D>::num_parameters(&mmen_config(options, video, text))
+    }
+
+    fn fresh(options: &Options, video: usize, text: usize, device: &D) -> Result<Self, OpError> {
+        mmen_config(options, video, text).build(device, &mut rng(options.seed, Purpose::Weights, 0, 0))
+    }
+
+    fn levels(options: &Options) -> Vec<Level> {
+        vec![options.caption_type.level()]
+    }
+
+    fn step(
+        &mut self,
         options: &Options,
         device: &D,
-        train: &'a TrainSplit,
-        validation: &'a EvalSplit,
-    ) -> Result<Self, RelMarginError> {
-        train.check()?;
-        validation.check()?;
-        let sampler = EpochSampler::new(options, options.caption_type.level());
-        let (options, device) = (options.clone(), device.clone());
-        Ok(Self { options, device, train, validation, sampler, triplets: 0, hard: 0 })
+        features: &Features,
+        batch: &PerLevel<Vec<Term>>,
+    ) -> Result<(PerLevel<Vec<TermLoss>>, f64, Gradients<f32, D>), OpError> {
+        let level = options.caption_type.level();
+        let loss = TripletLoss { distance: options.distance() };
+        let (text, terms) = (features.text.get(level), batch.get(level));
+        let (losses, total, gradients) = mmen_step(self, device, &features.video, text, terms, loss)?;
+        let mut by_level = PerLevel::default();
+        *by_level.get_mut(level) = losses;
+        Ok((by_level, total, gradients))
     }
 
-    /// Evaluates a model on a split at the level of its caption type.
-    ///
-    /// # Errors
-    /// [`RelMarginError`].
-    pub fn evaluate_on(
-        device: &D,
-        model: &MmenModel<D>,
-        level: Level,
-        split: &EvalSplit,
-    ) -> Result<Evaluation, RelMarginError> {
+    fn evaluate(&self, options: &Options, device: &D, split: &EvalSplit) -> Result<Evaluation, RelMarginError> {
         split.check()?;
+        let level = options.caption_type.level();
         let (video, text) = (&split.features.video, split.features.text.get(level));
-        let videos =
-            embed_all(video.rows(), |rows| Ok(model.embed_video(gather(device, video, rows)?)?.into_tensor()))?;
-        let texts = embed_all(text.rows(), |rows| Ok(model.embed_text(gather(device, text, rows)?)?.into_tensor()))?;
+        let videos = embed_all(video.rows(), |rows| Ok(self.embed_video(gather(device, video, rows)?)?.into_tensor()))?;
+        let texts = embed_all(text.rows(), |rows| Ok(self.embed_text(gather(device, text, rows)?)?.into_tensor()))?;
         let truth = split.ground_truth.as_deref().filter(|_| level == Level::Caption);
-        let caption = LevelEvaluation::new(&videos, &texts, split.relevance.get(level), truth)?;
-        Ok(Evaluation { verb: None, noun: None, caption })
-    }
-}
-
-impl<D: OpsDevice> Task<D> for MmenTask<'_, D> {
-    type Model = MmenModel<D>;
-    type Error = RelMarginError;
-
-    fn begin_epoch(&mut self, _: &mut Self::Model, epoch: usize) -> Result<usize, RelMarginError> {
-        (self.triplets, self.hard) = (0, 0);
-        let relations = self.train.relations.get(self.options.caption_type.level());
-        self.sampler.begin_epoch(&self.options, relations, epoch)?;
-        Ok(self.sampler.num_batches())
-    }
-
-    fn step(&mut self, model: &mut Self::Model, batch: usize) -> Result<Step<D>, RelMarginError> {
-        let level = self.options.caption_type.level();
-        let terms = self.sampler.terms(self.train.relations.get(level), batch);
-        let features = &self.train.features;
-        let loss = TripletLoss { distance: self.options.distance() };
-        let (losses, loss, gradients) =
-            mmen_step(model, &self.device, &features.video, features.text.get(level), &terms, loss)?;
-        self.triplets += terms.iter().map(|term| term.anchors.len()).sum::<usize>();
-        self.hard += losses.iter().map(|loss| loss.hard).sum::<usize>();
-        Ok(Step { gradients, loss })
-    }
-
-    fn epoch_numbers(&self) -> Vec<(String, f64)> {
-        vec![("hardness".into(), self.hard as f64 / self.triplets.max(1) as f64)]
-    }
-
-    fn evaluate(&self, model: &Self::Model) -> Result<Vec<(String, f64)>, RelMarginError> {
-        let level = self.options.caption_type.level();
-        let evaluation = Self::evaluate_on(&self.device, model, level, self.validation)?;
-        Ok(evaluation.numbers(Level::Caption, level_name(level)))
+        let mut levels = PerLevel::default();
+        let main = LevelEvaluation::new(&videos, &texts, split.relevance.get(level), truth)?;
+        *levels.get_mut(level) = Some(main.clone());
+        Ok(Evaluation { levels, main })
     }
 }

@@ -15,9 +15,9 @@ mod sampling;
 mod terms;
 
 pub use evaluate::{Evaluation, LevelEvaluation};
-pub use jpose::{JposeModel, JposeTask, jpose_config, jpose_step};
-pub use mmen::{MmenModel, MmenTask, mmen_config, mmen_step};
-pub use model::RelMarginModel;
+pub use jpose::{JposeModel, jpose_config, jpose_step};
+pub use mmen::{MmenModel, mmen_config, mmen_step};
+pub use model::{RelMarginModel, RelMarginTask};
 pub use options::{
     CaptionType, CombFunc, Dataset, Modalities, ModelKind, Options, OptionsError, PairWeights, PosWeights,
 };

@@ -1,18 +1,20 @@
+use std::marker::PhantomData;
+
+use dfdx::prelude::Gradients;
+
 use super::RelMarginError;
 use super::evaluate::Evaluation;
-use super::jpose::{JposeModel, JposeTask, jpose_config};
-use super::mmen::{MmenModel, MmenTask, mmen_config};
 use super::options::Options;
-use crate::blocks::{Config, Parameters};
-use crate::data::retrieval::{EvalSplit, TrainSplit};
+use super::sampling::EpochSampler;
+use super::terms::{Term, TermLoss};
+use crate::blocks::Parameters;
+use crate::data::retrieval::{EvalSplit, Features, PerLevel, TrainSplit};
 use crate::ops::{OpError, OpsDevice};
-use crate::train::{Purpose, Task, rng};
+use crate::relevance::Level;
+use crate::train::{Step, Task};
 
-/// What a program over this recipe needs of a model: JPoSE or MMEN.
+/// What this recipe needs of a model: JPoSE or MMEN.
 pub trait RelMarginModel<D: OpsDevice>: Parameters<D> + Sized {
-    /// Its training.
-    type Task<'a>: Task<D, Model = Self, Error = RelMarginError>;
-
     /// Name in the file names of checkpoints.
     const NAME: &'static str;
 
@@ -25,72 +27,93 @@ pub trait RelMarginModel<D: OpsDevice>: Parameters<D> + Sized {
     /// [`OpError::Device`] only.
     fn fresh(options: &Options, video: usize, text: usize, device: &D) -> Result<Self, OpError>;
 
-    /// Training and validation.
+    /// Levels that it is trained on.
+    fn levels(options: &Options) -> Vec<Level>;
+
+    /// Told before every epoch.
+    fn begin_epoch(&mut self, _options: &Options, _epoch: usize) {}
+
+    /// Loss of every term (pair weight included), total loss, and gradients of one batch.
     ///
     /// # Errors
-    /// [`RelMarginError::Split`] when the parts of a split do not belong together.
-    fn task<'a>(
+    /// [`OpError`] when sizes disagree.
+    fn step(
+        &mut self,
         options: &Options,
         device: &D,
-        train: &'a TrainSplit,
-        validation: &'a EvalSplit,
-    ) -> Result<Self::Task<'a>, RelMarginError>;
+        features: &Features,
+        batch: &PerLevel<Vec<Term>>,
+    ) -> Result<(PerLevel<Vec<TermLoss>>, f64, Gradients<f32, D>), OpError>;
 
-    /// Scores on a split.
+    /// nDCG and mAP at every level of the model, recalls where the split names ground truths.
     ///
     /// # Errors
     /// [`RelMarginError`].
     fn evaluate(&self, options: &Options, device: &D, split: &EvalSplit) -> Result<Evaluation, RelMarginError>;
 }
 
-impl<D: OpsDevice> RelMarginModel<D> for JposeModel<D> {
-    type Task<'a> = JposeTask<'a, D>;
-    const NAME: &'static str = "JPoSE";
+/// Training of either model: data, batches, validation.
+pub struct RelMarginTask<'a, M, D: OpsDevice> {
+    options: Options,
+    device: D,
+    train: &'a TrainSplit,
+    validation: &'a EvalSplit,
+    samplers: Vec<EpochSampler>,
+    triplets: usize,
+    hard: usize,
+    model: PhantomData<fn(M)>,
+}
 
-    fn count(options: &Options, video: usize, text: usize) -> usize {
-        Config::<D>::num_parameters(&jpose_config(options, video, text))
-    }
-
-    fn fresh(options: &Options, video: usize, text: usize, device: &D) -> Result<Self, OpError> {
-        jpose_config(options, video, text).build(device, &mut rng(options.seed, Purpose::Weights, 0, 0))
-    }
-
-    fn task<'a>(
+impl<'a, D: OpsDevice, M: RelMarginModel<D>> RelMarginTask<'a, M, D> {
+    /// Checks the splits.
+    ///
+    /// # Errors
+    /// [`RelMarginError::Split`] when their parts do not belong together.
+    pub fn new(
         options: &Options,
         device: &D,
         train: &'a TrainSplit,
         validation: &'a EvalSplit,
-    ) -> Result<Self::Task<'a>, RelMarginError> {
-        JposeTask::new(options, device, train, validation)
-    }
-
-    fn evaluate(&self, _: &Options, device: &D, split: &EvalSplit) -> Result<Evaluation, RelMarginError> {
-        JposeTask::evaluate_on(device, self, split)
+    ) -> Result<Self, RelMarginError> {
+        train.check()?;
+        validation.check()?;
+        let samplers = M::levels(options).into_iter().map(|level| EpochSampler::new(options, level)).collect();
+        let (options, device) = (options.clone(), device.clone());
+        Ok(Self { options, device, train, validation, samplers, triplets: 0, hard: 0, model: PhantomData })
     }
 }
 
-impl<D: OpsDevice> RelMarginModel<D> for MmenModel<D> {
-    type Task<'a> = MmenTask<'a, D>;
-    const NAME: &'static str = "MMEN";
+impl<D: OpsDevice, M: RelMarginModel<D>> Task<D> for RelMarginTask<'_, M, D> {
+    type Model = M;
+    type Error = RelMarginError;
 
-    fn count(options: &Options, video: usize, text: usize) -> usize {
-        Config::<D>::num_parameters(&mmen_config(options, video, text))
+    fn begin_epoch(&mut self, model: &mut M, epoch: usize) -> Result<usize, RelMarginError> {
+        model.begin_epoch(&self.options, epoch);
+        (self.triplets, self.hard) = (0, 0);
+        for sampler in &mut self.samplers {
+            sampler.begin_epoch(&self.options, self.train.relations.get(sampler.level()), epoch)?;
+        }
+        Ok(self.samplers.iter().map(EpochSampler::num_batches).max().unwrap_or(0))
     }
 
-    fn fresh(options: &Options, video: usize, text: usize, device: &D) -> Result<Self, OpError> {
-        mmen_config(options, video, text).build(device, &mut rng(options.seed, Purpose::Weights, 0, 0))
+    fn step(&mut self, model: &mut M, batch: usize) -> Result<Step<D>, RelMarginError> {
+        let mut terms = PerLevel::default();
+        for sampler in &self.samplers {
+            *terms.get_mut(sampler.level()) = sampler.terms(self.train.relations.get(sampler.level()), batch);
+        }
+        let (losses, loss, gradients) = model.step(&self.options, &self.device, &self.train.features, &terms)?;
+        // As published, only the triplets of the space that the run is judged by are counted.
+        let judged = self.options.level();
+        self.triplets += terms.get(judged).iter().map(|term| term.anchors.len()).sum::<usize>();
+        self.hard += losses.get(judged).iter().map(|loss| loss.hard).sum::<usize>();
+        Ok(Step { gradients, loss })
     }
 
-    fn task<'a>(
-        options: &Options,
-        device: &D,
-        train: &'a TrainSplit,
-        validation: &'a EvalSplit,
-    ) -> Result<Self::Task<'a>, RelMarginError> {
-        MmenTask::new(options, device, train, validation)
+    fn epoch_numbers(&self) -> Vec<(String, f64)> {
+        vec![("hardness".into(), self.hard as f64 / self.triplets.max(1) as f64)]
     }
 
-    fn evaluate(&self, options: &Options, device: &D, split: &EvalSplit) -> Result<Evaluation, RelMarginError> {
-        MmenTask::evaluate_on(device, self, options.caption_type.level(), split)
+    fn evaluate(&self, model: &M) -> Result<Vec<(String, f64)>, RelMarginError> {
+        Ok(model.evaluate(&self.options, &self.device, self.validation)?.graded_numbers())
     }
 }

@@ -273,12 +273,17 @@ impl Options {
         weights.into_iter().filter(|(_, weight)| *weight > 0.0)
     }
 
-    /// The space that a run is judged by, as its scores name it: `action`, or for MMEN that of its caption type.
-    pub fn space(&self) -> &'static str {
+    /// The level that a run is judged by: the action, or for MMEN that of its caption type.
+    pub fn level(&self) -> Level {
         match self.model {
-            ModelKind::Jpose => level_name(Level::Caption),
-            ModelKind::Mmen => level_name(self.caption_type.level()),
+            ModelKind::Jpose => Level::Caption,
+            ModelKind::Mmen => self.caption_type.level(),
         }
+    }
+
+    /// The name of that level in scores: `verb`, `noun` or `action`.
+    pub fn space(&self) -> &'static str {
+        level_name(self.level())
     }
 
     /// Weights of the levels.

@@ -39,6 +39,11 @@ impl EpochSampler {
         }
     }
 
+    /// The level.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
     /// Draws the order of an epoch, and its triplets if the epoch of the last draw is not the one it should be.
     ///
     /// # Errors
