@@ -209,6 +209,7 @@ impl Train {
         let score = |metric| format!("{}/{metric}/avg", options.space());
         let fit = Fit {
             epochs: options.num_epochs,
+            schedule: options.schedule,
             folder: Some(folder.clone()),
             numbered: Some((M::NAME.into(), options.checkpoint_rate)),
             select: Some(score("nDCG")),

@@ -180,6 +180,7 @@ fn every_training_option_has_its_effect() {
         &["--num-triplets", "3"],
         &["--learning-rate", "0.1"],
         &["--momentum", "0"],
+        &["--cosine-schedule"],
         &["--embedding-size", "12"],
         &["--seed", "1"],
         &["--triplet-sampling-rate", "1"],

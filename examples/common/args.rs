@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use coembed::recipes::relmargin::{CaptionType, CombFunc, Dataset, Modalities, ModelKind, Options};
+use coembed::train::Schedule;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum DatasetArg {
@@ -103,6 +104,9 @@ pub struct TrainingArgs {
     pub learning_rate: Option<f32>,
     #[arg(long)]
     pub momentum: Option<f32>,
+    /// Let the learning rate fall along half a cosine (constant in the published programs)
+    #[arg(long)]
+    pub cosine_schedule: bool,
     #[arg(long)]
     pub embedding_size: Option<usize>,
     /// Numbered checkpoints at epochs with (epoch + 1) % rate == 1, and the last
@@ -213,6 +217,9 @@ impl TrainingArgs {
         set(&mut options.num_epochs, self.num_epochs);
         set(&mut options.learning_rate, self.learning_rate);
         set(&mut options.momentum, self.momentum);
+        if self.cosine_schedule {
+            options.schedule = Schedule::Cosine;
+        }
         set(&mut options.embedding_size, self.embedding_size);
         set(&mut options.checkpoint_rate, self.checkpoint_rate);
         set(&mut options.seed, self.seed);

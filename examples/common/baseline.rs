@@ -3,14 +3,21 @@
 // Every program uses a part of this.
 #![allow(dead_code)]
 
-use coembed::blocks::{Config, Linear, LinearConfig};
+use coembed::blocks::{Config, Linear, LinearConfig, Parameters};
 use coembed::data::retrieval::{EvalSplit, Features, TrainSplit};
+use coembed::losses::{self, TripletLoss};
 use coembed::matrix::Matrix;
 use coembed::metrics::rank::RankReport;
+use coembed::models::Caption;
 use coembed::ops::{self, OpError};
-use coembed::recipes::relmargin::{LevelEvaluation, RelMarginError};
-use coembed::train::{Purpose, rng};
-use dfdx::prelude::*;
+use coembed::recipes::relmargin::{EpochSampler, LevelEvaluation, Modality, Options, RelMarginError, Term};
+use coembed::relevance::Level;
+use coembed::space::Embedding;
+use coembed::train::{Purpose, Sgd, SgdConfig, rng};
+use dfdx::prelude::{
+    Axes2, Backward, Cpu, Gradients, HasShape, NoneTape, PermuteTo, Rank0, Shape, SumTo, Tape, Tensor, Trace,
+    TryMatMul, TryMul,
+};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
@@ -140,6 +147,14 @@ impl Tower {
     }
 }
 
+impl Parameters<Cpu> for Tower {
+    coembed::visit_fields! { Cpu; layer: module }
+}
+
+impl Parameters<Cpu> for TwoTowers {
+    coembed::visit_fields! { Cpu; video: module, text: module }
+}
+
 fn gather(features: &Matrix<f32>, rows: &[usize]) -> Result<Rows, OpError> {
     let values = rows.iter().flat_map(|row| features.row(*row)).copied().collect();
     ops::to_tensor(&Cpu::default(), values, (rows.len(), features.cols()))
@@ -206,6 +221,58 @@ impl TwoTowers {
         let gradients = scalar.try_backward().map_err(device)?;
         self.video.update(&gradients, step)?;
         self.text.update(&gradients, step)
+    }
+
+    /// Trains as JPoSE is trained: the same triplets, margins, optimizer and schedule. What is left of the difference is the
+    /// model.
+    ///
+    /// # Errors
+    /// [`RelMarginError`].
+    pub fn train_on_triplets(split: &TrainSplit, options: &Options) -> Result<Self, RelMarginError> {
+        let Features { video, text } = &split.features;
+        let mut weights = rng(options.seed, Purpose::Weights, 0, 0);
+        let mut towers = Self {
+            video: Tower::new(video.cols(), options.embedding_size, &mut weights)?,
+            text: Tower::new(text.caption.cols(), options.embedding_size, &mut weights)?,
+        };
+        let (learning_rate, momentum) = (options.learning_rate, options.momentum);
+        let mut optimizer = Sgd::new(SgdConfig { learning_rate, momentum, groups: vec![] });
+        let mut sampler = EpochSampler::new(options, Level::Caption);
+        let relations = &split.relations.caption;
+        for epoch in 0..options.num_epochs {
+            sampler.begin_epoch(options, relations, epoch)?;
+            let batches = sampler.num_batches();
+            for batch in 0..batches {
+                let gradients = towers.triplet_gradients(&split.features, &sampler.terms(relations, batch))?;
+                let done = (epoch as f64 + batch as f64 / batches as f64) / options.num_epochs as f64;
+                optimizer.set_rate_factor(options.schedule.factor(done));
+                optimizer.step(&mut towers, gradients)?;
+            }
+        }
+        Ok(towers)
+    }
+
+    fn triplet_gradients(&self, features: &Features, terms: &[Term]) -> Result<Gradients<f32, Cpu>, OpError> {
+        let device = |error| OpError::Device(format!("{error:?}"));
+        let mut gradients = Gradients::leaky();
+        for term in terms.iter().filter(|term| !term.anchors.is_empty()) {
+            let embed = |modality, rows: &[u32], gradients| {
+                let (tower, features) = match modality {
+                    Modality::Video => (&self.video, &features.video),
+                    Modality::Text => (&self.text, &features.text.caption),
+                };
+                let rows: Vec<usize> = rows.iter().map(|row| *row as usize).collect();
+                tower.embed(gather(features, &rows)?.traced(gradients)).map(Embedding::<Caption, _, _, _, _>::new)
+            };
+            let anchor = embed(term.pair.anchor, &term.anchors, gradients)?;
+            let positive = embed(term.pair.other, &term.positives, Gradients::leaky())?;
+            let negative = embed(term.pair.other, &term.negatives, Gradients::leaky())?;
+            let margins = ops::to_tensor(&Cpu::default(), term.margins.clone(), (term.margins.len(),))?;
+            let loss = losses::mean(TripletLoss::default().terms(anchor, positive, negative, &margins)?)?;
+            let weighted = loss.try_mul(term.weight / terms.len() as f32).map_err(device)?;
+            gradients = weighted.try_backward().map_err(device)?;
+        }
+        Ok(gradients)
     }
 
     /// Scores on a split, at caption level.

@@ -6,6 +6,7 @@ use dfdx::prelude::{Gradients, Shape, Tensor};
 use super::checkpoint::{Checkpoint, CheckpointError, Progress};
 use super::metrics_log::MetricsLog;
 use super::optim::Sgd;
+use super::schedule::Schedule;
 use super::state_dict::state_dict;
 use crate::blocks::{Parameters, Path, Role, Visitor};
 use crate::ops::{OpError, OpsDevice};
@@ -107,6 +108,8 @@ pub struct Fit {
     /// Name and rate of the numbered checkpoints: written when `(epoch + 1) % rate == 1` (every epoch for a rate of 1,
     /// where the published rule never fires) and after the last epoch.
     pub numbered: Option<(String, usize)>,
+    /// Course of the learning rate.
+    pub schedule: Schedule,
     /// Name of the score whose maximum is the best checkpoint.
     pub select: Option<String>,
     /// The configuration of the run, kept in every checkpoint.
@@ -157,6 +160,8 @@ impl Fit {
                 if let Some(what) = not_finite(model, &gradients, loss)? {
                     return Err(FitError::NotFinite { epoch, batch, what });
                 }
+                let done = (epoch as f64 + batch as f64 / batches as f64) / self.epochs as f64;
+                optimizer.set_rate_factor(self.schedule.factor(done));
                 optimizer.step(model, gradients)?;
                 progress.batches = batch + 1;
                 progress.partial_loss += loss;

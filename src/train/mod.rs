@@ -4,6 +4,7 @@ mod checkpoint;
 mod fit;
 mod metrics_log;
 mod optim;
+mod schedule;
 mod seed;
 mod state_dict;
 
@@ -12,5 +13,6 @@ pub(crate) use fit::fires;
 pub use fit::{Fit, FitError, Observer, Step, Task};
 pub use metrics_log::MetricsLog;
 pub use optim::{ParameterGroup, Sgd, SgdConfig};
+pub use schedule::Schedule;
 pub use seed::{Purpose, rng};
 pub use state_dict::{LoadReport, StateDict, StateTensor, StateValues, from_torch, load, state_dict};

@@ -47,13 +47,19 @@ impl Default for SgdConfig {
 #[derive(Debug, Clone)]
 pub struct Sgd<D: OpsDevice> {
     config: SgdConfig,
+    rate_factor: f32,
     velocities: BTreeMap<String, Tensor<(usize,), f32, D>>,
 }
 
 impl<D: OpsDevice> Sgd<D> {
     /// A fresh optimizer: all velocities zero.
     pub fn new(config: SgdConfig) -> Self {
-        Self { config, velocities: BTreeMap::new() }
+        Self { config, rate_factor: 1.0, velocities: BTreeMap::new() }
+    }
+
+    /// Multiplies every learning rate of the steps to come (a [`Schedule`](super::Schedule)).
+    pub fn set_rate_factor(&mut self, factor: f32) {
+        self.rate_factor = factor;
     }
 
     /// Updates every trained parameter with its gradient. A parameter that received none has a zero gradient.
@@ -80,6 +86,7 @@ impl<D: OpsDevice> Sgd<D> {
                     return Ok(());
                 }
                 let learning_rate = group.and_then(|group| group.learning_rate).unwrap_or(config.learning_rate);
+                let learning_rate = learning_rate * self.sgd.rate_factor;
                 let momentum = group.and_then(|group| group.momentum).unwrap_or(config.momentum);
                 let velocity = match self.sgd.velocities.entry(name) {
                     std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),

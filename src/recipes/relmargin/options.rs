@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::retrieval::PerLevel;
 use crate::losses::Distance;
 use crate::relevance::Level;
+use crate::train::Schedule;
 
 use super::sampling::level_name;
 use super::terms::Pair;
@@ -146,6 +147,8 @@ pub struct Options {
     pub learning_rate: f32,
     /// `--momentum`.
     pub momentum: f32,
+    /// Course of the learning rate (constant in the published programs).
+    pub schedule: Schedule,
     /// `--embedding-size`.
     pub embedding_size: usize,
     /// `--checkpoint-rate`: numbered checkpoints at epochs with `(epoch + 1) % rate == 1`, and the last.
@@ -180,6 +183,7 @@ impl Default for Options {
             num_epochs: 100,
             learning_rate: 0.01,
             momentum: 0.9,
+            schedule: Schedule::Constant,
             embedding_size: 256,
             checkpoint_rate: 10,
             seed: 0,
