@@ -9,7 +9,7 @@
 //! let device = Cpu::default();
 //! // Video features of 32, text features of a width known at run time, verb and noun embeddings of 8, side by side 16.
 //! let config = JposeConfig::<VerbNoun, _, _, _, _>::new(Const::<32>, 10usize, Const::<8>, ConcatConfig { width: Const::<16> });
-//! assert_eq!(Config::<Cpu>::num_parameters(&config), 1024);
+//! assert_eq!(Config::<Cpu>::num_parameters(&config), 1056);
 //! let model = config.build(&device, &mut rng(0, Purpose::Weights, 0, 0))?;
 //!
 //! let videos: Tensor<(usize, Const<32>), f32, Cpu> = device.zeros_like(&(4, Const));
