@@ -2,7 +2,7 @@ use dfdx::prelude::{Axis, Device, Dim, HasShape, Merge, ReshapeTo, Tape, Tensor,
 
 use crate::ops::{OpError, device_error};
 
-/// [`concat`](super::concat) in dfdx's own operations.
+/// [`concat`](fn@super::concat) in dfdx's own operations.
 pub fn concat<B: Dim, E: Dim, W: Dim, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
     parts: Vec<Tensor<(B, E), f32, D, T>>,
     width: W,

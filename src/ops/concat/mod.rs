@@ -7,9 +7,9 @@ use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tape, Tensor};
 
 use super::{OpError, check_size};
 
-/// Devices that can compute [`concat`].
+/// Devices that can compute [`concat()`].
 pub trait ConcatKernel: Storage<f32> {
-    /// See [`concat`]. `parts` is not empty and its widths sum to `width`.
+    /// See [`concat()`]. `parts` is not empty and its widths sum to `width`.
     fn concat<B: Dim, E: Dim, W: Dim, T: Tape<f32, Self> + Merge<T>>(
         parts: Vec<Tensor<(B, E), f32, Self, T>>,
         width: W,
