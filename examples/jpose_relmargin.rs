@@ -21,17 +21,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
-use coembed::data::{FolderOptions, epic100, pickle, torch};
+use coembed::data::{FolderOptions, epic100};
 use coembed::ops::OpsDevice;
 use coembed::recipes::relmargin::{
     Dataset, Evaluation, JposeModel, MmenModel, ModelKind, Options, RelMarginModel, RelMarginTask, published,
 };
 use coembed::report::{Summary, Table};
-use coembed::train::{Checkpoint, Fit, Progress, Sgd, SgdConfig, StateDict, from_torch, load, write_atomically};
+use coembed::train::{Checkpoint, Fit, Progress, Sgd, SgdConfig, StateDict, write_atomically};
 use common::args::{PlaceArgs, TrainingArgs, modalities};
-use common::{config, data, progress::Bar};
+use common::device::{self, Job, on_device};
+use common::{checkpoint, config, data, progress::Bar};
 use dfdx::prelude::Cpu;
-use miette::{IntoDiagnostic, Result, WrapErr, bail, miette};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
 
 /// Memory is freed and asked for again with every batch; this allocator keeps it at hand.
 #[global_allocator]
@@ -117,21 +118,6 @@ fn main() -> ExitCode {
 /// Contradictory options are an error of usage, with its own exit code.
 const USAGE: &str = "usage";
 
-/// Something to do on a device that is known only at run time.
-trait Job {
-    fn run<D: OpsDevice>(self, device: D) -> Result<()>;
-}
-
-fn on_device(place: &PlaceArgs, job: impl Job) -> Result<()> {
-    if !place.gpu.unwrap_or(cfg!(feature = "cuda")) {
-        return job.run(Cpu::default());
-    }
-    #[cfg(feature = "cuda")]
-    return job.run(dfdx::prelude::Cuda::try_build(0, 0).map_err(|e| miette!("no CUDA device: {e:?}"))?);
-    #[cfg(not(feature = "cuda"))]
-    bail!("--gpu needs a build with --features cuda");
-}
-
 /// Published defaults, overridden by a file, overridden by the command line; checked.
 fn options(training: &TrainingArgs, has_folder: bool) -> Result<Options> {
     let mut options = match &training.config {
@@ -140,13 +126,17 @@ fn options(training: &TrainingArgs, has_folder: bool) -> Result<Options> {
         None => Options { dataset: Dataset::Emoji, ..Options::default() },
     };
     training.apply(&mut options);
+    checked(options)
+}
+
+fn checked(options: Options) -> Result<Options> {
     options.check().map_err(|error| miette!(code = USAGE, "{error}"))?;
     Ok(options)
 }
 
 fn params(training: &TrainingArgs, video: usize, text: usize) -> Result<()> {
     let options = options(training, true)?;
-    let video = options.modalities.width().unwrap_or(video).min(video);
+    let video = options.video_width().unwrap_or(video).min(video);
     let count = match options.model {
         ModelKind::Jpose => <JposeModel<Cpu> as RelMarginModel<Cpu>>::count(&options, video, text),
         ModelKind::Mmen => <MmenModel<Cpu> as RelMarginModel<Cpu>>::count(&options, video, text),
@@ -170,7 +160,7 @@ impl Job for Train {
             None => None,
         };
         let options = match &state {
-            Some(checkpoint) => config::parse("the checkpoint's configuration", &checkpoint.config)?,
+            Some(checkpoint) => checked(config::parse("the checkpoint's configuration", &checkpoint.config)?)?,
             None => options(&self.training, self.place.data.is_some())?,
         };
         match options.model {
@@ -199,10 +189,10 @@ impl Train {
         let (learning_rate, momentum) = (options.learning_rate, options.momentum);
         let mut optimizer = Sgd::new(SgdConfig { learning_rate, momentum, groups: vec![] });
         let mut progress = Progress::default();
-        if let Some(checkpoint) = state {
-            complete(load(&mut model, &checkpoint.model).into_diagnostic()?)?;
-            optimizer.restore(&device, checkpoint.optimizer).into_diagnostic()?;
-            progress = checkpoint.progress;
+        if let Some(state) = state {
+            checkpoint::load_all(&mut model, &state.model)?;
+            optimizer.restore(&device, state.optimizer).into_diagnostic()?;
+            progress = state.progress;
         }
         let config = ron::ser::to_string_pretty(&options, ron::ser::PrettyConfig::default()).into_diagnostic()?;
         let folder = self.resume.unwrap_or_else(|| self.out_dir.join(self.name.unwrap_or_else(|| run_name(&config))));
@@ -230,7 +220,7 @@ impl Train {
         let evaluation = model.evaluate(&options, &device, &test).into_diagnostic()?;
         report(&options, split, &evaluation);
         let mut summary = Summary::of_split(split, &test);
-        summary.device = device_name::<D>().into();
+        summary.device = device::name::<D>().into();
         (summary.files_sha256, summary.seed, summary.config) = (files, options.seed, config);
         summary.effective_batch = options.batch_size;
         summary.scores = evaluation.numbers().into_iter().collect();
@@ -238,20 +228,9 @@ impl Train {
     }
 }
 
-fn device_name<D>() -> &'static str {
-    std::any::type_name::<D>().rsplit("::").next().unwrap_or_default()
-}
-
 /// A short name that tells configurations apart.
 fn run_name(config: &str) -> String {
     coembed::data::digest::sha256(config.as_bytes())[..12].to_string()
-}
-
-fn complete(report: coembed::train::LoadReport) -> Result<()> {
-    if !report.is_complete() {
-        bail!("the checkpoint does not fit the model: {report}");
-    }
-    Ok(())
 }
 
 /// Scores in percent, beside those of the paper where the configuration is one of the paper's.
@@ -278,7 +257,7 @@ struct Eval {
 
 impl Job for Eval {
     fn run<D: OpsDevice>(self, device: D) -> Result<()> {
-        let (mut options, parameters) = read_checkpoint(&self.checkpoint)?;
+        let (mut options, parameters) = checkpoint::read(&self.checkpoint)?;
         if let Some(slice) = modalities(self.rgb, self.rgb_flow) {
             options.modalities = slice;
         }
@@ -287,25 +266,6 @@ impl Job for Eval {
             ModelKind::Mmen => self.evaluate::<D, MmenModel<D>>(device, options, parameters),
         }
     }
-}
-
-/// Options and parameters of the authors' checkpoints and of ours.
-fn read_checkpoint(path: &Path) -> Result<(Options, StateDict)> {
-    if path.extension().is_some_and(|e| e == "safetensors") {
-        let checkpoint = Checkpoint::open(path).into_diagnostic()?;
-        return Ok((config::parse(&path.display().to_string(), &checkpoint.config)?, checkpoint.model));
-    }
-    let run = path.parent().and_then(Path::parent).ok_or_else(|| miette!("{} has no run folder", path.display()))?;
-    let args = run.join("args.txt");
-    let text = std::fs::read_to_string(&args).into_diagnostic().wrap_err_with(|| args.display().to_string())?;
-    let (options, unknown) =
-        Options::from_args_txt(&text).into_diagnostic().wrap_err_with(|| args.display().to_string())?;
-    if !unknown.is_empty() {
-        eprintln!("warning: {}: options without effect here: {}", args.display(), unknown.join(", "));
-    }
-    let checkpoint = torch::load(path, &pickle::Options::default()).into_diagnostic()?;
-    let tensors = checkpoint.state_dict(None).into_diagnostic().wrap_err_with(|| path.display().to_string())?;
-    Ok((options, from_torch(&tensors).into_diagnostic().wrap_err_with(|| path.display().to_string())?))
 }
 
 impl Eval {
@@ -319,7 +279,7 @@ impl Eval {
         let (split, test) = data::test(&options, from, &mut data::Files::new())?;
         let (video, text) = (test.features.video.cols(), test.features.text.verb.cols());
         let mut model = M::fresh(&options, video, text, &device).into_diagnostic()?;
-        complete(load(&mut model, &parameters).into_diagnostic()?)?;
+        checkpoint::load_all(&mut model, &parameters)?;
         let evaluation = model.evaluate(&options, &device, &test).into_diagnostic()?;
         report(&options, split, &evaluation);
         println!("{}", evaluation.published_line());

@@ -203,6 +203,20 @@ fn every_training_option_has_its_effect() {
     assert!(trained(&["--all-noun-classes"]) != plain, "--all-noun-classes changes nothing");
     let mmen = |kind| trained(&["--model", "mmen", "--caption-type", kind]);
     assert!(mmen("verb") != mmen("noun") && mmen("verb") != mmen("caption"), "--caption-type changes nothing");
+    // Any non-empty subset of the pairs.
+    for subset in 1..16u32 {
+        let weight = |pair: u32| if subset >> pair & 1 == 1 { "1" } else { "0" };
+        trained(&[
+            "--tt-weight",
+            weight(0),
+            "--tv-weight",
+            weight(1),
+            "--vt-weight",
+            weight(2),
+            "--vv-weight",
+            weight(3),
+        ]);
+    }
     // Accepted and without effect, as published.
     assert!(trained(&["--num-layers", "3", "--optimiser", "Adam", "--gpu", "False"]) == plain);
 }
@@ -293,6 +307,9 @@ fn bad_input_is_named_and_nothing_is_written() {
     fail(&["train", "--data", MINI, "--margin", "wide"], 2, &["--margin"]);
     fail(&["train", "--data", MINI, "--no-such-option"], 2, &["--no-such-option"]);
     fail(&["train", "--dataset", "youcook2", "--rgb-flow"], 2, &["modalities"]);
+    fail(&["train", "--dataset", "youcook2", "--rgb", "--rgb-flow"], 2, &["modalities"]);
+    fail(&["train", "--dataset", "emoji", "--rgb"], 2, &["modalities"]);
+    fail(&["train", "--data", MINI, "--embedding-size", "1000000000"], 2, &["embedding_size"]);
 
     // Configuration files.
     let config = folder.path().join("run.ron");

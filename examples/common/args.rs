@@ -200,6 +200,10 @@ impl TrainingArgs {
         if let Some(modalities) = modalities(self.rgb, self.rgb_flow) {
             options.modalities = modalities;
         }
+        if self.rgb_flow && options.dataset == Dataset::Youcook2 {
+            // Refused by the check, also together with --rgb, as published.
+            options.modalities = Modalities::RgbFlow;
+        }
         set(&mut options.margin, self.margin);
         set(&mut options.tt_weight, self.tt_weight);
         set(&mut options.tv_weight, self.tv_weight);

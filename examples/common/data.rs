@@ -21,7 +21,7 @@ fn folder_options(options: &Options) -> FolderOptions {
     FolderOptions {
         all_noun_classes: options.all_noun_classes,
         first_noun_only: options.model == ModelKind::Mmen,
-        video_width: options.modalities.width(),
+        video_width: options.video_width(),
         ..FolderOptions::default()
     }
 }

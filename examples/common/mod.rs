@@ -1,6 +1,8 @@
 //! What the examples share: command lines, configuration files, data, progress.
 
 pub mod args;
+pub mod checkpoint;
 pub mod config;
 pub mod data;
+pub mod device;
 pub mod progress;

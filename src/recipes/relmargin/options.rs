@@ -32,7 +32,8 @@ pub enum Dataset {
     Emoji,
 }
 
-/// Which slice of the video features is read. EPIC-Kitchens-100 features are RGB, flow and audio, 1024 values each.
+/// Which slice of the video features is read. EPIC-Kitchens-100 features are RGB, flow and audio, 1024 values each; those of
+/// YouCook2 are RGB only, and `All` and `Rgb` mean the same there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Modalities {
     /// Everything there is.
@@ -42,17 +43,6 @@ pub enum Modalities {
     Rgb,
     /// The first 2048 values (`--rgb-flow`).
     RgbFlow,
-}
-
-impl Modalities {
-    /// Number of leading values kept; `None` for all.
-    pub fn width(self) -> Option<usize> {
-        match self {
-            Modalities::All => None,
-            Modalities::Rgb => Some(1024),
-            Modalities::RgbFlow => Some(2048),
-        }
-    }
 }
 
 /// How JPoSE combines its parts of speech.
@@ -208,6 +198,13 @@ impl fmt::Display for OptionsError {
 
 impl std::error::Error for OptionsError {}
 
+fn in_range(field: &'static str, size: usize, most: usize) -> Result<(), OptionsError> {
+    if (1..=most).contains(&size) {
+        return Ok(());
+    }
+    Err(OptionsError { field, reason: format!("{size} is not between 1 and {most}") })
+}
+
 impl Options {
     /// Refuses options that contradict each other, among them the combinations on which the published programs crash.
     ///
@@ -215,18 +212,17 @@ impl Options {
     /// [`OptionsError`], naming the option.
     pub fn check(&self) -> Result<(), OptionsError> {
         let wrong = |field, reason: String| Err(OptionsError { field, reason });
-        for (field, size) in [
-            ("batch_size", self.batch_size),
-            ("num_triplets", self.num_triplets),
-            ("triplet_sampling_rate", self.triplet_sampling_rate),
-            ("num_epochs", self.num_epochs),
-            ("embedding_size", self.embedding_size),
-            ("checkpoint_rate", self.checkpoint_rate),
+        // The upper bounds keep a slip of the keyboard from asking for more memory than there is.
+        for (field, size, most) in [
+            ("batch_size", self.batch_size, 1 << 20),
+            ("num_triplets", self.num_triplets, 1 << 12),
+            ("triplet_sampling_rate", self.triplet_sampling_rate, usize::MAX),
+            ("num_epochs", self.num_epochs, 1 << 24),
+            ("checkpoint_rate", self.checkpoint_rate, usize::MAX),
         ] {
-            if size == 0 || size > 1 << 24 {
-                return wrong(field, format!("{size} is not between 1 and {}", 1 << 24));
-            }
+            in_range(field, size, most)?;
         }
+        self.check_model()?;
         for (field, value) in [
             ("margin", self.margin),
             ("tt_weight", self.tt_weight),
@@ -260,10 +256,22 @@ impl Options {
         if self.dataset == Dataset::Youcook2 && self.modalities == Modalities::RgbFlow {
             return wrong("modalities", "Youcook2 has RGB features only".into());
         }
+        if self.dataset == Dataset::Emoji && self.modalities != Modalities::All {
+            return wrong("modalities", "the features of Emoji are not those of EPIC-Kitchens-100".into());
+        }
         if !jpose && self.cosine {
             return wrong("cosine", "only JPoSE has it".into());
         }
         Ok(())
+    }
+
+    /// The part of [`Options::check`] that a model to evaluate must pass: options of a published run may be such as are refused
+    /// for training here.
+    ///
+    /// # Errors
+    /// [`OptionsError`], naming the option.
+    pub fn check_model(&self) -> Result<(), OptionsError> {
+        in_range("embedding_size", self.embedding_size, 1 << 14)
     }
 
     /// The pairs with a weight above 0, with their weights, in the published order.
@@ -288,6 +296,15 @@ impl Options {
     /// The name of that level in scores: `verb`, `noun` or `action`.
     pub fn space(&self) -> &'static str {
         level_name(self.level())
+    }
+
+    /// Number of leading video features that are read; `None` for all.
+    pub fn video_width(&self) -> Option<usize> {
+        match (self.dataset, self.modalities) {
+            (Dataset::Epic100, Modalities::Rgb) => Some(1024),
+            (Dataset::Epic100, Modalities::RgbFlow) => Some(2048),
+            _ => None,
+        }
     }
 
     /// Weights of the levels.

@@ -1,0 +1,43 @@
+//! The authors' checkpoints and ours.
+
+use std::path::Path;
+
+use coembed::blocks::Parameters;
+use coembed::data::{pickle, torch};
+use coembed::ops::OpsDevice;
+use coembed::recipes::relmargin::Options;
+use coembed::train::{Checkpoint, StateDict, from_torch, load};
+use miette::{IntoDiagnostic, Result, WrapErr, bail, miette};
+
+use super::config;
+
+/// Options and parameters of the authors' checkpoints and of ours.
+pub fn read(path: &Path) -> Result<(Options, StateDict)> {
+    if path.extension().is_some_and(|e| e == "safetensors") {
+        let checkpoint = Checkpoint::open(path).into_diagnostic()?;
+        let options = config::parse(&path.display().to_string(), &checkpoint.config)?;
+        options.check_model().into_diagnostic().wrap_err_with(|| path.display().to_string())?;
+        return Ok((options, checkpoint.model));
+    }
+    let run = path.parent().and_then(Path::parent).ok_or_else(|| miette!("{} has no run folder", path.display()))?;
+    let args = run.join("args.txt");
+    let text = std::fs::read_to_string(&args).into_diagnostic().wrap_err_with(|| args.display().to_string())?;
+    let (options, unknown) =
+        Options::from_args_txt(&text).into_diagnostic().wrap_err_with(|| args.display().to_string())?;
+    options.check_model().into_diagnostic().wrap_err_with(|| args.display().to_string())?;
+    if !unknown.is_empty() {
+        eprintln!("warning: {}: options without effect here: {}", args.display(), unknown.join(", "));
+    }
+    let checkpoint = torch::load(path, &pickle::Options::default()).into_diagnostic()?;
+    let tensors = checkpoint.state_dict(None).into_diagnostic().wrap_err_with(|| path.display().to_string())?;
+    Ok((options, from_torch(&tensors).into_diagnostic().wrap_err_with(|| path.display().to_string())?))
+}
+
+/// Loads parameters into a model that they must fit in every entry.
+pub fn load_all<D: OpsDevice>(model: &mut impl Parameters<D>, parameters: &StateDict) -> Result<()> {
+    let report = load(model, parameters).into_diagnostic()?;
+    if !report.is_complete() {
+        bail!("the checkpoint does not fit the model: {report}");
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! The device, known only at run time.
+
+use coembed::ops::OpsDevice;
+use dfdx::prelude::Cpu;
+use miette::Result;
+
+use super::args::PlaceArgs;
+
+/// Something to do on a device that is known only at run time.
+pub trait Job {
+    fn run<D: OpsDevice>(self, device: D) -> Result<()>;
+}
+
+/// Runs a job on the device that the command line asks for.
+pub fn on_device(place: &PlaceArgs, job: impl Job) -> Result<()> {
+    if !place.gpu.unwrap_or(cfg!(feature = "cuda")) {
+        return job.run(Cpu::default());
+    }
+    #[cfg(feature = "cuda")]
+    return job.run(dfdx::prelude::Cuda::try_build(0, 0).map_err(|e| miette::miette!("no CUDA device: {e:?}"))?);
+    #[cfg(not(feature = "cuda"))]
+    miette::bail!("--gpu needs a build with --features cuda");
+}
+
+/// Its name in a summary.
+pub fn name<D>() -> &'static str {
+    std::any::type_name::<D>().rsplit("::").next().unwrap_or_default()
+}
