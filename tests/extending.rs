@@ -131,7 +131,7 @@ impl Task<Cpu> for ToyTask {
         let text: Traced = Embedding::new(model.text.forward(rows(&self.text).leaky_traced())?);
         let loss = video_to_text_loss(video, text, 0.1);
         let value = ops::to_vec(&loss.retaped())?[0].into();
-        Ok(Step { gradients: loss.backward(), loss: value })
+        Ok(Step { gradients: loss.backward(), loss: value, shares: vec![] })
     }
 
     fn evaluate(&self, model: &TwoExperts) -> Result<Vec<(String, f64)>, OpError> {

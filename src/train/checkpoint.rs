@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -55,6 +56,8 @@ pub struct Progress {
     pub batches: usize,
     /// Sum of their losses.
     pub partial_loss: f64,
+    /// Named shares added up over them, as (part, whole).
+    pub partial_shares: BTreeMap<String, (f64, f64)>,
     /// Optimizer steps taken.
     pub steps: u64,
     /// Best validation score so far, with its epoch.

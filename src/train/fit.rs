@@ -17,6 +17,8 @@ pub struct Step<D: OpsDevice> {
     pub gradients: Gradients<f32, D>,
     /// The loss that they belong to.
     pub loss: f64,
+    /// Named shares, as (part, whole), which are added up over the epoch for its line in the log.
+    pub shares: Vec<(&'static str, f64, f64)>,
 }
 
 /// What a paper brings to the loop: its batches, its loss, its evaluation.
@@ -40,11 +42,6 @@ pub trait Task<D: OpsDevice> {
     /// # Errors
     /// Whatever the data bring.
     fn step(&mut self, model: &mut Self::Model, batch: usize) -> Result<Step<D>, Self::Error>;
-
-    /// Numbers that belong to the epoch's line in the log beside the loss.
-    fn epoch_numbers(&self) -> Vec<(String, f64)> {
-        vec![]
-    }
 
     /// Named validation scores.
     ///
@@ -156,7 +153,7 @@ impl Fit {
                     self.save("last", model, optimizer, &progress)?;
                     return Ok(progress);
                 }
-                let Step { gradients, loss } = task.step(model, batch).map_err(FitError::Task)?;
+                let Step { gradients, loss, shares } = task.step(model, batch).map_err(FitError::Task)?;
                 if let Some(what) = not_finite(model, &gradients, loss)? {
                     return Err(FitError::NotFinite { epoch, batch, what });
                 }
@@ -165,11 +162,17 @@ impl Fit {
                 optimizer.step(model, gradients)?;
                 progress.batches = batch + 1;
                 progress.partial_loss += loss;
+                for (name, part, whole) in shares {
+                    let (parts, wholes) = progress.partial_shares.entry(name.into()).or_default();
+                    *parts += part;
+                    *wholes += whole;
+                }
                 progress.steps += 1;
                 observer.batch_ends(batch, loss);
             }
             let mut numbers = vec![("loss".to_string(), progress.partial_loss)];
-            numbers.extend(task.epoch_numbers());
+            let shares = std::mem::take(&mut progress.partial_shares);
+            numbers.extend(shares.into_iter().map(|(name, (part, whole))| (name, part / whole.max(1.0))));
             numbers.extend(task.evaluate(model).map_err(FitError::Task)?);
             observer.epoch_ends(epoch, &numbers);
             tracing::info!(epoch, ?numbers, "epoch done");

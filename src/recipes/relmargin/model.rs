@@ -59,8 +59,6 @@ pub struct RelMarginTask<'a, M, D: OpsDevice> {
     train: &'a TrainSplit,
     validation: &'a EvalSplit,
     samplers: Vec<EpochSampler>,
-    triplets: usize,
-    hard: usize,
     model: PhantomData<fn(M)>,
 }
 
@@ -79,7 +77,7 @@ impl<'a, D: OpsDevice, M: RelMarginModel<D>> RelMarginTask<'a, M, D> {
         validation.check()?;
         let samplers = M::levels(options).into_iter().map(|level| EpochSampler::new(options, level)).collect();
         let (options, device) = (options.clone(), device.clone());
-        Ok(Self { options, device, train, validation, samplers, triplets: 0, hard: 0, model: PhantomData })
+        Ok(Self { options, device, train, validation, samplers, model: PhantomData })
     }
 }
 
@@ -89,7 +87,6 @@ impl<D: OpsDevice, M: RelMarginModel<D>> Task<D> for RelMarginTask<'_, M, D> {
 
     fn begin_epoch(&mut self, model: &mut M, epoch: usize) -> Result<usize, RelMarginError> {
         model.begin_epoch(&self.options, epoch);
-        (self.triplets, self.hard) = (0, 0);
         for sampler in &mut self.samplers {
             sampler.begin_epoch(&self.options, self.train.relations.get(sampler.level()), epoch)?;
         }
@@ -104,13 +101,9 @@ impl<D: OpsDevice, M: RelMarginModel<D>> Task<D> for RelMarginTask<'_, M, D> {
         let (losses, loss, gradients) = model.step(&self.options, &self.device, &self.train.features, &terms)?;
         // As published, only the triplets of the space that the run is judged by are counted.
         let judged = self.options.level();
-        self.triplets += terms.get(judged).iter().map(|term| term.anchors.len()).sum::<usize>();
-        self.hard += losses.get(judged).iter().map(|loss| loss.hard).sum::<usize>();
-        Ok(Step { gradients, loss })
-    }
-
-    fn epoch_numbers(&self) -> Vec<(String, f64)> {
-        vec![("hardness".into(), self.hard as f64 / self.triplets.max(1) as f64)]
+        let triplets: usize = terms.get(judged).iter().map(|term| term.anchors.len()).sum();
+        let hard: usize = losses.get(judged).iter().map(|loss| loss.hard).sum();
+        Ok(Step { gradients, loss, shares: vec![("hardness", hard as f64, triplets as f64)] })
     }
 
     fn evaluate(&self, model: &M) -> Result<Vec<(String, f64)>, RelMarginError> {
