@@ -20,90 +20,44 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use coembed::data::{FolderOptions, epic100};
+use coembed::files::write_atomically;
 use coembed::ops::OpsDevice;
 use coembed::recipes::relmargin::{
     Dataset, Evaluation, JposeModel, MmenModel, ModelKind, Options, RelMarginModel, RelMarginTask, published,
 };
 use coembed::report::{Summary, Table};
-use coembed::train::{Checkpoint, Fit, Progress, Sgd, SgdConfig, StateDict, write_atomically};
-use common::args::{PlaceArgs, TrainingArgs, modalities};
+use coembed::train::{Checkpoint, Fit, Progress, Sgd, SgdConfig, StateDict};
+use common::args::{DatasetArg, ModelArg, PlaceArgs, TrainingArgs, modalities};
+use common::cli::{Cli, Command};
 use common::device::{self, Job, on_device};
 use common::{checkpoint, config, data, progress::Bar};
 use dfdx::prelude::Cpu;
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use miette::{IntoDiagnostic, Result, WrapErr, bail, miette};
 
 /// Memory is freed and asked for again with every batch; this allocator keeps it at hand.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[derive(Parser)]
-#[command(about = "JPoSE and MMEN with the relevance-based margin", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Subcommand)]
-#[allow(clippy::large_enum_variant)]
-enum Command {
-    /// Compare fixed and relevance margin on the built-in data (what happens without a subcommand)
-    Demo,
-    /// Train, validate after every epoch, evaluate on the test split
-    Train {
-        #[command(flatten)]
-        training: TrainingArgs,
-        #[command(flatten)]
-        place: PlaceArgs,
-        /// Folder of runs
-        #[arg(long, default_value = "logs/runs")]
-        out_dir: PathBuf,
-        /// Name of this run's folder [default: from the configuration]
-        #[arg(long)]
-        name: Option<String>,
-        /// Folder of a run to go on with; its configuration is used
-        #[arg(long, value_name = "RUN", conflicts_with_all = ["name", "config"])]
-        resume: Option<PathBuf>,
-    },
-    /// Evaluate a checkpoint: the authors' .pth (with its args.txt) or ours (.safetensors)
-    Eval {
-        checkpoint: PathBuf,
-        #[command(flatten)]
-        place: PlaceArgs,
-        /// The first 1024 video features (repeat what the run was trained with)
-        #[arg(long)]
-        rgb: bool,
-        /// The first 2048 video features
-        #[arg(long)]
-        rgb_flow: bool,
-        /// Write a submission to the EPIC-Kitchens-100 challenge
-        #[arg(long, value_name = "FILE")]
-        challenge_submission: Option<PathBuf>,
-    },
-    /// Number of parameters of a configuration, without building it
-    Params {
-        #[command(flatten)]
-        training: TrainingArgs,
-        /// Width of the video features
-        #[arg(long, default_value_t = 3072)]
-        video_width: usize,
-        /// Width of the text features
-        #[arg(long, default_value_t = 100)]
-        text_width: usize,
-    },
-}
-
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
+    let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
+    let log = tracing_subscriber::fmt().with_max_level(level.unwrap_or(tracing::Level::WARN));
+    log.with_writer(std::io::stderr).init();
     let result = match Cli::parse().command.unwrap_or(Command::Demo) {
         Command::Demo => demo::run(),
-        Command::Params { training, video_width, text_width } => params(&training, video_width, text_width),
+        Command::Params { training, video_width, text_width } => {
+            params(&training, video_width as usize, text_width as usize)
+        }
+        Command::Mmen { text, mut training, place, out_dir, name } => {
+            (training.model, training.caption_type) = (Some(ModelArg::Mmen), Some(text));
+            on_device(&place, Train { training, place: place.clone(), out_dir, name, resume: None })
+        }
         Command::Train { training, place, out_dir, name, resume } => {
             on_device(&place, Train { training, place: place.clone(), out_dir, name, resume })
         }
-        Command::Eval { checkpoint, place, rgb, rgb_flow, challenge_submission } => {
-            on_device(&place, Eval { checkpoint, place: place.clone(), rgb, rgb_flow, challenge_submission })
+        Command::Eval { checkpoint, place, dataset, rgb, rgb_flow, challenge_submission, .. } => {
+            on_device(&place, Eval { checkpoint, place: place.clone(), dataset, rgb, rgb_flow, challenge_submission })
         }
     };
     match result {
@@ -155,6 +109,9 @@ struct Train {
 
 impl Job for Train {
     fn run<D: OpsDevice>(self, device: D) -> Result<()> {
+        if self.resume.is_some() && self.training != TrainingArgs::default() {
+            return Err(miette!(code = USAGE, "--resume goes on with the options of the run; give it no others"));
+        }
         let state = match &self.resume {
             Some(folder) => Some(Checkpoint::open(&folder.join("last.safetensors")).into_diagnostic()?),
             None => None,
@@ -205,6 +162,9 @@ impl Train {
             select: Some(score("nDCG")),
             config: config.clone(),
         };
+        if progress == Progress::default() && folder.join("last.safetensors").exists() {
+            bail!("{} holds a run already: go on with --resume, or give another --name", folder.display());
+        }
         println!("{} parameters; checkpoints in {}", M::count(&options, video, text), folder.display());
 
         let stop = Arc::new(AtomicBool::new(false));
@@ -213,16 +173,17 @@ impl Train {
         let mut bar = Bar::new(options.num_epochs, [score("nDCG"), score("mAP")]);
         let progress = fit.run(&mut task, &mut model, &mut optimizer, progress, &mut bar, &stop).into_diagnostic()?;
         if progress.epochs < options.num_epochs {
-            println!("stopped; go on with: train --resume {}", folder.display());
+            println!("stopped; go on with: train --data {} --resume {}", from.display(), folder.display());
             return Ok(());
         }
 
+        model.begin_epoch(&options, progress.epochs - 1);
         let evaluation = model.evaluate(&options, &device, &test).into_diagnostic()?;
-        report(&options, split, &evaluation);
         let mut summary = Summary::of_split(split, &test);
         summary.device = device::name::<D>().into();
         (summary.files_sha256, summary.seed, summary.config) = (files, options.seed, config);
         summary.effective_batch = options.batch_size;
+        report(&options, &summary, &evaluation);
         summary.scores = evaluation.numbers().into_iter().collect();
         summary.save(&folder.join("summary.json")).into_diagnostic()
     }
@@ -234,22 +195,26 @@ fn run_name(config: &str) -> String {
 }
 
 /// Scores in percent, beside those of the paper where the configuration is one of the paper's.
-fn report(options: &Options, split: &str, evaluation: &Evaluation) {
+fn report(options: &Options, summary: &Summary, evaluation: &Evaluation) {
     let percent = |v: f64| format!("{:.1}", 100.0 * v);
     let mut table = Table::new(["", "nDCG v2t", "nDCG t2v", "nDCG avg", "mAP v2t", "mAP t2v", "mAP avg"]);
     let g = &evaluation.main.graded;
     let scores = [g.v2t.ndcg.mean, g.t2v.ndcg.mean, g.ndcg_avg(), g.v2t.ap.mean, g.t2v.ap.mean, g.map_avg()];
-    table.row(std::iter::once(split.to_string()).chain(scores.map(percent)));
-    if let Some(row) = published(options) {
+    table.row(std::iter::once(summary.split.clone()).chain(scores.map(percent)));
+    // The published numbers are those of the full test split alone.
+    let similarity = &evaluation.main.similarity;
+    let full = (similarity.rows(), similarity.cols()) == (9668, 3842);
+    if let Some(row) = published(options).filter(|_| full) {
         let (ndcg, map) = (format!("{:.1}", row.ndcg), format!("{:.1}", row.map));
         table.row(["published", "", "", &ndcg, "", "", &map]);
     }
-    println!("{table}");
+    println!("{table}{summary}");
 }
 
 struct Eval {
     checkpoint: PathBuf,
     place: PlaceArgs,
+    dataset: Option<DatasetArg>,
     rgb: bool,
     rgb_flow: bool,
     challenge_submission: Option<PathBuf>,
@@ -257,13 +222,16 @@ struct Eval {
 
 impl Job for Eval {
     fn run<D: OpsDevice>(self, device: D) -> Result<()> {
-        let (mut options, parameters) = checkpoint::read(&self.checkpoint)?;
+        let checkpoint::Read { mut options, parameters, epochs } = checkpoint::read(&self.checkpoint)?;
+        if let Some(dataset) = self.dataset {
+            options.dataset = dataset.into();
+        }
         if let Some(slice) = modalities(self.rgb, self.rgb_flow) {
             options.modalities = slice;
         }
         match options.model {
-            ModelKind::Jpose => self.evaluate::<D, JposeModel<D>>(device, options, parameters),
-            ModelKind::Mmen => self.evaluate::<D, MmenModel<D>>(device, options, parameters),
+            ModelKind::Jpose => self.evaluate::<D, JposeModel<D>>(device, options, parameters, epochs),
+            ModelKind::Mmen => self.evaluate::<D, MmenModel<D>>(device, options, parameters, epochs),
         }
     }
 }
@@ -274,15 +242,26 @@ impl Eval {
         device: D,
         options: Options,
         parameters: StateDict,
+        epochs: Option<usize>,
     ) -> Result<()> {
         let from = self.place.data.as_deref().unwrap_or(Path::new("."));
-        let (split, test) = data::test(&options, from, &mut data::Files::new())?;
+        let mut files = data::Files::new();
+        let (split, test) = data::test(&options, from, &mut files)?;
         let (video, text) = (test.features.video.cols(), test.features.text.verb.cols());
         let mut model = M::fresh(&options, video, text, &device).into_diagnostic()?;
         checkpoint::load_all(&mut model, &parameters)?;
+        if let Some(epochs) = epochs {
+            model.begin_epoch(&options, epochs.saturating_sub(1));
+        }
         let evaluation = model.evaluate(&options, &device, &test).into_diagnostic()?;
-        report(&options, split, &evaluation);
-        println!("{}", evaluation.published_line());
+        let mut summary = Summary::of_split(split, &test);
+        summary.device = device::name::<D>().into();
+        (summary.files_sha256, summary.seed) = (files, options.seed);
+        report(&options, &summary, &evaluation);
+        match options.model {
+            ModelKind::Jpose => println!("{}", evaluation.published_output()),
+            ModelKind::Mmen => println!("{}", evaluation.published_line()),
+        }
         if let Some(path) = self.challenge_submission {
             let ids =
                 epic100::load_ids(from, epic100::EvalSplitName::Test, &FolderOptions::default()).into_diagnostic()?;

@@ -32,6 +32,7 @@
 
 pub mod blocks;
 pub mod data;
+pub mod files;
 pub mod losses;
 pub mod matrix;
 pub mod metrics;

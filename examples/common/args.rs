@@ -6,26 +6,26 @@ use clap::{Args, ValueEnum};
 use coembed::recipes::relmargin::{CaptionType, CombFunc, Dataset, Modalities, ModelKind, Options};
 use coembed::train::Schedule;
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 pub enum DatasetArg {
     Epic100,
     Youcook2,
     Emoji,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 pub enum ModelArg {
     Jpose,
     Mmen,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 pub enum CombFuncArg {
     Cat,
     Fc,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 pub enum CaptionArg {
     Caption,
     Verb,
@@ -33,7 +33,7 @@ pub enum CaptionArg {
 }
 
 /// Every option overrides the configuration file, which overrides the published default.
-#[derive(Debug, Clone, Args, Default)]
+#[derive(Debug, Clone, Args, Default, PartialEq)]
 pub struct TrainingArgs {
     /// Which of the two published programs
     #[arg(long, value_enum)]

@@ -11,13 +11,23 @@ use miette::{IntoDiagnostic, Result, WrapErr, bail, miette};
 
 use super::config;
 
-/// Options and parameters of the authors' checkpoints and of ours.
-pub fn read(path: &Path) -> Result<(Options, StateDict)> {
+/// What a checkpoint says.
+pub struct Read {
+    /// Options of its run.
+    pub options: Options,
+    /// Its tensors.
+    pub parameters: StateDict,
+    /// Epochs that it was trained for, where it says so.
+    pub epochs: Option<usize>,
+}
+
+/// Reads one of the authors' checkpoints or of ours.
+pub fn read(path: &Path) -> Result<Read> {
     if path.extension().is_some_and(|e| e == "safetensors") {
         let checkpoint = Checkpoint::open(path).into_diagnostic()?;
         let options = config::parse(&path.display().to_string(), &checkpoint.config)?;
         options.check_model().into_diagnostic().wrap_err_with(|| path.display().to_string())?;
-        return Ok((options, checkpoint.model));
+        return Ok(Read { options, parameters: checkpoint.model, epochs: Some(checkpoint.progress.epochs) });
     }
     let run = path.parent().and_then(Path::parent).ok_or_else(|| miette!("{} has no run folder", path.display()))?;
     let args = run.join("args.txt");
@@ -30,7 +40,8 @@ pub fn read(path: &Path) -> Result<(Options, StateDict)> {
     }
     let checkpoint = torch::load(path, &pickle::Options::default()).into_diagnostic()?;
     let tensors = checkpoint.state_dict(None).into_diagnostic().wrap_err_with(|| path.display().to_string())?;
-    Ok((options, from_torch(&tensors).into_diagnostic().wrap_err_with(|| path.display().to_string())?))
+    let parameters = from_torch(&tensors).into_diagnostic().wrap_err_with(|| path.display().to_string())?;
+    Ok(Read { options, parameters, epochs: None })
 }
 
 /// Loads parameters into a model that they must fit in every entry.

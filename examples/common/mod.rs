@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod checkpoint;
+pub mod cli;
 pub mod config;
 pub mod data;
 pub mod device;

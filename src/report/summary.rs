@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::data::digest;
 use crate::data::retrieval::EvalSplit;
-use crate::train::write_atomically;
+use crate::files::write_atomically;
 
 /// What a reported number rests on, written beside it: two numbers can be compared when these agree.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -35,8 +37,16 @@ pub struct Summary {
     pub scores: BTreeMap<String, f64>,
 }
 
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+impl fmt::Display for Summary {
+    /// What the numbers rest on, in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (features, relevance) = (Self::short(&self.features_sha256), Self::short(&self.relevance_sha256));
+        let Self { tie_policy, seed, device, version, .. } = self;
+        writeln!(
+            f,
+            "features {features}, relevance {relevance}, ties {tie_policy}; seed {seed}, {device}, coembed {version}"
+        )
+    }
 }
 
 impl Summary {
@@ -62,11 +72,16 @@ impl Summary {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
             split: name.into(),
-            features_sha256: hex(features),
-            relevance_sha256: hex(relevance),
+            features_sha256: digest::hex(&features.finalize()),
+            relevance_sha256: digest::hex(&relevance.finalize()),
             tie_policy: "as published: nDCG by descending index, mAP by ascending index".into(),
             ..Self::default()
         }
+    }
+
+    /// Digest shortened for a line on the terminal.
+    fn short(digest: &str) -> &str {
+        digest.get(..12).unwrap_or(digest)
     }
 
     /// Writes the summary as JSON, whole or not at all.

@@ -141,10 +141,6 @@ impl Fit {
             Some(path) => Some(MetricsLog::open(path, progress.epochs).map_err(log_error)?),
             None => None,
         };
-        if progress == Progress::default() {
-            // A run killed before its first epoch ends can be resumed too.
-            self.save("last", model, optimizer, &progress)?;
-        }
         for epoch in progress.epochs..self.epochs {
             let batches = task.begin_epoch(model, epoch).map_err(FitError::Task)?;
             observer.epoch_begins(epoch, batches);
@@ -153,8 +149,8 @@ impl Fit {
                     self.save("last", model, optimizer, &progress)?;
                     return Ok(progress);
                 }
-                let Step { gradients, loss, shares } = task.step(model, batch).map_err(FitError::Task)?;
-                if let Some(what) = not_finite(model, &gradients, loss)? {
+                let Step { mut gradients, loss, shares } = task.step(model, batch).map_err(FitError::Task)?;
+                if let Some(what) = not_finite(model, &mut gradients, loss)? {
                     return Err(FitError::NotFinite { epoch, batch, what });
                 }
                 let done = (epoch as f64 + batch as f64 / batches as f64) / self.epochs as f64;
@@ -227,18 +223,15 @@ impl Fit {
     }
 }
 
-/// What is not finite: the loss, or the first parameter (in the order of the state dict) with a bad gradient.
+/// What is not finite: the first parameter (in the order of the state dict) with a bad gradient, or the loss.
 fn not_finite<D: OpsDevice>(
     model: &impl Parameters<D>,
-    gradients: &Gradients<f32, D>,
+    gradients: &mut Gradients<f32, D>,
     loss: f64,
 ) -> Result<Option<String>, OpError> {
-    if loss.is_finite() {
-        return Ok(None);
-    }
     struct Search<'a, D: OpsDevice> {
-        gradients: Gradients<f32, D>,
-        found: &'a mut Option<String>,
+        gradients: &'a mut Gradients<f32, D>,
+        found: Option<String>,
     }
     impl<D: OpsDevice> Visitor<D> for Search<'_, D> {
         type Error = OpError;
@@ -248,7 +241,7 @@ fn not_finite<D: OpsDevice>(
                 self.gradients.try_alloc_for(tensor).map_err(crate::ops::device_error)?;
                 let gradient = crate::ops::to_vec(&self.gradients.get(tensor))?;
                 if gradient.iter().any(|g| !g.is_finite()) {
-                    *self.found = Some(format!("the loss ({path} is the first parameter whose gradient is bad)"));
+                    self.found = Some(format!("the gradient of {path}, the first of the bad ones,"));
                 }
             }
             Ok(())
@@ -258,9 +251,9 @@ fn not_finite<D: OpsDevice>(
             Ok(())
         }
     }
-    let mut found = None;
-    model.visit(&Path::ROOT, &mut Search { gradients: gradients.clone(), found: &mut found })?;
-    Ok(Some(found.unwrap_or_else(|| "the loss".into())))
+    let mut search = Search { gradients, found: None };
+    model.visit(&Path::ROOT, &mut search)?;
+    Ok(search.found.or_else(|| (!loss.is_finite()).then(|| "the loss".into())))
 }
 
 #[cfg(test)]

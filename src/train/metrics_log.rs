@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::checkpoint::write_atomically;
+use crate::files::write_atomically;
 
 /// A run's numbers, one JSON object per line and epoch: `{"epoch": 0, "loss": .., "action/nDCG/avg": ..}`.
 #[derive(Debug)]

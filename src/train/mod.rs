@@ -8,7 +8,7 @@ mod schedule;
 mod seed;
 mod state_dict;
 
-pub use checkpoint::{Checkpoint, CheckpointError, Progress, write_atomically};
+pub use checkpoint::{Checkpoint, CheckpointError, Progress};
 pub(crate) use fit::fires;
 pub use fit::{Fit, FitError, Observer, Step, Task};
 pub use metrics_log::MetricsLog;

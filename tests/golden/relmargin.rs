@@ -27,47 +27,7 @@ use coembed::train::{Sgd, SgdConfig, from_torch, state_dict};
 use dfdx::prelude::{Backward, Const, Gradients, OwnedTape, Shape, SumTo, Tensor, Trace};
 use rand::SeedableRng;
 
-use crate::support::{Case, Dev, cases, classes, golden_dir};
-
-cases! { "relmargin":
-    block_context_gating,
-    block_gated_embedding,
-    block_plain_embedding_eval,
-    block_plain_embedding_train,
-    mmen_forward,
-    mmen_forward_degenerate_rows,
-    jpose_forward,
-    jpose_forward_fc_eval,
-    jpose_forward_fc_train,
-    loss_triplet_fixed,
-    loss_triplet_relmargin,
-    loss_triplet_cosine_fixed,
-    loss_triplet_cosine_relmargin,
-    relevance_pairs,
-    relevance_matrix_epic,
-    relevance_matrix_multi_verb,
-    metric_random,
-    metric_ties,
-    metric_constant,
-    metric_negative_zero,
-    metric_all_relevant,
-    metric_no_relevant,
-    metric_single_item,
-    metric_single_column,
-    metric_recall,
-    batch_slices,
-    sampling_lists,
-    sampling_strings,
-    train_jpose_fixed,
-    train_jpose_relmargin,
-    train_jpose_relmargin_crossmodal_action,
-    train_jpose_cosine_relmargin,
-    train_jpose_fc_relmargin,
-    train_mmen_fixed,
-    train_mmen_relmargin,
-    mini_eval,
-    epic100_full,
-}
+use crate::support::{Case, Dev, classes, golden_dir};
 
 fn load(name: &str) -> Case {
     Case::load("relmargin", name)
@@ -88,7 +48,7 @@ fn value(loss: &Tensor<(), f32, Dev, OwnedTape<f32, Dev>>) -> Vec<f32> {
     ops::to_vec(&loss.retaped()).unwrap()
 }
 
-fn block_context_gating() {
+pub fn block_context_gating() {
     let case = load("block_context_gating");
     let mut block = build(ContextGatingConfig { width: Const::<10> });
     case.load_into(&mut block);
@@ -103,7 +63,7 @@ fn block_context_gating() {
     case.finish();
 }
 
-fn block_gated_embedding() {
+pub fn block_gated_embedding() {
     let case = load("block_gated_embedding");
     let mut block = build(GatedEmbeddingConfig { inputs: 22usize, embedding: Const::<10> });
     case.load_into(&mut block);
@@ -141,15 +101,15 @@ fn plain_embedding(name: &str, train: bool) {
     case.finish();
 }
 
-fn block_plain_embedding_eval() {
+pub fn block_plain_embedding_eval() {
     plain_embedding("block_plain_embedding_eval", false);
 }
 
-fn block_plain_embedding_train() {
+pub fn block_plain_embedding_train() {
     plain_embedding("block_plain_embedding_train", true);
 }
 
-fn mmen_forward() {
+pub fn mmen_forward() {
     let case = load("mmen_forward");
     let mut model = build(MmenConfig::<Caption, _, _, _>::new(Const::<22>, 14usize, Const::<10>));
     case.load_into(&mut model);
@@ -185,7 +145,7 @@ fn similarity<A: dfdx::prelude::Dim, B: dfdx::prelude::Dim, E: dfdx::prelude::Di
     coembed::similarity::inner_product(video.view(), text.view()).unwrap().into_vec()
 }
 
-fn mmen_forward_degenerate_rows() {
+pub fn mmen_forward_degenerate_rows() {
     let case = load("mmen_forward_degenerate_rows");
     let mut model = build(MmenConfig::<Caption, _, _, _>::new(22usize, 14usize, 10usize));
     case.load_into(&mut model);
@@ -233,7 +193,7 @@ fn plain_text(
     PosText::new(parts.clone()).unwrap()
 }
 
-fn jpose_forward() {
+pub fn jpose_forward() {
     let case = load("jpose_forward");
     let mut model =
         build(JposeConfig::<VerbNoun, _, _, _, _>::new(22usize, 14usize, 10usize, ConcatConfig { width: Const::<20> }));
@@ -287,7 +247,7 @@ fn learned(
     model
 }
 
-fn jpose_forward_fc_eval() {
+pub fn jpose_forward_fc_eval() {
     let case = load("jpose_forward_fc_eval");
     let model = learned(&case);
     let (v, text) = jpose_inputs(&case);
@@ -297,7 +257,7 @@ fn jpose_forward_fc_eval() {
     finish_jpose(case, &model, (v, text), action_v, action_t);
 }
 
-fn jpose_forward_fc_train() {
+pub fn jpose_forward_fc_train() {
     let case = load("jpose_forward_fc_train");
     let mut model = learned(&case);
     let (v, text) = jpose_inputs(&case);
@@ -332,23 +292,23 @@ fn triplet_loss(name: &str, distance: Distance) {
     case.finish();
 }
 
-fn loss_triplet_fixed() {
+pub fn loss_triplet_fixed() {
     triplet_loss("loss_triplet_fixed", Distance::SquaredEuclidean);
 }
 
-fn loss_triplet_relmargin() {
+pub fn loss_triplet_relmargin() {
     triplet_loss("loss_triplet_relmargin", Distance::SquaredEuclidean);
 }
 
-fn loss_triplet_cosine_fixed() {
+pub fn loss_triplet_cosine_fixed() {
     triplet_loss("loss_triplet_cosine_fixed", Distance::Cosine);
 }
 
-fn loss_triplet_cosine_relmargin() {
+pub fn loss_triplet_cosine_relmargin() {
     triplet_loss("loss_triplet_cosine_relmargin", Distance::Cosine);
 }
 
-fn relevance_pairs() {
+pub fn relevance_pairs() {
     let case = load("relevance_pairs");
     let side = |s: &str| classes(&case.lists(&format!("input.{s}_verbs")), &case.lists(&format!("input.{s}_nouns")));
     let (x, y) = (side("x"), side("y"));
@@ -383,7 +343,7 @@ fn compare_relevance(case: &Case, videos: &[Classes], sentences: &[Classes], nam
     }
 }
 
-fn relevance_matrix_epic() {
+pub fn relevance_matrix_epic() {
     let case = load("relevance_matrix_epic");
     let side = |s: &str| {
         let verbs: Vec<Vec<i64>> = case.i64(&format!("input.{s}_verb")).into_iter().map(|v| vec![v]).collect();
@@ -398,7 +358,7 @@ fn relevance_matrix_epic() {
     case.finish();
 }
 
-fn relevance_matrix_multi_verb() {
+pub fn relevance_matrix_multi_verb() {
     let case = load("relevance_matrix_multi_verb");
     let side = |s: &str| classes(&case.lists(&format!("input.{s}_verbs")), &case.lists(&format!("input.{s}_nouns")));
     let names = [
@@ -441,7 +401,7 @@ fn graded_metric(name: &str) {
 
 macro_rules! graded_metrics {
     ($($case:ident),+) => {
-        $(fn $case() {
+        $(pub fn $case() {
             graded_metric(stringify!($case));
         })+
     };
@@ -468,7 +428,7 @@ fn compare_recalls(case: &Case, prefix: &str, report: &rank::RankReport) {
     case.compare(&format!("{prefix}rsum"), &[report.rsum()]);
 }
 
-fn metric_recall() {
+pub fn metric_recall() {
     let case = load("metric_recall");
     let scores = case.matrix("input.scores");
     let mask = case.i64("input.gt_mask");
@@ -481,7 +441,7 @@ fn metric_recall() {
     case.finish();
 }
 
-fn batch_slices() {
+pub fn batch_slices() {
     let case = load("batch_slices");
     let (sizes, lengths) = (case.i64("input.batch_size"), case.i64("input.length"));
     let slices: Vec<_> = sizes
@@ -514,13 +474,13 @@ fn sampling(name: &str, parse: fn(&serde_json::Value) -> Vec<ClassKey>, key: fn(
     case.finish();
 }
 
-fn sampling_lists() {
+pub fn sampling_lists() {
     let ids =
         |v: &serde_json::Value| v.as_array().unwrap().iter().map(|id| ClassKey::Id(id.as_i64().unwrap())).collect();
     sampling("sampling_lists", ids, |class| ClassKey::Id(class.parse().unwrap()));
 }
 
-fn sampling_strings() {
+pub fn sampling_strings() {
     let text = |v: &serde_json::Value| vec![ClassKey::Action(v.as_str().unwrap().into())];
     sampling("sampling_strings", text, |class| ClassKey::Action(class.into()));
 }
@@ -614,23 +574,23 @@ fn train_jpose<C: Config<Dev, Built: Combination<usize, Dev>>>(name: &str, combi
     case.finish();
 }
 
-fn train_jpose_fixed() {
+pub fn train_jpose_fixed() {
     train_jpose("train_jpose_fixed", ConcatConfig { width: Const::<20> });
 }
 
-fn train_jpose_relmargin() {
+pub fn train_jpose_relmargin() {
     train_jpose("train_jpose_relmargin", ConcatConfig { width: Const::<20> });
 }
 
-fn train_jpose_relmargin_crossmodal_action() {
+pub fn train_jpose_relmargin_crossmodal_action() {
     train_jpose("train_jpose_relmargin_crossmodal_action", ConcatConfig { width: 20usize });
 }
 
-fn train_jpose_cosine_relmargin() {
+pub fn train_jpose_cosine_relmargin() {
     train_jpose("train_jpose_cosine_relmargin", ConcatConfig { width: Const::<20> });
 }
 
-fn train_jpose_fc_relmargin() {
+pub fn train_jpose_fc_relmargin() {
     train_jpose("train_jpose_fc_relmargin", LearnedConfig { inputs: Const::<20>, outputs: Const::<10> });
 }
 
@@ -658,24 +618,27 @@ fn train_mmen(name: &str) {
     case.finish();
 }
 
-fn train_mmen_fixed() {
+pub fn train_mmen_fixed() {
     train_mmen("train_mmen_fixed");
 }
 
-fn train_mmen_relmargin() {
+pub fn train_mmen_relmargin() {
     train_mmen("train_mmen_relmargin");
 }
 
-fn mini_eval() {
+pub fn mini_eval() {
     let case = load("mini_eval");
     let mini = golden_dir().join("relmargin/mini");
-    let options =
-        |first_noun_only| FolderOptions { all_noun_classes: true, first_noun_only, ..FolderOptions::default() };
     for model in ["jpose", "mmen"] {
         let run = mini.join("logs/runs").join(model);
-        let (args, unknown) = Options::from_args_txt(&std::fs::read_to_string(run.join("args.txt")).unwrap()).unwrap();
-        assert!(unknown.is_empty(), "{unknown:?}");
-        let test = epic100::load_eval(&mini, EvalSplitName::Test, &options(model == "mmen")).unwrap().split;
+        let (args, _) = Options::from_args_txt(&std::fs::read_to_string(run.join("args.txt")).unwrap()).unwrap();
+        let from = FolderOptions {
+            all_noun_classes: args.all_noun_classes,
+            first_noun_only: model == "mmen",
+            video_width: args.video_width(),
+            ..FolderOptions::default()
+        };
+        let test = epic100::load_eval(&mini, EvalSplitName::Test, &from).unwrap().split;
         let name = if model == "jpose" { "JPoSE" } else { "MMEN" };
         for container in ["", "_legacy"] {
             let path = run.join(format!("model/{name}_99{container}.pth"));
@@ -690,7 +653,7 @@ fn mini_eval() {
         }
         // The same folder trains.
         let mut draw = coembed::train::rng(0, coembed::train::Purpose::Classes, 0, 0);
-        epic100::load_train(&mini, &options(model == "mmen"), &mut draw).unwrap();
+        epic100::load_train(&mini, &from, &mut draw).unwrap();
     }
     case.finish();
 }
@@ -717,12 +680,11 @@ fn compare_evaluation<M: RelMarginModel<Dev>>(
     case.compare(&format!("output.{name}.map_avg"), &[graded.map_avg()]);
     if name == "jpose" {
         compare_recalls(case, "output.jpose.recall.", ranks.as_ref().unwrap());
-        let printed = case.meta("authors_test_script_stdout").lines().last().unwrap();
-        assert_eq!(evaluation.published_line(), printed);
+        assert_eq!(evaluation.published_output(), case.meta("authors_test_script_stdout").trim_end());
     }
 }
 
-fn epic100_full() {
+pub fn epic100_full() {
     let fixture = golden_dir().join("relmargin/epic100_full.json");
     let fixture: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(fixture).unwrap()).unwrap();
     if let Some(folder) = crate::support::data_dir("epic100") {

@@ -33,32 +33,45 @@ pub fn data_dir(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// Declares the cases of a family, each a function of that name, and the test that fixtures and cases agree.
+/// Declares the cases of a family, each a function of that name in `$cases`, and the test that fixtures and cases agree.
 macro_rules! cases {
-    ($family:literal: $($case:ident),+ $(,)?) => {
-        mod case {
+    ($family:ident, $cases:ident: $($case:ident),+ $(,)?) => {
+        mod $family {
             $(
                 #[test]
                 fn $case() {
-                    if crate::support::golden_dir().join($family).is_dir() {
-                        super::$case();
-                    } else {
-                        eprintln!("skipped: no folder {}", crate::support::golden_dir().join($family).display());
+                    if crate::support::has_family(stringify!($family)) {
+                        crate::$cases::$case();
                     }
                 }
             )+
-        }
 
-        #[test]
-        fn every_fixture_has_a_test_and_every_test_its_fixture() {
-            crate::support::compare_with_folder($family, &[$(stringify!($case)),+]);
+            #[test]
+            fn every_fixture_has_a_test_and_every_test_its_fixture() {
+                crate::support::compare_with_folder(stringify!($family), &[$(stringify!($case)),+]);
+            }
         }
     };
 }
 pub(crate) use cases;
 
+/// Whether the folder of fixtures has that family; that it has not is said on standard error. A folder that does not exist is a
+/// mistake.
+pub fn has_family(family: &str) -> bool {
+    let folder = golden_dir();
+    assert!(folder.is_dir(), "GOLDEN_DIR is no folder: {}", folder.display());
+    let has = folder.join(family).is_dir();
+    if !has {
+        eprintln!("skipped: no folder {}", folder.join(family).display());
+    }
+    has
+}
+
 pub fn compare_with_folder(family: &str, cases: &[&str]) {
-    let Ok(entries) = std::fs::read_dir(golden_dir().join(family)) else { return };
+    if !has_family(family) {
+        return;
+    }
+    let entries = std::fs::read_dir(golden_dir().join(family)).unwrap();
     let files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     let fixtures: BTreeSet<String> = files
         .iter()

@@ -2,12 +2,11 @@ use dfdx::prelude::{Dim, HasShape, Tensor};
 
 use super::RelMarginError;
 use super::sampling::level_name;
-use crate::data::retrieval::{LEVELS, PerLevel};
 use crate::matrix::Matrix;
 use crate::metrics::graded::{self, GradedOptions, GradedReport};
 use crate::metrics::rank::{self, RankOptions, RankReport, RankScores};
 use crate::ops::{self, OpError, OpsDevice};
-use crate::relevance::SparseRelevance;
+use crate::relevance::{Level, SparseRelevance};
 use crate::similarity;
 
 /// Rows embedded at a time.
@@ -63,18 +62,22 @@ impl LevelEvaluation {
 /// A model evaluated on a split.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    /// Every space that the model has.
-    pub levels: PerLevel<Option<LevelEvaluation>>,
     /// The space that it is judged by.
     pub main: LevelEvaluation,
+    /// Its level.
+    pub level: Level,
+    /// The other spaces that it has.
+    pub parts: Vec<(Level, LevelEvaluation)>,
 }
 
 impl Evaluation {
     /// nDCG and mAP of every space under the published names, in [0, 1]: `action/nDCG/vid2txt` and so on.
     pub fn graded_numbers(&self) -> Vec<(String, f64)> {
-        let spaces = LEVELS.iter().filter_map(|level| Some((level_name(*level), self.levels.get(*level).as_ref()?)));
+        let spaces = self.parts.iter().map(|(level, evaluation)| (*level, evaluation));
         spaces
-            .flat_map(|(space, LevelEvaluation { graded, .. })| {
+            .chain([(self.level, &self.main)])
+            .flat_map(|(level, LevelEvaluation { graded, .. })| {
+                let space = level_name(level);
                 let ndcg = ("nDCG", graded.v2t.ndcg.mean, graded.t2v.ndcg.mean);
                 let map = ("mAP", graded.v2t.ap.mean, graded.t2v.ap.mean);
                 [ndcg, map].into_iter().flat_map(move |(metric, v2t, t2v)| {
@@ -96,7 +99,15 @@ impl Evaluation {
         numbers
     }
 
-    /// The output line of the published test script: `ir1; ir10; cr1; cr10; nDCG v2t; t2v; avg; mAP v2t; t2v; avg`, with
+    /// What the published test script of JPoSE prints: two lines of nDCG and mAP, and [`Evaluation::published_line`].
+    pub fn published_output(&self) -> String {
+        let GradedReport { v2t, t2v, .. } = &self.main.graded;
+        let line = |name, v2t: f64, t2v: f64| format!("{name}: VT:{v2t:.3} TV:{t2v:.3} AVG:{:.3}\n", 0.5 * (v2t + t2v));
+        let graded = line("nDCG", v2t.ndcg.mean, t2v.ndcg.mean) + &line("mAP", v2t.ap.mean, t2v.ap.mean);
+        graded + &self.published_line()
+    }
+
+    /// The output line of the published test scripts: `ir1; ir10; cr1; cr10; nDCG v2t; t2v; avg; mAP v2t; t2v; avg`, with
     /// decimal commas; without the recalls where no ground truths are named.
     pub fn published_line(&self) -> String {
         let LevelEvaluation { graded, ranks, .. } = &self.main;

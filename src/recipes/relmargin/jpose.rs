@@ -166,8 +166,8 @@ impl<D: OpsDevice> RelMarginModel<D> for JposeModel<D> {
             let truth = split.ground_truth.as_deref().filter(|_| level == Level::Caption);
             LevelEvaluation::new(&videos, &texts, split.relevance.get(level), truth)
         })?;
-        let main = levels.caption.clone();
-        let levels = PerLevel { verb: Some(levels.verb), noun: Some(levels.noun), caption: Some(levels.caption) };
-        Ok(Evaluation { levels, main })
+        let PerLevel { verb, noun, caption } = levels;
+        let parts = vec![(Level::Verb, verb), (Level::Noun, noun)];
+        Ok(Evaluation { main: caption, level: Level::Caption, parts })
     }
 }

@@ -86,9 +86,7 @@ impl<D: OpsDevice> RelMarginModel<D> for MmenModel<D> {
         let videos = embed_all(video.rows(), |rows| Ok(self.embed_video(gather(device, video, rows)?)?.into_tensor()))?;
         let texts = embed_all(text.rows(), |rows| Ok(self.embed_text(gather(device, text, rows)?)?.into_tensor()))?;
         let truth = split.ground_truth.as_deref().filter(|_| level == Level::Caption);
-        let mut levels = PerLevel::default();
         let main = LevelEvaluation::new(&videos, &texts, split.relevance.get(level), truth)?;
-        *levels.get_mut(level) = Some(main.clone());
-        Ok(Evaluation { levels, main })
+        Ok(Evaluation { main, level, parts: vec![] })
     }
 }

@@ -5,12 +5,12 @@ use dfdx::prelude::Gradients;
 use super::RelMarginError;
 use super::evaluate::Evaluation;
 use super::options::Options;
-use super::sampling::EpochSampler;
+use super::sampling::{EpochSampler, level_name};
 use super::terms::{Term, TermLoss};
 use crate::blocks::Parameters;
-use crate::data::retrieval::{EvalSplit, Features, PerLevel, TrainSplit};
+use crate::data::retrieval::{EvalSplit, Features, PerLevel, Relations, TrainSplit};
 use crate::ops::{OpError, OpsDevice};
-use crate::relevance::Level;
+use crate::relevance::{Level, empty_unions};
 use crate::train::{Step, Task};
 
 /// What this recipe needs of a model: JPoSE or MMEN.
@@ -76,6 +76,14 @@ impl<'a, D: OpsDevice, M: RelMarginModel<D>> RelMarginTask<'a, M, D> {
         train.check()?;
         validation.check()?;
         let samplers = M::levels(options).into_iter().map(|level| EpochSampler::new(options, level)).collect();
+        for level in M::levels(options).into_iter().filter(|_| options.rel_margin) {
+            let Relations { video_classes, text_classes, .. } = train.relations.get(level);
+            let pairs = empty_unions(video_classes, text_classes, level);
+            if pairs > 0 {
+                // The published code divides by zero here.
+                tracing::warn!(pairs, space = level_name(level), "pairs without any class count as irrelevant");
+            }
+        }
         let (options, device) = (options.clone(), device.clone());
         Ok(Self { options, device, train, validation, samplers, model: PhantomData })
     }

@@ -259,8 +259,19 @@ impl Options {
         if self.dataset == Dataset::Emoji && self.modalities != Modalities::All {
             return wrong("modalities", "the features of Emoji are not those of EPIC-Kitchens-100".into());
         }
-        if !jpose && self.cosine {
-            return wrong("cosine", "only JPoSE has it".into());
+        let published = Options::default();
+        for (field, model, is_set) in [
+            ("cosine", ModelKind::Jpose, self.cosine),
+            ("comb_func", ModelKind::Jpose, self.comb_func != published.comb_func),
+            ("comb_func_start", ModelKind::Jpose, self.comb_func_start != published.comb_func_start),
+            ("action_weight", ModelKind::Jpose, self.action_weight != published.action_weight),
+            ("verb_weight", ModelKind::Jpose, self.verb_weight != published.verb_weight),
+            ("noun_weight", ModelKind::Jpose, self.noun_weight != published.noun_weight),
+            ("caption_type", ModelKind::Mmen, self.caption_type != published.caption_type),
+        ] {
+            if is_set && self.model != model {
+                return wrong(field, format!("only {model:?} has it"));
+            }
         }
         Ok(())
     }
