@@ -33,6 +33,7 @@
 pub mod blocks;
 pub mod data;
 pub mod files;
+mod gemm;
 pub mod losses;
 pub mod matrix;
 pub mod metrics;

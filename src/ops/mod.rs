@@ -9,7 +9,6 @@ mod concat;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod error;
-mod gemm;
 mod hinge;
 mod l2_normalize;
 mod linear;

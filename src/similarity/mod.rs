@@ -4,7 +4,6 @@
 //! always means more alike. Both walk the same tiles with the same matrix product, so their scores agree in every bit, and tiles depend on
 //! the shapes alone: results do not depend on the number of threads.
 
-mod product;
 mod top_k;
 
 use std::borrow::Cow;
@@ -12,6 +11,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::gemm::{Operand, Threads, gemm};
 use crate::matrix::{Matrix, MatrixView};
 pub use top_k::{TopK, top_k};
 
@@ -240,7 +240,8 @@ impl<'a> Operands<'a> {
     fn tile(&self, queries: Range<usize>, items: Range<usize>, out: &mut [f32], stride: usize) {
         let a = &self.queries[queries.start * self.width..queries.end * self.width];
         let b = &self.items[items.start * self.width..items.end * self.width];
-        product::rows_by_rows(a, b, (queries.len(), items.len(), self.width), out, stride);
+        let (a, b) = (Operand::new(a, queries.len(), self.width), Operand::new(b, items.len(), self.width));
+        gemm(a, b.t(), out, stride, false, Threads::One);
         if self.measure == Measure::NegativeSquaredEuclidean {
             let item_squares = &self.item_squares[items];
             for (row, query_square) in out.chunks_mut(stride).zip(&self.query_squares[queries]) {

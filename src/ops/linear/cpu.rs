@@ -1,7 +1,7 @@
 use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor};
 
 use super::LinearKernel;
-use crate::ops::gemm::{Operand, gemm};
+use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::parallel::{add_column_sums, for_rows};
 use crate::ops::record::record;
 use crate::ops::view::view;
@@ -26,15 +26,15 @@ impl LinearKernel for Cpu {
         }
         let a = Operand::new(view(&x), rows, inputs);
         let w = Operand::new(view(&weight), outputs, inputs);
-        gemm(a, w.t(), &mut y, bias.is_some());
+        gemm(a, w.t(), &mut y, outputs, bias.is_some(), Threads::All);
 
         let device = x.device().clone();
         record(&device, y, shape, tape, move |grad, grads| {
             let gy = Operand::new(grad, rows, outputs);
             let w = Operand::new(view(&weight), outputs, inputs);
             let a = Operand::new(view(&x), rows, inputs);
-            gemm(gy, w, grads.get_or_alloc_mut(&x)?, true);
-            gemm(gy.t(), a, grads.get_or_alloc_mut(&weight)?, true);
+            gemm(gy, w, grads.get_or_alloc_mut(&x)?, inputs, true, Threads::All);
+            gemm(gy.t(), a, grads.get_or_alloc_mut(&weight)?, inputs, true, Threads::All);
             if let Some(bias) = &bias {
                 add_column_sums(grad, grads.get_or_alloc_mut(bias)?);
             }

@@ -1,0 +1,115 @@
+//! Safe f32 matrix product over row-major slices (crate `gemm`: AVX-512 where the machine has it).
+
+/// A row-major matrix operand, optionally read transposed.
+#[derive(Clone, Copy)]
+pub(crate) struct Operand<'a> {
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    transposed: bool,
+}
+
+impl<'a> Operand<'a> {
+    /// `rows x cols`, stored row-major.
+    pub(crate) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
+        assert_eq!(data.len(), rows * cols, "operand of {rows} x {cols}");
+        Self { data, rows, cols, transposed: false }
+    }
+
+    /// The transpose, without moving data.
+    pub(crate) fn t(self) -> Self {
+        Self { transposed: !self.transposed, ..self }
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        if self.transposed { (self.cols, self.rows) } else { (self.rows, self.cols) }
+    }
+
+    /// (row stride, column stride)
+    fn strides(&self) -> (isize, isize) {
+        let (row, col) = (self.cols as isize, 1);
+        if self.transposed { (col, row) } else { (row, col) }
+    }
+}
+
+/// Which threads compute a product.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// The calling one.
+    One,
+    /// All of the current pool, if there is enough work.
+    All,
+}
+
+/// Work below this many multiply-adds stays on the calling thread.
+const PARALLEL_ABOVE: usize = 1 << 18;
+
+/// `out += a · b` if `accumulate`, else `out = a · b`; rows of `out` are `stride` apart.
+///
+/// The sum over the inner axis is never split between threads, so the result does not depend on their number.
+///
+/// # Panics
+/// When the operands do not fit together or `out` is too short.
+pub(crate) fn gemm(a: Operand, b: Operand, out: &mut [f32], stride: usize, accumulate: bool, threads: Threads) {
+    let ((m, k), (k2, n)) = (a.shape(), b.shape());
+    assert_eq!(k, k2, "inner sizes of a matrix product");
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(stride >= n && out.len() >= (m - 1) * stride + n, "output of a {m} x {n} matrix product");
+    if k == 0 {
+        if !accumulate {
+            out.chunks_mut(stride).take(m).for_each(|row| row[..n].fill(0.0));
+        }
+        return;
+    }
+    let (a_rs, a_cs) = a.strides();
+    let (b_rs, b_cs) = b.strides();
+    let parallel = threads == Threads::All && m * n * k > PARALLEL_ABOVE;
+    let parallelism = if parallel { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
+    // SAFETY: the asserts above and in `Operand::new` prove that every index `i * rs + j * cs` inside the given sizes lies inside
+    // the three slices, whose lengths fit an isize; `out` is borrowed exclusively, so it overlaps neither operand. Without
+    // `accumulate` its old contents are not read.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            stride as isize,
+            accumulate,
+            a.data.as_ptr(),
+            a_cs,
+            a_rs,
+            b.data.as_ptr(),
+            b_cs,
+            b_rs,
+            1.0_f32,
+            1.0_f32,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_tile_is_written() {
+        let a = Operand::new(&[1.0, 2.0, 3.0, 4.0], 2, 2);
+        let b = Operand::new(&[1.0, 0.0, 0.0, 1.0, 1.0, 1.0], 3, 2);
+        let mut out = [9.0; 9];
+        gemm(a, b.t(), &mut out, 4, false, Threads::One);
+        assert_eq!(out, [1.0, 2.0, 3.0, 9.0, 3.0, 4.0, 7.0, 9.0, 9.0]);
+        gemm(a, b.t(), &mut out, 4, true, Threads::One);
+        assert_eq!(out, [2.0, 4.0, 6.0, 9.0, 6.0, 8.0, 14.0, 9.0, 9.0]);
+        let none = Operand::new(&[], 2, 0);
+        gemm(none, none.t(), &mut out, 4, false, Threads::One);
+        assert_eq!(out, [0.0, 0.0, 6.0, 9.0, 0.0, 0.0, 14.0, 9.0, 9.0]);
+    }
+}
