@@ -30,7 +30,7 @@ use coembed::recipes::relmargin::{
 use coembed::report::{Summary, Table};
 use coembed::train::{Checkpoint, Fit, Progress, Sgd, SgdConfig, StateDict};
 use common::args::{DatasetArg, ModelArg, PlaceArgs, TrainingArgs, modalities};
-use common::cli::{Cli, Command};
+use common::cli::{Cli, Command, RunArgs};
 use common::device::{self, Job, on_device};
 use common::{checkpoint, config, data, progress::Bar};
 use dfdx::prelude::Cpu;
@@ -49,13 +49,11 @@ fn main() -> ExitCode {
         Command::Params { training, video_width, text_width } => {
             params(&training, video_width as usize, text_width as usize)
         }
-        Command::Mmen { text, mut training, place, out_dir, name } => {
-            (training.model, training.caption_type) = (Some(ModelArg::Mmen), Some(text));
-            on_device(&place, Train { training, place: place.clone(), out_dir, name, resume: None })
+        Command::Mmen { text, mut run } => {
+            (run.training.model, run.training.caption_type) = (Some(ModelArg::Mmen), Some(text));
+            on_device(&run.place.clone(), Train { run, resume: None })
         }
-        Command::Train { training, place, out_dir, name, resume } => {
-            on_device(&place, Train { training, place: place.clone(), out_dir, name, resume })
-        }
+        Command::Train { run, resume } => on_device(&run.place.clone(), Train { run, resume }),
         Command::Eval { checkpoint, place, dataset, rgb, rgb_flow, challenge_submission, .. } => {
             on_device(&place, Eval { checkpoint, place: place.clone(), dataset, rgb, rgb_flow, challenge_submission })
         }
@@ -100,16 +98,13 @@ fn params(training: &TrainingArgs, video: usize, text: usize) -> Result<()> {
 }
 
 struct Train {
-    training: TrainingArgs,
-    place: PlaceArgs,
-    out_dir: PathBuf,
-    name: Option<String>,
+    run: RunArgs,
     resume: Option<PathBuf>,
 }
 
 impl Job for Train {
     fn run<D: OpsDevice>(self, device: D) -> Result<()> {
-        if self.resume.is_some() && self.training != TrainingArgs::default() {
+        if self.resume.is_some() && self.run.training != TrainingArgs::default() {
             return Err(miette!(code = USAGE, "--resume goes on with the options of the run; give it no others"));
         }
         let state = match &self.resume {
@@ -118,7 +113,7 @@ impl Job for Train {
         };
         let options = match &state {
             Some(checkpoint) => checked(config::parse("the checkpoint's configuration", &checkpoint.config)?)?,
-            None => options(&self.training, self.place.data.is_some())?,
+            None => options(&self.run.training, self.run.place.data.is_some())?,
         };
         match options.model {
             ModelKind::Jpose => self.train::<D, JposeModel<D>>(device, options, state),
@@ -134,7 +129,7 @@ impl Train {
         options: Options,
         state: Option<Checkpoint>,
     ) -> Result<()> {
-        let from = self.place.data.as_deref().unwrap_or(Path::new("."));
+        let from = self.run.place.data.as_deref().unwrap_or(Path::new("."));
         let mut files = data::Files::new();
         let (train, validation) = data::training(&options, from, &mut files)?;
         let (split, test) = data::test(&options, from, &mut files)?;
@@ -152,7 +147,8 @@ impl Train {
             progress = state.progress;
         }
         let config = ron::ser::to_string_pretty(&options, ron::ser::PrettyConfig::default()).into_diagnostic()?;
-        let folder = self.resume.unwrap_or_else(|| self.out_dir.join(self.name.unwrap_or_else(|| run_name(&config))));
+        let folder =
+            self.resume.unwrap_or_else(|| self.run.out_dir.join(self.run.name.unwrap_or_else(|| run_name(&config))));
         let score = |metric| format!("{}/{metric}/avg", options.space());
         let fit = Fit {
             epochs: options.num_epochs,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use super::args::{CaptionArg, DatasetArg, PlaceArgs, TrainingArgs};
 
@@ -21,15 +21,7 @@ pub enum Command {
     /// Train, validate after every epoch, evaluate on the test split
     Train {
         #[command(flatten)]
-        training: TrainingArgs,
-        #[command(flatten)]
-        place: PlaceArgs,
-        /// Folder of runs
-        #[arg(long, default_value = "logs/runs")]
-        out_dir: PathBuf,
-        /// Name of this run's folder [default: from the configuration]
-        #[arg(long)]
-        name: Option<String>,
+        run: RunArgs,
         /// Folder of a run to go on with; its configuration is used
         #[arg(long, value_name = "RUN", conflicts_with_all = ["name", "config"])]
         resume: Option<PathBuf>,
@@ -40,15 +32,7 @@ pub enum Command {
         #[arg(value_name = "CAPTION_TYPE")]
         text: CaptionArg,
         #[command(flatten)]
-        training: TrainingArgs,
-        #[command(flatten)]
-        place: PlaceArgs,
-        /// Folder of runs
-        #[arg(long, default_value = "logs/runs")]
-        out_dir: PathBuf,
-        /// Name of this run's folder [default: from the configuration]
-        #[arg(long)]
-        name: Option<String>,
+        run: RunArgs,
     },
     /// Evaluate a checkpoint: the authors' .pth (with its args.txt) or ours (.safetensors)
     Eval {
@@ -85,4 +69,19 @@ pub enum Command {
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
         text_width: u32,
     },
+}
+
+/// A training.
+#[derive(Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub training: TrainingArgs,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Folder of runs
+    #[arg(long, default_value = "logs/runs")]
+    pub out_dir: PathBuf,
+    /// Name of this run's folder [default: from the configuration]
+    #[arg(long)]
+    pub name: Option<String>,
 }
