@@ -141,7 +141,12 @@ impl Train {
         let (learning_rate, momentum) = (options.learning_rate, options.momentum);
         let mut optimizer = Sgd::new(SgdConfig { learning_rate, momentum, groups: vec![] });
         let mut progress = Progress::default();
+        let digests: Vec<&str> = files.values().map(String::as_str).collect();
+        let digest = coembed::data::digest::sha256(digests.join(" ").as_bytes());
         if let Some(state) = state {
+            if state.data != digest {
+                bail!("the files under {} are not those that the run was trained on", from.display());
+            }
             checkpoint::load_all(&mut model, &state.model)?;
             optimizer.restore(&device, state.optimizer).into_diagnostic()?;
             progress = state.progress;
@@ -157,6 +162,7 @@ impl Train {
             numbered: Some((M::NAME.into(), options.checkpoint_rate)),
             select: Some(score("nDCG")),
             config: config.clone(),
+            data: digest,
         };
         if progress == Progress::default() && folder.join("last.safetensors").exists() {
             bail!("{} holds a run already: go on with --resume, or give another --name", folder.display());

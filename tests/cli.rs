@@ -150,6 +150,16 @@ fn a_killed_run_resumes_to_the_same_bits() {
     );
     let again = train_args(killed.path().to_str().unwrap(), &options);
     fail(&again, 1, &["holds a run already"]);
+    let other = killed.path().join("other");
+    copy(Path::new(MINI), &other);
+    let features = other.join("data/text_features");
+    let of = |split: &str| features.join(format!("EPIC_100_retrieval_verb_text_features_{split}.pkl"));
+    std::fs::copy(of("train").with_file_name("EPIC_100_retrieval_noun_text_features_train.pkl"), of("train")).unwrap();
+    fail(
+        &["train", "--data", other.to_str().unwrap(), "--resume", run],
+        1,
+        &["are not those that the run was trained on"],
+    );
     succeed(&["train", "--data", MINI, "--resume", run]);
     assert!(
         checkpoint(whole.path()) == checkpoint(killed.path()),

@@ -49,6 +49,7 @@ pub fn training(options: &Options, folder: &Path, files: &mut Files) -> Result<(
         }
         Dataset::Emoji => {
             let data = emoji::load(emoji::Split::Random, 0).into_diagnostic()?;
+            files.insert("built-in pictures".into(), data.digest);
             (data.train, data.validation)
         }
     })

@@ -80,6 +80,8 @@ pub struct Checkpoint {
     pub progress: Progress,
     /// The configuration of the run, as text.
     pub config: String,
+    /// Digest of the data of the run, by which a resumed run knows them.
+    pub data: String,
 }
 
 const OPTIMIZER: &str = "optimizer.";
@@ -93,6 +95,7 @@ struct Description {
     version: String,
     progress: Progress,
     config: String,
+    data: String,
 }
 
 fn bytes(tensor: &StateTensor) -> (Dtype, Vec<u8>) {
@@ -129,6 +132,7 @@ impl Checkpoint {
             version: env!("CARGO_PKG_VERSION").into(),
             progress: self.progress.clone(),
             config: self.config.clone(),
+            data: self.data.clone(),
         };
         let description = serde_json::to_string(&description).map_err(|e| format(e.to_string()))?;
         let metadata = [(METADATA.to_string(), description)].into();
@@ -150,8 +154,8 @@ impl Checkpoint {
         let description = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
         let description = description.ok_or_else(|| metadata(format!("no entry {METADATA}")))?;
         let description: Description = serde_json::from_str(description).map_err(|e| metadata(e.to_string()))?;
-        let Description { progress, config, .. } = description;
-        let mut checkpoint = Self { progress, config, ..Self::default() };
+        let Description { progress, config, data, .. } = description;
+        let mut checkpoint = Self { progress, config, data, ..Self::default() };
         for (name, view) in tensors.tensors() {
             let Some(values) = values(view.dtype(), view.data()) else {
                 let dtype = format!("{:?}", view.dtype());
@@ -182,6 +186,7 @@ mod tests {
             optimizer: [("fc.weight".into(), tensor(vec![2], StateValues::F32(vec![0.5, f32::MIN_POSITIVE])))].into(),
             progress: Progress { epochs: 2, steps: 34, best: Some((0.1 + 0.2, 1)), ..Progress::default() },
             config: "(seed: 1) // \"quoted\"".into(),
+            data: "abc".into(),
         }
     }
 

@@ -111,6 +111,8 @@ pub struct Fit {
     pub select: Option<String>,
     /// The configuration of the run, kept in every checkpoint.
     pub config: String,
+    /// Digest of the data of the run, kept in every checkpoint.
+    pub data: String,
 }
 
 /// Whether an event with a published "rate" happens in an epoch: `(epoch + 1) % rate == 1`.
@@ -218,6 +220,7 @@ impl Fit {
             optimizer: optimizer.state()?,
             progress: progress.clone(),
             config: self.config.clone(),
+            data: self.data.clone(),
         };
         Ok(checkpoint.save(&folder.join(format!("{name}.safetensors")))?)
     }
