@@ -8,7 +8,7 @@ use super::limits::{self, LimitError, Limits};
 use super::ndarray::{ArrayData, ArrayError, NdArray};
 use super::npy::NpyError;
 use super::pickle::{self, AccessError, PickleError, Value};
-use super::relational::{self, Dataset, Relational, RelationalError, RelationalOptions};
+use super::relational::{self, Layout, Relational, RelationalError, RelationalOptions};
 use super::retrieval::{Features, LEVELS, PerLevel, Relations, SplitError};
 use super::{digest, npy};
 use crate::matrix::{Matrix, MatrixView};
@@ -310,12 +310,12 @@ impl<'o> Reader<'o> {
         &mut self,
         path: &Path,
         level: Level,
-        dataset: Dataset,
+        layout: Layout,
         features: &SourcedFeatures,
         rng: &mut impl rand::Rng,
     ) -> Result<Relational> {
         let FolderOptions { all_noun_classes, first_noun_only, .. } = *self.options;
-        let options = RelationalOptions { level, dataset, all_noun_classes, first_noun_only };
+        let options = RelationalOptions { level, layout, all_noun_classes, first_noun_only };
         let relational = self.pickle(path, |value| Ok(relational::read(value, &options, rng)?))?;
         let Relations { video, text, .. } = &relational.relations;
         features.fit(path, video.len(), text.len())?;

@@ -17,7 +17,7 @@ use crate::relevance::{ClassError, Classes, Level};
 
 /// Whose conventions a relational dictionary follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Dataset {
+pub enum Layout {
     /// EPIC-Kitchens-100: `vid2classes` of captions lists all nouns.
     #[default]
     Epic100,
@@ -31,7 +31,7 @@ pub struct RelationalOptions {
     /// What it relates.
     pub level: Level,
     /// Whose conventions it follows.
-    pub dataset: Dataset,
+    pub layout: Layout,
     /// EPIC-Kitchens-100: the nouns of a caption's margin are those of `vid2classes`, not the one of the action text.
     pub all_noun_classes: bool,
     /// The margin of captions knows the action text alone, whatever else the file holds. As published for MMEN.
@@ -149,7 +149,7 @@ fn modality<'a>(
         }
         level => {
             let lists = match root.find(names.classes) {
-                Some(lists) if options.dataset == Dataset::Youcook2 => lists.as_dict()?,
+                Some(lists) if options.layout == Layout::Youcook2 => lists.as_dict()?,
                 _ => class,
             };
             let ids = keys.iter().map(|key| integers(&lists.get(*key)?)).collect::<Result<Vec<_>>>()?;
@@ -191,12 +191,12 @@ fn caption_classes(
         parsed.map_err(|problem| RelationalError::Class { path: at.path(), problem })
     };
     let first = texts.iter().map(parse).collect::<Result<Vec<_>>>()?;
-    let all_nouns = options.all_noun_classes || options.dataset == Dataset::Youcook2;
+    let all_nouns = options.all_noun_classes || options.layout == Layout::Youcook2;
     if options.first_noun_only || !all_nouns {
         return Ok(first);
     }
     let lists = root.get(names.classes)?.as_dict()?;
-    if options.dataset == Dataset::Epic100 {
+    if options.layout == Layout::Epic100 {
         let classes = first.into_iter().zip(keys).map(|(first, key)| {
             let nouns = integers(&lists.get(*key)?)?.into_iter().collect();
             Ok(Classes { nouns, ..first })

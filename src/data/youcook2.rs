@@ -16,7 +16,7 @@ use super::folder::{
 use super::ndarray::NdArray;
 use super::npy;
 use super::pickle::AccessError;
-use super::relational::Dataset;
+use super::relational::Layout;
 use super::retrieval::{EvalSplit, Features, PerLevel, TrainSplit};
 use crate::matrix::Matrix;
 use crate::relevance::Level;
@@ -32,7 +32,7 @@ pub fn load_train(folder: &Path, options: &FolderOptions, rng: &mut impl Rng) ->
     let relations = PerLevel::try_from_fn(|level| {
         let name = format!("relational/{}_allnouns_relational_parsed_youcookii_synsets_train.pkl", level_name(level));
         let path = source.data.join(name);
-        let relational = source.reader.relational(&path, level, Dataset::Youcook2, &features, rng)?;
+        let relational = source.reader.relational(&path, level, Layout::Youcook2, &features, rng)?;
         source.reader.compare_videos((&names_path, &names), (&path, &relational.video_ids));
         Ok::<_, FolderError>(relational.relations)
     })?;

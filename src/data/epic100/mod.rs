@@ -17,7 +17,7 @@ use annotations::Annotations;
 
 use super::folder::{FolderError, FolderOptions, Loaded, Reader, Result, SourcedFeatures, data_folder, level_name};
 use super::pickle::{AccessError, Value};
-use super::relational::Dataset;
+use super::relational::Layout;
 use super::retrieval::{EvalSplit, Features, PerLevel, TrainSplit};
 use crate::relevance::{EmptyUnion, Level, sparse_relevance};
 
@@ -67,7 +67,7 @@ pub fn load_train(folder: &Path, options: &FolderOptions, rng: &mut impl Rng) ->
             let Annotated { annotations, captions, .. } = source.annotated(&what, &paths, &features)?;
             return Ok(annotations.relations(captions, level, all_noun_classes, first_noun_only));
         };
-        let relational = source.reader.relational(path, level, Dataset::Epic100, &features, rng)?;
+        let relational = source.reader.relational(path, level, Layout::Epic100, &features, rng)?;
         match &first {
             Some((first, ids)) => source.reader.compare_videos((first, ids), (path, &relational.video_ids)),
             None => first = Some((path.clone(), relational.video_ids)),
