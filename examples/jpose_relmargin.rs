@@ -28,7 +28,7 @@ use coembed::recipes::relmargin::{
     Dataset, Evaluation, JposeModel, MmenModel, ModelKind, Options, RelMarginModel, RelMarginTask, published,
 };
 use coembed::report::{Summary, Table};
-use coembed::train::{Checkpoint, Fit, Progress, Sgd, SgdConfig, StateDict};
+use coembed::train::{Checkpoint, Fit, Progress, Sgd, StateDict};
 use common::args::{DatasetArg, ModelArg, PlaceArgs, TrainingArgs, modalities};
 use common::cli::{Cli, Command, RunArgs};
 use common::device::{self, Job, on_device};
@@ -138,8 +138,7 @@ impl Train {
         let (video, text) = (train.features.video.cols(), train.features.text.verb.cols());
         let mut task = RelMarginTask::<M, D>::new(&options, &device, &train, &validation).into_diagnostic()?;
         let mut model = M::fresh(&options, video, text, &device).into_diagnostic()?;
-        let (learning_rate, momentum) = (options.learning_rate, options.momentum);
-        let mut optimizer = Sgd::new(SgdConfig { learning_rate, momentum, groups: vec![] });
+        let mut optimizer = Sgd::new(options.sgd());
         let mut progress = Progress::default();
         let digests: Vec<&str> = files.values().map(String::as_str).collect();
         let digest = coembed::data::digest::sha256(digests.join(" ").as_bytes());

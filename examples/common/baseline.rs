@@ -13,7 +13,7 @@ use coembed::ops::{self, OpError};
 use coembed::recipes::relmargin::{EpochSampler, LevelEvaluation, Modality, Options, RelMarginError, Term};
 use coembed::relevance::Level;
 use coembed::space::Embedding;
-use coembed::train::{Purpose, Sgd, SgdConfig, rng};
+use coembed::train::{Purpose, Sgd, rng};
 use dfdx::prelude::{
     Axes2, Backward, Cpu, Gradients, HasShape, NoneTape, PermuteTo, Rank0, Shape, SumTo, Tape, Tensor, Trace,
     TryMatMul, TryMul,
@@ -235,8 +235,7 @@ impl TwoTowers {
             video: Tower::new(video.cols(), options.embedding_size, &mut weights)?,
             text: Tower::new(text.caption.cols(), options.embedding_size, &mut weights)?,
         };
-        let (learning_rate, momentum) = (options.learning_rate, options.momentum);
-        let mut optimizer = Sgd::new(SgdConfig { learning_rate, momentum, groups: vec![] });
+        let mut optimizer = Sgd::new(options.sgd());
         let mut sampler = EpochSampler::new(options, Level::Caption);
         let relations = &split.relations.caption;
         for epoch in 0..options.num_epochs {

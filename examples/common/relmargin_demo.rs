@@ -6,7 +6,7 @@ use coembed::data::retrieval::EvalSplit;
 use coembed::metrics::graded::GradedScores;
 use coembed::recipes::relmargin::{Dataset, Evaluation, JposeModel, Options, RelMarginModel, RelMarginTask};
 use coembed::report::{MeanStd, Table, paired_permutation_test};
-use coembed::train::{Fit, Observer, Progress, Schedule, Sgd, SgdConfig};
+use coembed::train::{Fit, Observer, Progress, Schedule, Sgd};
 use dfdx::prelude::Cpu;
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, Result, miette};
@@ -55,8 +55,7 @@ fn train(data: &emoji::EmojiData, options: &Options, bar: &ProgressBar) -> Resul
     let mut task = RelMarginTask::<JposeModel<Cpu>, Cpu>::new(options, &device, &data.train, &data.validation)
         .into_diagnostic()?;
     let mut model = JposeModel::<Cpu>::fresh(options, video, text, &device).into_diagnostic()?;
-    let (learning_rate, momentum) = (options.learning_rate, options.momentum);
-    let mut optimizer = Sgd::new(SgdConfig { learning_rate, momentum, groups: vec![] });
+    let mut optimizer = Sgd::new(options.sgd());
     let fit = Fit { epochs: options.num_epochs, schedule: options.schedule, ..Fit::default() };
     let (never, mut ticks) = (AtomicBool::new(false), Ticks(bar.clone()));
     fit.run(&mut task, &mut model, &mut optimizer, Progress::default(), &mut ticks, &never).into_diagnostic()?;

@@ -165,14 +165,6 @@ fn chain(error: &dyn Error) -> String {
 
 pub(super) type Result<T> = std::result::Result<T, FolderError>;
 
-pub(super) fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::Verb => "verb",
-        Level::Noun => "noun",
-        Level::Caption => "caption",
-    }
-}
-
 /// The `data` folder within `folder`, or `folder` itself.
 pub(super) fn data_folder(folder: &Path) -> Result<PathBuf> {
     if !folder.is_dir() {

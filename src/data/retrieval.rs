@@ -125,14 +125,6 @@ pub enum SplitError {
     },
 }
 
-fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::Verb => "verb",
-        Level::Noun => "noun",
-        Level::Caption => "caption",
-    }
-}
-
 fn same(what: &'static str, left: (&str, usize), right: (&str, usize)) -> Result<(), SplitError> {
     if left.1 == right.1 {
         return Ok(());
@@ -164,7 +156,7 @@ impl Features {
     pub fn check(&self) -> Result<(), SplitError> {
         check_matrix("video features", &self.video)?;
         for level in LEVELS {
-            let (name, text) = (format!("{} text features", level_name(level)), self.text.get(level));
+            let (name, text) = (format!("{} text features", level), self.text.get(level));
             check_matrix(&name, text)?;
             let verb = &self.text.verb;
             same("captions", ("verb text features", verb.rows()), (&name, text.rows()))?;
@@ -184,7 +176,7 @@ impl TrainSplit {
         for level in LEVELS {
             let Relations { video, text, video_classes, text_classes } = self.relations.get(level);
             let (videos, captions) = (self.features.video.rows(), self.features.text.verb.rows());
-            let name = format!("the {} relational dictionary", level_name(level));
+            let name = format!("the {} relational dictionary", level);
             same("videos", ("video features", videos), (&name, video.len()))?;
             same("captions", ("text features", captions), (&name, text.len()))?;
             same("videos", ("video features", videos), (&name, video_classes.len()))?;
@@ -204,7 +196,7 @@ impl EvalSplit {
         let (videos, captions) = (self.features.video.rows(), self.features.text.verb.rows());
         for level in LEVELS {
             let relevance = self.relevance.get(level);
-            let name = format!("{} relevance", level_name(level));
+            let name = format!("{} relevance", level);
             same("videos", ("video features", videos), (&name, relevance.rows()))?;
             same("captions", ("text features", captions), (&name, relevance.cols()))?;
         }

@@ -11,7 +11,7 @@ use rand::Rng;
 use super::digest;
 use super::folder::{
     FileProblem, FolderError, FolderOptions, Loaded, Reader, Result, SourcedFeatures, array_problem, data_folder,
-    finite, level_name, same_size,
+    finite, same_size,
 };
 use super::ndarray::NdArray;
 use super::npy;
@@ -30,7 +30,7 @@ pub fn load_train(folder: &Path, options: &FolderOptions, rng: &mut impl Rng) ->
     let mut source = Source::new(folder, options)?;
     let (features, names_path, names) = source.features("trn", "train")?;
     let relations = PerLevel::try_from_fn(|level| {
-        let name = format!("relational/{}_allnouns_relational_parsed_youcookii_synsets_train.pkl", level_name(level));
+        let name = format!("relational/{}_allnouns_relational_parsed_youcookii_synsets_train.pkl", level);
         let path = source.data.join(name);
         let relational = source.reader.relational(&path, level, Layout::Youcook2, &features, rng)?;
         source.reader.compare_videos((&names_path, &names), (&path, &relational.video_ids));
@@ -49,7 +49,7 @@ pub fn load_eval(folder: &Path, options: &FolderOptions) -> Result<Loaded<EvalSp
     let mut source = Source::new(folder, options)?;
     let (features, ..) = source.features("val", "val")?;
     let relevance = PerLevel::try_from_fn(|level| {
-        let name = format!("relevancy/{}_prova_relevancy_parsed_youcookii_synsets_val.pkl", level_name(level));
+        let name = format!("relevancy/{}_prova_relevancy_parsed_youcookii_synsets_val.pkl", level);
         source.reader.relevance(&source.data.join(name), &features)
     })?;
     let split = EvalSplit { features: features.features, relevance, ground_truth: None };
@@ -74,7 +74,7 @@ impl<'o> Source<'o> {
         let folder = self.data.join("video_features/YC2_Resnet_feats");
         let video = self.video(&folder, &names)?;
         let texts = self.data.join("text_features");
-        let text = |level| texts.join(format!("{}_features_parsed_youcookii_synsets_{split}.pkl", level_name(level)));
+        let text = |level| texts.join(format!("{}_features_parsed_youcookii_synsets_{split}.pkl", level));
         let features = Features { video, text: self.reader.text(text)? };
         Ok((SourcedFeatures { features, video: names_path.clone(), text: text(Level::Verb) }, names_path, names))
     }

@@ -37,6 +37,17 @@ pub enum Level {
     Caption,
 }
 
+impl std::fmt::Display for Level {
+    /// As in the names of the published files: `verb`, `noun`, `caption`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Verb => "verb",
+            Self::Noun => "noun",
+            Self::Caption => "caption",
+        })
+    }
+}
+
 /// The IoU of two empty sets, which is 0/0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum EmptyUnion {

@@ -15,7 +15,7 @@ use rand::Rng;
 pub use self::submission::{SubmissionError, submission};
 use annotations::Annotations;
 
-use super::folder::{FolderError, FolderOptions, Loaded, Reader, Result, SourcedFeatures, data_folder, level_name};
+use super::folder::{FolderError, FolderOptions, Loaded, Reader, Result, SourcedFeatures, data_folder};
 use super::pickle::{AccessError, Value};
 use super::relational::Layout;
 use super::retrieval::{EvalSplit, Features, PerLevel, TrainSplit};
@@ -62,7 +62,7 @@ pub fn load_train(folder: &Path, options: &FolderOptions, rng: &mut impl Rng) ->
     let relations = PerLevel::try_from_fn(|level| {
         let paths = source.relational_paths(level);
         let Some(path) = existing(&paths) else {
-            let what = format!("the {} relational dictionary", level_name(level));
+            let what = format!("the {} relational dictionary", level);
             let FolderOptions { all_noun_classes, first_noun_only, .. } = *options;
             let Annotated { annotations, captions, .. } = source.annotated(&what, &paths, &features)?;
             return Ok(annotations.relations(captions, level, all_noun_classes, first_noun_only));
@@ -91,7 +91,7 @@ pub fn load_eval(folder: &Path, split: EvalSplitName, options: &FolderOptions) -
         if let Some(path) = existing(&paths) {
             return source.reader.relevance(path, &features);
         }
-        let what = format!("the {} relevance matrix", level_name(level));
+        let what = format!("the {} relevance matrix", level);
         let Annotated { path, annotations, captions } = source.annotated(&what, &paths, &features)?;
         let videos = annotations.classes();
         let captions: Vec<_> = captions.iter().map(|row| videos[*row].clone()).collect();
@@ -174,7 +174,7 @@ impl<'o> Source<'o> {
         let split = self.names[0];
         let video = self.data.join(format!("video_features/EPIC_100_retrieval_{split}_features_mean.pkl"));
         let folder = self.data.join("text_features");
-        let text = |level| folder.join(format!("EPIC_100_retrieval_{}_text_features_{split}.pkl", level_name(level)));
+        let text = |level| folder.join(format!("EPIC_100_retrieval_{}_text_features_{split}.pkl", level));
         let features = Features { video: self.reader.video(&video)?, text: self.reader.text(text)? };
         Ok(SourcedFeatures { features, video, text: text(Level::Verb) })
     }
@@ -182,7 +182,7 @@ impl<'o> Source<'o> {
     /// The name that the training programs read, and that which the script writes.
     fn relational_paths(&self, level: Level) -> Vec<PathBuf> {
         let folder = self.data.join("relational");
-        let (name, split) = (level_name(level), self.names[0]);
+        let (name, split) = (level, self.names[0]);
         // Verbs have no file of their own for all nouns.
         if self.reader.options.all_noun_classes && level != Level::Verb {
             return vec![folder.join(format!("{name}_allnouns_relational_EPIC_100_retrieval_{split}.pkl"))];
@@ -195,7 +195,7 @@ impl<'o> Source<'o> {
 
     /// The name that the programs read, and that which the script writes.
     fn relevance_paths(&self, level: Level) -> Vec<PathBuf> {
-        let (name, split) = (level_name(level), self.names[0]);
+        let (name, split) = (level, self.names[0]);
         let file = |infix: &str| format!("relevancy/{name}{infix}_relevancy_EPIC_100_retrieval_{split}.pkl");
         vec![self.data.join(file("")), self.data.join(file("_prova"))]
     }

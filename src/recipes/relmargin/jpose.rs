@@ -70,14 +70,14 @@ pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
     let losses = PerLevel::try_from_fn(|level| {
         let terms = batch.get(level);
         let rows = BatchRows::of(terms);
-        if rows.video.is_empty() && rows.text.is_empty() {
+        if rows.is_empty() {
             return Ok(vec![TermLoss { value: 0.0, hard: 0 }; terms.len()]);
         }
         let scale = weights.get(level) / (3 * terms.len()) as f32;
         let before = std::mem::replace(&mut gradients, Gradients::leaky());
         let x: TracedRows<V, D> = gather(device, &features.video, &rows.video)?.traced(before);
         let text = |level| gather::<X, D>(device, features.text.get(level), &rows.text).map(Trace::leaky_traced);
-        let (losses, after) = match level {
+        let (losses, value, after) = match level {
             Level::Verb => {
                 let video = model.embed_video_part::<Verb, _, _>(x)?.into_tensor();
                 let towers =
@@ -98,7 +98,7 @@ pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
             }
         };
         gradients = after;
-        total += losses.iter().map(|loss| loss.value).sum::<f64>() * f64::from(scale);
+        total += value;
         Ok(losses)
     })?;
     Ok((losses, total, gradients))

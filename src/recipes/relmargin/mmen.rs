@@ -37,15 +37,13 @@ pub fn mmen_step<S, V: Dim, X: Dim, E: Dim, D: OpsDevice>(
 ) -> Result<(Vec<TermLoss>, f64, Gradients<f32, D>), OpError> {
     let scale = 1.0 / terms.len() as f32;
     let rows = BatchRows::of(terms);
-    if rows.video.is_empty() && rows.text.is_empty() {
+    if rows.is_empty() {
         return Ok((vec![TermLoss { value: 0.0, hard: 0 }; terms.len()], 0.0, Gradients::leaky()));
     }
     let videos = model.embed_video(gather(device, video, &rows.video)?.leaky_traced())?.into_tensor();
     let texts = model.embed_text(gather(device, text, &rows.text)?.leaky_traced())?.into_tensor();
     let towers = Towers::new(vec![videos], vec![texts]);
-    let (losses, gradients) = backward_terms(loss, terms, scale, device, &rows, towers, single::<S, E, D>)?;
-    let total = losses.iter().map(|loss| loss.value).sum::<f64>() * f64::from(scale);
-    Ok((losses, total, gradients))
+    backward_terms(loss, terms, scale, device, &rows, towers, single::<S, E, D>)
 }
 
 impl<D: OpsDevice> RelMarginModel<D> for MmenModel<D> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::retrieval::PerLevel;
 use crate::losses::Distance;
 use crate::relevance::Level;
-use crate::train::Schedule;
+use crate::train::{Schedule, SgdConfig};
 
 use super::sampling::level_name;
 use super::terms::Pair;
@@ -321,6 +321,11 @@ impl Options {
     /// Weights of the levels.
     pub fn pos_weights(&self) -> PosWeights {
         PerLevel { verb: self.verb_weight, noun: self.noun_weight, caption: self.action_weight }
+    }
+
+    /// The optimizer.
+    pub fn sgd(&self) -> SgdConfig {
+        SgdConfig { learning_rate: self.learning_rate, momentum: self.momentum, groups: vec![] }
     }
 
     /// What triplets compare.

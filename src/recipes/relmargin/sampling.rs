@@ -103,29 +103,21 @@ impl EpochSampler {
         terms.collect()
     }
 
+    /// The fixed margin, or `1 − relevance(anchor, negative)` of every triplet.
     fn margins(&self, relations: &Relations, pair: Pair, anchors: &[u32], negatives: &[u32]) -> Vec<f32> {
         if let Some(fixed) = self.fixed_margin {
             return vec![fixed; anchors.len()];
         }
-        relevance_margins(relations, self.level, pair, anchors, negatives)
+        let classes = [&relations.video_classes, &relations.text_classes];
+        let (of_anchor, of_negative) = (side(pair.anchor, classes), side(pair.other, classes));
+        let margin_of = |(a, n): (&u32, &u32)| {
+            margin(&of_anchor[*a as usize], &of_negative[*n as usize], self.level, EmptyUnion::Zero)
+        };
+        anchors.iter().zip(negatives).map(margin_of).collect()
     }
 }
 
-/// `1 − relevance(anchor, negative)` of every triplet.
-pub(super) fn relevance_margins(
-    relations: &Relations,
-    level: Level,
-    pair: Pair,
-    anchors: &[u32],
-    negatives: &[u32],
-) -> Vec<f32> {
-    let classes = [&relations.video_classes, &relations.text_classes];
-    let (of_anchor, of_negative) = (side(pair.anchor, classes), side(pair.other, classes));
-    let margin_of =
-        |(a, n): (&u32, &u32)| margin(&of_anchor[*a as usize], &of_negative[*n as usize], level, EmptyUnion::Zero);
-    anchors.iter().zip(negatives).map(margin_of).collect()
-}
-
+/// The space of a level, as scores name it.
 pub(super) fn level_name(level: Level) -> &'static str {
     match level {
         Level::Verb => "verb",

@@ -110,6 +110,11 @@ impl BatchRows {
         needed
     }
 
+    /// Whether every term is empty.
+    pub fn is_empty(&self) -> bool {
+        self.video.is_empty() && self.text.is_empty()
+    }
+
     /// Where the rows of a role stand among the rows of their modality.
     fn places(&self, modality: Modality, rows: &[u32]) -> Vec<usize> {
         let places = &self.places[if modality == Modality::Video { 0 } else { 1 }];
@@ -145,7 +150,7 @@ impl<E: Dim, D: OpsDevice> Towers<E, D> {
 
 type TracedTensor<E, D> = Tensor<(usize, E), f32, D, OwnedTape<f32, D>>;
 
-/// Loss and gradients of the terms of one level: `Σ pairs weight · mean(terms)`, its gradient times `scale`.
+/// Losses of the terms of one level, `scale · Σ pairs weight · mean(terms)`, and its gradients. Some term is not empty.
 ///
 /// `embed` turns the picked parts of one role into its embedding; it is called for anchor, positive and negative of every
 /// term, in this order. Empty terms are left out.
@@ -157,7 +162,7 @@ pub(super) fn backward_terms<S, E: Dim, A: Dim, D: OpsDevice>(
     rows: &BatchRows,
     towers: Towers<E, D>,
     mut embed: impl FnMut(Vec<TracedTensor<E, D>>) -> Result<Traced<S, A, D>, OpError>,
-) -> Result<(Vec<TermLoss>, Gradients<f32, D>), OpError> {
+) -> Result<(Vec<TermLoss>, f64, Gradients<f32, D>), OpError> {
     let Towers { video, text, mut tape } = towers;
     let mut role = |modality: Modality, of: &[u32]| {
         let places = rows.places(modality, of);
@@ -181,10 +186,11 @@ pub(super) fn backward_terms<S, E: Dim, A: Dim, D: OpsDevice>(
             Some(before) => before.try_add(weighted).map_err(device_error)?,
         });
     }
-    let Some(total) = total else { return Ok((losses, Gradients::leaky())) };
+    let total = total.ok_or(OpError::Undefined { op: "triplet terms", reason: "every term is empty" })?;
+    let value = losses.iter().map(|loss| loss.value).sum::<f64>() * f64::from(scale);
     let (total, terms_tape) = total.try_mul(scale).map_err(device_error)?.split_tape();
     tape = tape.merge(terms_tape);
-    Ok((losses, total.put_tape(tape).try_backward().map_err(device_error)?))
+    Ok((losses, value, total.put_tape(tape).try_backward().map_err(device_error)?))
 }
 
 /// `weight · mean(terms)` of one term.
