@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use coembed::blocks::{
-    Combination, ConcatConfig, Config, ContextGatingConfig, GatedEmbeddingConfig, LearnedConfig, PartOrder,
+    Combination, ConcatConfig, Config, ContextGatingConfig, GatedEmbeddingConfig, LearnedConfig, Parameters, PartOrder,
     PlainEmbeddingConfig, PosText,
 };
 use coembed::data::epic100::{self, EvalSplitName};
@@ -529,9 +529,25 @@ fn compare_term_losses(case: &Case, outputs: &str, terms: &[Term], losses: &[Ter
     }
 }
 
-fn optimizer(case: &Case) -> Sgd<Dev> {
+/// Two optimizer steps on one batch: losses, the gradients of the first, and parameters and buffers after both are compared.
+fn two_steps<M: Parameters<Dev>>(
+    case: &Case,
+    model: &mut M,
+    mut step: impl FnMut(&mut M) -> (f64, Gradients<f32, Dev>),
+) {
     let (learning_rate, momentum) = (case.number("lr") as f32, case.number("momentum") as f32);
-    Sgd::new(SgdConfig { learning_rate, momentum, groups: vec![] })
+    let mut optimizer = Sgd::new(SgdConfig { learning_rate, momentum, groups: vec![] });
+    for number in 1..=2 {
+        let (total, gradients) = step(model);
+        if number == 1 {
+            case.compare("output.loss", &[total]);
+            case.compare_gradients(model, gradients.clone());
+        } else {
+            case.compare("output.loss_step2", &[total]);
+        }
+        optimizer.step(model, gradients).unwrap();
+        case.compare_state(&format!("output.param_after{number}."), &state_dict(model).unwrap());
+    }
 }
 
 fn train_jpose<C: Config<Dev, Built: Combination<usize, Dev>>>(name: &str, combination: C) {
@@ -555,22 +571,16 @@ fn train_jpose<C: Config<Dev, Built: Combination<usize, Dev>>>(name: &str, combi
     let weights = PerLevel { verb: weights["verb"], noun: weights["noun"], caption: weights["action"] };
     let cosine = case.meta("cosine") == "true";
     let loss = TripletLoss { distance: if cosine { Distance::Cosine } else { Distance::SquaredEuclidean } };
-    let mut optimizer = optimizer(&case);
-    for step in 1..=2 {
-        let (losses, total, gradients) =
-            jpose_step(&mut model, &Dev::default(), &features, &batch, &weights, loss).unwrap();
-        if step == 1 {
-            case.compare("output.loss", &[total]);
+    let mut first = true;
+    two_steps(&case, &mut model, |model| {
+        let (losses, total, gradients) = jpose_step(model, &Dev::default(), &features, &batch, &weights, loss).unwrap();
+        if std::mem::take(&mut first) {
             for (name, level) in [("verb.", Level::Verb), ("noun.", Level::Noun), ("action.", Level::Caption)] {
                 compare_term_losses(&case, name, batch.get(level), losses.get(level), (*weights.get(level)).into());
             }
-            case.compare_gradients(&model, gradients.clone());
-        } else {
-            case.compare("output.loss_step2", &[total]);
         }
-        optimizer.step(&mut model, gradients).unwrap();
-        case.compare_state(&format!("output.param_after{step}."), &state_dict(&model).unwrap());
-    }
+        (total, gradients)
+    });
     case.finish();
 }
 
@@ -600,21 +610,15 @@ fn train_mmen(name: &str) {
     case.load_into(&mut model);
     let (video, text) = (case.matrix("input.x"), case.matrix("input.y"));
     let terms = train_terms(&case, "", "", Level::Caption, &train_classes(&case, true));
-    let mut optimizer = optimizer(&case);
-    for step in 1..=2 {
+    let mut first = true;
+    two_steps(&case, &mut model, |model| {
         let loss = TripletLoss::default();
-        let (losses, total, gradients): (_, _, Gradients<f32, Dev>) =
-            mmen_step(&model, &Dev::default(), &video, &text, &terms, loss).unwrap();
-        if step == 1 {
-            case.compare("output.loss", &[total]);
+        let (losses, total, gradients) = mmen_step(model, &Dev::default(), &video, &text, &terms, loss).unwrap();
+        if std::mem::take(&mut first) {
             compare_term_losses(&case, "", &terms, &losses, 1.0);
-            case.compare_gradients(&model, gradients.clone());
-        } else {
-            case.compare("output.loss_step2", &[total]);
         }
-        optimizer.step(&mut model, gradients).unwrap();
-        case.compare_state(&format!("output.param_after{step}."), &state_dict(&model).unwrap());
-    }
+        (total, gradients)
+    });
     case.finish();
 }
 
