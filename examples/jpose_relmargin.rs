@@ -140,6 +140,7 @@ impl Train {
         let mut model = M::fresh(&options, video, text, &device).into_diagnostic()?;
         let mut optimizer = Sgd::new(options.sgd());
         let mut progress = Progress::default();
+        let fresh = state.is_none();
         let digests: Vec<&str> = files.values().map(String::as_str).collect();
         let digest = coembed::data::digest::sha256(digests.join(" ").as_bytes());
         if let Some(state) = state {
@@ -163,7 +164,7 @@ impl Train {
             config: config.clone(),
             data: digest,
         };
-        if progress == Progress::default() && folder.join("last.safetensors").exists() {
+        if fresh && folder.join("last.safetensors").exists() {
             bail!("{} holds a run already: go on with --resume, or give another --name", folder.display());
         }
         println!("{} parameters; checkpoints in {}", M::count(&options, video, text), folder.display());

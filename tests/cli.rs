@@ -172,6 +172,18 @@ fn a_killed_run_resumes_to_the_same_bits() {
 }
 
 #[test]
+fn a_run_stopped_before_its_first_step_can_be_resumed() {
+    let out = tempfile::tempdir().unwrap();
+    succeed(&train_args(out.path().to_str().unwrap(), &["--num-epochs", "1"]));
+    let last = out.path().join("run/last.safetensors");
+    let trained = coembed::train::Checkpoint::open(&last).unwrap();
+    let stopped = coembed::train::Checkpoint { optimizer: Default::default(), progress: Default::default(), ..trained };
+    stopped.save(&last).unwrap();
+    succeed(&["train", "--data", MINI, "--resume", out.path().join("run").to_str().unwrap()]);
+    assert_eq!(coembed::train::Checkpoint::open(&last).unwrap().progress.epochs, 1);
+}
+
+#[test]
 fn every_training_option_has_its_effect() {
     let trained = |more: &[&str]| {
         let out = tempfile::tempdir().unwrap();
