@@ -6,6 +6,8 @@ pub(crate) struct Operand<'a> {
     data: &'a [f32],
     rows: usize,
     cols: usize,
+    /// Distance between the starts of two rows.
+    stride: usize,
     transposed: bool,
 }
 
@@ -13,7 +15,16 @@ impl<'a> Operand<'a> {
     /// `rows x cols`, stored row-major.
     pub(crate) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
         assert_eq!(data.len(), rows * cols, "operand of {rows} x {cols}");
-        Self { data, rows, cols, transposed: false }
+        Self { data, rows, cols, stride: cols, transposed: false }
+    }
+
+    /// `rows x cols`, rows `stride` apart: some columns of a wider matrix.
+    pub(crate) fn strided(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
+        assert!(
+            stride >= cols && (rows == 0 || data.len() >= (rows - 1) * stride + cols),
+            "operand of {rows} x {cols}"
+        );
+        Self { data, rows, cols, stride, transposed: false }
     }
 
     /// The transpose, without moving data.
@@ -27,7 +38,7 @@ impl<'a> Operand<'a> {
 
     /// (row stride, column stride)
     fn strides(&self) -> (isize, isize) {
-        let (row, col) = (self.cols as isize, 1);
+        let (row, col) = (self.stride as isize, 1);
         if self.transposed { (col, row) } else { (row, col) }
     }
 }
@@ -67,7 +78,7 @@ pub(crate) fn gemm(a: Operand, b: Operand, out: &mut [f32], stride: usize, accum
     let (b_rs, b_cs) = b.strides();
     let parallel = threads == Threads::All && m * n * k > PARALLEL_ABOVE;
     let parallelism = if parallel { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
-    // SAFETY: the asserts above and in `Operand::new` prove that every index `i * rs + j * cs` inside the given sizes lies inside
+    // SAFETY: the asserts above and in the constructors of `Operand` prove that every index `i * rs + j * cs` inside the given sizes lies inside
     // the three slices, whose lengths fit an isize; `out` is borrowed exclusively, so it overlaps neither operand. Without
     // `accumulate` its old contents are not read.
     unsafe {

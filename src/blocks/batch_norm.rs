@@ -1,8 +1,8 @@
-use dfdx::prelude::{Dim, HasShape, Tape, Tensor, TryAdd, TryMul};
+use dfdx::prelude::{Dim, HasShape, Tensor, TryAdd, TryMul};
 use rand::Rng;
 
 use super::{Config, Parameters};
-use crate::ops::{self, BatchStatistics, OpError, OpsDevice, device_error};
+use crate::ops::{self, BatchStatistics, LayerTape, OpError, OpsDevice, device_error};
 
 /// Describes a [`BatchNorm1d`] over `E` features.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,10 +70,10 @@ impl<E: Dim, D: OpsDevice> BatchNorm1d<E, D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn forward<B: Dim, T: Tape<f32, D>>(
+    pub fn forward<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, E), f32, D, T>,
-    ) -> Result<Tensor<(B, E), f32, D, T>, OpError> {
+    ) -> Result<Tensor<(B, E), f32, D, T::Output>, OpError> {
         let statistics = BatchStatistics { mean: self.running_mean.clone(), variance: self.running_var.clone() };
         ops::batch_norm_eval(x, &self.weight, &self.bias, &statistics, self.eps)
     }
@@ -85,10 +85,10 @@ impl<E: Dim, D: OpsDevice> BatchNorm1d<E, D> {
     ///
     /// # Errors
     /// [`OpError::Undefined`] for fewer than two rows, [`OpError::Shape`] when run-time widths disagree.
-    pub fn forward_mut<B: Dim, T: Tape<f32, D>>(
+    pub fn forward_mut<B: Dim, T: LayerTape<D>>(
         &mut self,
         x: Tensor<(B, E), f32, D, T>,
-    ) -> Result<Tensor<(B, E), f32, D, T>, OpError> {
+    ) -> Result<Tensor<(B, E), f32, D, T::Output>, OpError> {
         let rows = x.shape().0.size() as f32;
         let (y, batch) = ops::batch_norm_train(x, &self.weight, &self.bias, self.eps)?;
         let unbiased = batch.variance.try_mul(rows / (rows - 1.0)).map_err(device_error)?;

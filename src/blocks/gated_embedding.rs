@@ -1,8 +1,8 @@
-use dfdx::prelude::{Dim, Tape, Tensor};
+use dfdx::prelude::{Dim, Tensor};
 use rand::Rng;
 
 use super::{Config, ContextGating, ContextGatingConfig, Linear, LinearConfig, Parameters};
-use crate::ops::{self, NORM_EPS, OpError, OpsDevice};
+use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice};
 
 /// Describes a [`GatedEmbedding`] from width `I` to width `E`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +43,10 @@ impl<I: Dim, E: Dim, D: OpsDevice> GatedEmbedding<I, E, D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn forward<B: Dim, T: Tape<f32, D>>(
+    pub fn forward<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, I), f32, D, T>,
-    ) -> Result<Tensor<(B, E), f32, D, T>, OpError> {
+    ) -> Result<Tensor<(B, E), f32, D, T::Output>, OpError> {
         ops::l2_normalize(self.cg.forward(self.fc.forward(x)?)?, NORM_EPS)
     }
 }

@@ -1,8 +1,8 @@
-use dfdx::prelude::{Dim, Tape, Tensor};
+use dfdx::prelude::{Dim, Tensor};
 use rand::Rng;
 
 use super::{Config, Parameters};
-use crate::ops::{self, OpError, OpsDevice};
+use crate::ops::{self, LayerTape, OpError, OpsDevice};
 
 /// Describes a [`Linear`] layer from width `I` to width `O`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +49,10 @@ impl<I: Dim, O: Dim, D: OpsDevice> Linear<I, O, D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn forward<B: Dim, T: Tape<f32, D>>(
+    pub fn forward<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, I), f32, D, T>,
-    ) -> Result<Tensor<(B, O), f32, D, T>, OpError> {
+    ) -> Result<Tensor<(B, O), f32, D, T::Output>, OpError> {
         ops::linear(x, &self.weight, Some(&self.bias))
     }
 }

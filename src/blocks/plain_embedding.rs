@@ -1,8 +1,8 @@
-use dfdx::prelude::{Dim, HasShape, ReshapeTo, Tape, Tensor};
+use dfdx::prelude::{Dim, HasShape, ReshapeTo, Tensor};
 use rand::Rng;
 
 use super::{BatchNorm1d, BatchNorm1dConfig, Config, Linear, LinearConfig, Parameters, Path, Visitor, VisitorMut};
-use crate::ops::{self, OpError, OpsDevice, check_size, device_error};
+use crate::ops::{self, LayerTape, OpError, OpsDevice, check_size, device_error};
 
 /// Describes a [`PlainEmbedding`] from width `I` to width `O`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,10 +78,10 @@ impl<I: Dim, O: Dim, D: OpsDevice> PlainEmbedding<I, O, D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn forward<B: Dim, T: Tape<f32, D>>(
+    pub fn forward<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, I), f32, D, T>,
-    ) -> Result<Tensor<(B, O), f32, D, T>, OpError> {
+    ) -> Result<Tensor<(B, O), f32, D, T::Output>, OpError> {
         self.batch_norm.forward(self.layers(x)?)
     }
 
@@ -92,26 +92,26 @@ impl<I: Dim, O: Dim, D: OpsDevice> PlainEmbedding<I, O, D> {
     ///
     /// # Errors
     /// [`OpError::Undefined`] for fewer than two rows, [`OpError::Shape`] when run-time widths disagree.
-    pub fn forward_mut<B: Dim, T: Tape<f32, D>>(
+    pub fn forward_mut<B: Dim, T: LayerTape<D>>(
         &mut self,
         x: Tensor<(B, I), f32, D, T>,
-    ) -> Result<Tensor<(B, O), f32, D, T>, OpError> {
+    ) -> Result<Tensor<(B, O), f32, D, T::Output>, OpError> {
         let x = self.layers(x)?;
         self.batch_norm.forward_mut(x)
     }
 
-    fn layers<B: Dim, T: Tape<f32, D>>(
+    fn layers<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, I), f32, D, T>,
-    ) -> Result<Tensor<(B, O), f32, D, T>, OpError> {
+    ) -> Result<Tensor<(B, O), f32, D, T::Output>, OpError> {
         let rows = x.shape().0;
         check_size("plain embedding", "input width", self.inputs.size(), x.shape().1.size())?;
-        let mut x = x.try_reshape_like(&(rows, self.inputs.size())).map_err(device_error)?;
-        for (i, layer) in self.fc_layers.iter().enumerate() {
-            x = layer.forward(x)?;
-            if i + 1 < self.fc_layers.len() || self.last_relu {
-                x = ops::relu(x)?;
-            }
+        let x = x.try_reshape_like(&(rows, self.inputs.size())).map_err(device_error)?;
+        let activate = |i, x| if i < self.fc_layers.len() || self.last_relu { ops::relu(x) } else { Ok(x) };
+        // `build` makes at least one layer; it decides which tape the others are on.
+        let mut x = activate(1, self.fc_layers[0].forward(x)?)?;
+        for (i, layer) in self.fc_layers.iter().enumerate().skip(1) {
+            x = activate(i + 1, layer.forward(x)?)?;
         }
         let outputs = self.batch_norm.weight.shape().0;
         x.try_reshape_like(&(rows, outputs)).map_err(device_error)

@@ -6,7 +6,7 @@
 
 use std::marker::PhantomData;
 
-use dfdx::prelude::{Const, Dim, Merge, Tape, Tensor, WithEmptyTape};
+use dfdx::prelude::{Const, Dim, Merge, Tensor, WithEmptyTape};
 use rand::Rng;
 
 use super::mmen::{Mmen, MmenConfig};
@@ -14,7 +14,7 @@ use crate::blocks::{
     Combination, Concat, ConcatConfig, Config, Member, Parameters, PartOfSpeech, PartOrder, Path, PosSet, PosText,
     Visitor, VisitorMut,
 };
-use crate::ops::{self, NORM_EPS, OpError, OpsDevice};
+use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice};
 use crate::space::Embedding;
 
 /// The verb space.
@@ -109,10 +109,10 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn embed_video_part<S: Member<P>, B: Dim, T: Tape<f32, D>>(
+    pub fn embed_video_part<S: Member<P>, B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, V), f32, D, T>,
-    ) -> Result<Embedding<S, B, E, D, T>, OpError> {
+    ) -> Result<Embedding<S, B, E, D, T::Output>, OpError> {
         Ok(Embedding::new(self.mmens[S::INDEX].embed_video(x)?.into_tensor()))
     }
 
@@ -123,10 +123,10 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn embed_text_part<S: Member<P>, B: Dim, T: Tape<f32, D>>(
+    pub fn embed_text_part<S: Member<P>, B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, X), f32, D, T>,
-    ) -> Result<Embedding<S, B, E, D, T>, OpError> {
+    ) -> Result<Embedding<S, B, E, D, T::Output>, OpError> {
         Ok(Embedding::new(self.mmens[S::INDEX].embed_text(x)?.into_tensor()))
     }
 
@@ -138,10 +138,10 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn video_parts<B: Dim, T: Tape<f32, D>>(
+    pub fn video_parts<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, V), f32, D, T>,
-    ) -> Result<Vec<Tensor<(B, E), f32, D, T>>, OpError> {
+    ) -> Result<Vec<Tensor<(B, E), f32, D, T::Output>>, OpError> {
         // The tape so far goes with the first part; the tapes of all parts are merged when they are combined.
         let mut inputs: Vec<_> = self.mmens[1..].iter().map(|_| x.with_empty_tape()).collect();
         inputs.insert(0, x);
@@ -155,10 +155,10 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn text_parts<B: Dim, T: Tape<f32, D>>(
+    pub fn text_parts<B: Dim, T: LayerTape<D>>(
         &self,
         text: PosText<P, B, X, D, T>,
-    ) -> Result<Vec<Tensor<(B, E), f32, D, T>>, OpError> {
+    ) -> Result<Vec<Tensor<(B, E), f32, D, T::Output>>, OpError> {
         let inputs = text.into_parts();
         self.mmens.iter().zip(inputs).map(|(mmen, x)| mmen.text_tower(x)).collect()
     }
@@ -175,11 +175,11 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn combine_video<B: Dim, T: Tape<f32, D> + Merge<T>>(
+    pub fn combine_video<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, V), f32, D, T>,
         order: PartOrder,
-    ) -> Result<Tensor<(B, C::Out), f32, D, T>, OpError> {
+    ) -> Result<Tensor<(B, C::Out), f32, D, T::Output>, OpError> {
         self.combination.forward(order.arrange(self.video_parts(x)?))
     }
 
@@ -190,11 +190,11 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn combine_text<B: Dim, T: Tape<f32, D> + Merge<T>>(
+    pub fn combine_text<B: Dim, T: LayerTape<D>>(
         &self,
         text: PosText<P, B, X, D, T>,
         order: PartOrder,
-    ) -> Result<Tensor<(B, C::Out), f32, D, T>, OpError> {
+    ) -> Result<Tensor<(B, C::Out), f32, D, T::Output>, OpError> {
         self.combination.forward(order.arrange(self.text_parts(text)?))
     }
 
@@ -205,11 +205,11 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn embed_video<B: Dim, T: Tape<f32, D> + Merge<T>>(
+    pub fn embed_video<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, V), f32, D, T>,
         order: PartOrder,
-    ) -> Result<ActionEmbedding<P, B, E, C, D, T>, OpError> {
+    ) -> Result<ActionEmbedding<P, B, E, C, D, T::Output>, OpError> {
         Ok(Embedding::new(ops::l2_normalize(self.combine_video(x, order)?, NORM_EPS)?))
     }
 
@@ -220,11 +220,11 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn embed_text<B: Dim, T: Tape<f32, D> + Merge<T>>(
+    pub fn embed_text<B: Dim, T: LayerTape<D>>(
         &self,
         text: PosText<P, B, X, D, T>,
         order: PartOrder,
-    ) -> Result<ActionEmbedding<P, B, E, C, D, T>, OpError> {
+    ) -> Result<ActionEmbedding<P, B, E, C, D, T::Output>, OpError> {
         Ok(Embedding::new(ops::l2_normalize(self.combine_text(text, order)?, NORM_EPS)?))
     }
 
@@ -237,7 +237,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree, [`OpError::Undefined`] for a learned combination of fewer than two
     /// rows.
-    pub fn combine_mut<B: Dim, T: Tape<f32, D> + Merge<T>>(
+    pub fn combine_mut<B: Dim, T: LayerTape<D, Output = T> + Merge<T>>(
         &mut self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
         order: PartOrder,

@@ -4,11 +4,11 @@
 
 use std::marker::PhantomData;
 
-use dfdx::prelude::{Const, Dim, Tape, Tensor};
+use dfdx::prelude::{Const, Dim, Tensor};
 use rand::Rng;
 
 use crate::blocks::{Config, GatedEmbedding, GatedEmbeddingConfig, Parameters};
-use crate::ops::{self, NORM_EPS, OpError, OpsDevice};
+use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice};
 use crate::space::Embedding;
 
 /// The space of whole captions.
@@ -78,10 +78,10 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> Mmen<S, V, X, E, D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn video_tower<B: Dim, T: Tape<f32, D>>(
+    pub fn video_tower<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, V), f32, D, T>,
-    ) -> Result<Tensor<(B, E), f32, D, T>, OpError> {
+    ) -> Result<Tensor<(B, E), f32, D, T::Output>, OpError> {
         self.video.forward(ops::l2_normalize(x, NORM_EPS)?)
     }
 
@@ -92,10 +92,10 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> Mmen<S, V, X, E, D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn text_tower<B: Dim, T: Tape<f32, D>>(
+    pub fn text_tower<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, X), f32, D, T>,
-    ) -> Result<Tensor<(B, E), f32, D, T>, OpError> {
+    ) -> Result<Tensor<(B, E), f32, D, T::Output>, OpError> {
         self.text.forward(ops::l2_normalize(x, NORM_EPS)?)
     }
 
@@ -106,10 +106,10 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> Mmen<S, V, X, E, D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn embed_video<B: Dim, T: Tape<f32, D>>(
+    pub fn embed_video<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, V), f32, D, T>,
-    ) -> Result<Embedding<S, B, E, D, T>, OpError> {
+    ) -> Result<Embedding<S, B, E, D, T::Output>, OpError> {
         Ok(Embedding::new(ops::l2_normalize(self.video_tower(x)?, NORM_EPS)?))
     }
 
@@ -120,10 +120,10 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> Mmen<S, V, X, E, D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn embed_text<B: Dim, T: Tape<f32, D>>(
+    pub fn embed_text<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, X), f32, D, T>,
-    ) -> Result<Embedding<S, B, E, D, T>, OpError> {
+    ) -> Result<Embedding<S, B, E, D, T::Output>, OpError> {
         Ok(Embedding::new(ops::l2_normalize(self.text_tower(x)?, NORM_EPS)?))
     }
 }

@@ -2,19 +2,16 @@
 
 use dfdx::prelude::{Cuda, Dim, Gradients, Merge, Shape, Tape, Tensor};
 
-use super::{
-    BatchNormKernel, BatchStatistics, ConcatKernel, HingeKernel, L2NormalizeKernel, LinearKernel, OpError, OpsDevice,
-    ReluKernel, RowDistanceKernel, Rows, SelectRowsKernel, SgdKernel, SigmoidGateKernel, composed,
-};
+use super::*;
 
 impl OpsDevice for Cuda {}
 
 impl LinearKernel for Cuda {
-    fn linear<S: Rows, O: Dim, T: Tape<f32, Self>>(
+    fn linear<S: Rows, O: Dim, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
         weight: &Tensor<(O, S::Last), f32, Self>,
         bias: Option<&Tensor<(O,), f32, Self>>,
-    ) -> Result<Tensor<S::With<O>, f32, Self, T>, OpError> {
+    ) -> Result<Tensor<S::With<O>, f32, Self, T::Output>, OpError> {
         composed::linear(x, weight, bias)
     }
 }
@@ -44,22 +41,22 @@ impl ReluKernel for Cuda {
 }
 
 impl BatchNormKernel for Cuda {
-    fn batch_norm_train<S: Rows, T: Tape<f32, Self>>(
+    fn batch_norm_train<S: Rows, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
         scale: &Tensor<(S::Last,), f32, Self>,
         shift: &Tensor<(S::Last,), f32, Self>,
         eps: f32,
-    ) -> Result<(Tensor<S, f32, Self, T>, BatchStatistics<S::Last, Self>), OpError> {
+    ) -> Result<(Tensor<S, f32, Self, T::Output>, BatchStatistics<S::Last, Self>), OpError> {
         composed::batch_norm_train(x, scale, shift, eps)
     }
 
-    fn batch_norm_eval<S: Rows, T: Tape<f32, Self>>(
+    fn batch_norm_eval<S: Rows, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
         scale: &Tensor<(S::Last,), f32, Self>,
         shift: &Tensor<(S::Last,), f32, Self>,
         statistics: &BatchStatistics<S::Last, Self>,
         eps: f32,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+    ) -> Result<Tensor<S, f32, Self, T::Output>, OpError> {
         composed::batch_norm_eval(x, scale, shift, statistics, eps)
     }
 }
@@ -118,5 +115,114 @@ impl SgdKernel for Cuda {
         momentum: f32,
     ) -> Result<(), OpError> {
         composed::sgd_momentum(parameter, gradients, velocity, learning_rate, momentum)
+    }
+}
+
+impl AdamKernel for Cuda {
+    fn adam<S: Shape>(
+        parameter: &mut Tensor<S, f32, Self>,
+        gradients: &mut Gradients<f32, Self>,
+        moments: &mut AdamMoments<Self>,
+        step: AdamStep,
+    ) -> Result<(), OpError> {
+        composed::adam(parameter, gradients, moments, step)
+    }
+}
+
+impl AttentionKernel for Cuda {
+    fn attention<B: Dim, Q: Dim, K: Dim, E: Dim, T, R, U>(
+        query: Tensor<(B, Q, E), f32, Self, T>,
+        key: Tensor<(B, K, E), f32, Self, R>,
+        value: Tensor<(B, K, E), f32, Self, U>,
+        options: &AttentionOptions<'_, B, Q, K, Self>,
+    ) -> Result<Tensor<(B, Q, E), f32, Self, T>, OpError>
+    where
+        T: Tape<f32, Self> + Merge<R> + Merge<U>,
+        R: Tape<f32, Self>,
+        U: Tape<f32, Self>,
+    {
+        composed::attention(query, key, value, options)
+    }
+}
+
+impl LayerNormKernel for Cuda {
+    fn layer_norm<S: Rows, T: LayerTape<Self>>(
+        x: Tensor<S, f32, Self, T>,
+        scale: &Tensor<(S::Last,), f32, Self>,
+        shift: &Tensor<(S::Last,), f32, Self>,
+        eps: f32,
+    ) -> Result<Tensor<S, f32, Self, T::Output>, OpError> {
+        composed::layer_norm(x, scale, shift, eps)
+    }
+}
+
+impl SoftmaxKernel for Cuda {
+    fn softmax<S: Rows, B: Dim, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        mask: Option<&Tensor<(B, S::Last), f32, Self>>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::softmax(x, mask)
+    }
+
+    fn log_softmax<S: Rows, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::log_softmax(x)
+    }
+}
+
+impl SymmetricCrossEntropyKernel for Cuda {
+    fn symmetric_cross_entropy<B: Dim, C: Dim, T: Tape<f32, Self>>(
+        logits: Tensor<(B, C), f32, Self, T>,
+    ) -> Result<Tensor<(), f32, Self, T>, OpError> {
+        composed::symmetric_cross_entropy(logits)
+    }
+}
+
+impl GeluKernel for Cuda {
+    fn gelu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::gelu(x)
+    }
+
+    fn quick_gelu<S: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::quick_gelu(x)
+    }
+}
+
+impl InnerProductsKernel for Cuda {
+    fn inner_products<B: Dim, C: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        a: Tensor<(B, E), f32, Self, T>,
+        b: Tensor<(C, E), f32, Self, R>,
+    ) -> Result<Tensor<(B, C), f32, Self, T>, OpError> {
+        composed::inner_products(a, b)
+    }
+}
+
+impl AddKernel for Cuda {
+    fn add<S: Shape, T: LayerTape<Self> + Merge<R>, R: LayerTape<Self>>(
+        a: Tensor<S, f32, Self, T>,
+        b: Tensor<S, f32, Self, R>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::add(a, b)
+    }
+}
+
+impl ScaleKernel for Cuda {
+    fn scale<S: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        factor: f32,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::scale(x, factor)
+    }
+}
+
+impl SquaredErrorKernel for Cuda {
+    fn mean_squared_error<S: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        target: &Tensor<S, f32, Self>,
+    ) -> Result<Tensor<(), f32, Self, T>, OpError> {
+        composed::mean_squared_error(x, target)
     }
 }

@@ -58,3 +58,36 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     }
     lanes.iter().sum::<f32>() + tail
 }
+
+/// Calls `f(first_row, a_block, b_block)` on blocks of the same rows of two buffers.
+pub(crate) fn for_row_block_pairs(
+    a: &mut [f32],
+    a_width: usize,
+    b: &mut [f32],
+    b_width: usize,
+    f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+) {
+    let rows = rows_per_task(a_width);
+    let (a_blocks, b_blocks) = (a.par_chunks_mut(rows * a_width.max(1)), b.par_chunks_mut(rows * b_width.max(1)));
+    a_blocks.zip(b_blocks).enumerate().for_each(|(i, (a, b))| f(i * rows, a, b));
+}
+
+/// Calls `f(first_row, block, partial)` on blocks of whole rows of `out`, each with `width` partial sums of its own, and returns the sums
+/// of those, added in the order of the blocks.
+pub(crate) fn for_row_blocks_summing(
+    out: &mut [f32],
+    out_width: usize,
+    width: usize,
+    f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+) -> Vec<f32> {
+    const BLOCKS: usize = 64;
+    let out_width = out_width.max(1);
+    let rows = (out.len() / out_width).div_ceil(BLOCKS).max(16);
+    let blocks = out.len().div_ceil(rows * out_width);
+    let mut partials = vec![0.0; blocks * width];
+    let pairs = out.par_chunks_mut(rows * out_width).zip(partials.par_chunks_mut(width.max(1)));
+    pairs.enumerate().for_each(|(i, (block, partial))| f(i * rows, block, partial));
+    let mut sums = vec![0.0; width];
+    add_column_sums(&partials, &mut sums);
+    sums
+}

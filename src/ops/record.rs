@@ -1,4 +1,4 @@
-use dfdx::prelude::{Cpu, Gradients, PutTape, Shape, Tape, Tensor, TensorFromVec};
+use dfdx::prelude::{Cpu, CpuError, Gradients, HasShape, PutTape, Shape, Tape, Tensor, TensorFromVec};
 
 use super::error::{OpError, device_error};
 
@@ -14,14 +14,46 @@ pub(crate) fn record<S: Shape, T: Tape<f32, Cpu>>(
     device: &Cpu,
     values: Vec<f32>,
     shape: S,
-    mut tape: T,
+    tape: T,
     backward: impl FnOnce(&[f32], &mut CpuGradients) -> CpuResult + 'static,
 ) -> Result<Tensor<S, f32, Cpu, T>, OpError> {
     let out = device.try_tensor_from_vec(values, shape).map_err(device_error)?;
+    Ok(record_tensor(out, tape, backward))
+}
+
+/// [`record`] for a `backward` that needs the values of the output too: it holds a clone of the tensor, which copies nothing.
+pub(crate) fn record_tensor<S: Shape, T: Tape<f32, Cpu>>(
+    out: Tensor<S, f32, Cpu>,
+    mut tape: T,
+    backward: impl FnOnce(&[f32], &mut CpuGradients) -> CpuResult + 'static,
+) -> Tensor<S, f32, Cpu, T> {
     let ghost = out.ghost();
     tape.add_backward_op(move |grads| {
         let grad_out = std::mem::take(&mut **grads.get_or_alloc_mut(&ghost)?);
         backward(&grad_out, grads)
     });
-    Ok(out.put_tape(tape))
+    out.put_tape(tape)
+}
+
+/// Moves a gradient out of the tape, so that several can be written at once; give it back with [`add_gradient`].
+pub(crate) fn take_gradient<S: Shape>(grads: &mut CpuGradients, t: &Tensor<S, f32, Cpu>) -> Result<Vec<f32>, CpuError> {
+    let taken = std::mem::take(&mut **grads.get_or_alloc_mut(t)?);
+    let len = t.shape().num_elements();
+    // It is shorter when it was taken before: two operands may be one tensor.
+    Ok(if taken.len() == len { taken } else { vec![0.0; len] })
+}
+
+/// Gives back what [`take_gradient`] took, or adds to what is there.
+pub(crate) fn add_gradient<S: Shape>(
+    grads: &mut CpuGradients,
+    t: &Tensor<S, f32, Cpu>,
+    gradient: Vec<f32>,
+) -> CpuResult {
+    let slot = &mut **grads.get_or_alloc_mut(t)?;
+    if slot.is_empty() {
+        *slot = gradient;
+    } else {
+        slot.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
+    }
+    Ok(())
 }

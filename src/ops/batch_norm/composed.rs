@@ -3,7 +3,7 @@ use dfdx::prelude::{
 };
 
 use super::BatchStatistics;
-use crate::ops::{OpError, Rows, device_error};
+use crate::ops::{LayerTape, OpError, Rows, begin, device_error};
 
 type Vector<S, D, T> = Tensor<(<S as Rows>::Last,), f32, D, T>;
 
@@ -24,38 +24,40 @@ fn apply<S: Rows, D: Device<f32>, T: Tape<f32, D>>(
 }
 
 /// [`batch_norm_train`](super::batch_norm_train) in dfdx's own operations.
-pub fn train<S: Rows, D: Device<f32>, T: Tape<f32, D>>(
+pub fn train<S: Rows, D: Device<f32>, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     scale: &Tensor<(S::Last,), f32, D>,
     shift: &Tensor<(S::Last,), f32, D>,
     eps: f32,
-) -> Result<(Tensor<S, f32, D, T>, BatchStatistics<S::Last, D>), OpError> {
+) -> Result<(Tensor<S, f32, D, T::Output>, BatchStatistics<S::Last, D>), OpError> {
+    let x = begin(x);
     let shape = *x.shape();
     let forward = || -> Result<_, D::Err> {
         let x = x.try_reshape_like(&(shape.rows(), shape.last()))?;
-        let mean = x.retaped::<T>().try_mean::<(S::Last,), Axis<0>>()?;
-        let centre = mean.retaped::<T>().try_broadcast_like::<_, Axis<0>>(x.shape())?;
-        let variance = x.retaped::<T>().try_sub(centre)?.try_square()?.try_mean::<(S::Last,), Axis<0>>()?;
+        let mean = x.retaped::<T::Output>().try_mean::<(S::Last,), Axis<0>>()?;
+        let centre = mean.retaped::<T::Output>().try_broadcast_like::<_, Axis<0>>(x.shape())?;
+        let variance = x.retaped::<T::Output>().try_sub(centre)?.try_square()?.try_mean::<(S::Last,), Axis<0>>()?;
         let statistics = BatchStatistics { mean: mean.retaped(), variance: variance.retaped() };
-        let y = apply::<S, D, T>(x, mean, variance, scale, shift, eps)?;
+        let y = apply::<S, D, T::Output>(x, mean, variance, scale, shift, eps)?;
         Ok((y.try_reshape_like(&shape)?, statistics))
     };
     forward().map_err(device_error)
 }
 
 /// [`batch_norm_eval`](super::batch_norm_eval) in dfdx's own operations.
-pub fn eval<S: Rows, D: Device<f32>, T: Tape<f32, D>>(
+pub fn eval<S: Rows, D: Device<f32>, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     scale: &Tensor<(S::Last,), f32, D>,
     shift: &Tensor<(S::Last,), f32, D>,
     statistics: &BatchStatistics<S::Last, D>,
     eps: f32,
-) -> Result<Tensor<S, f32, D, T>, OpError> {
+) -> Result<Tensor<S, f32, D, T::Output>, OpError> {
+    let x = begin(x);
     let shape = *x.shape();
     let forward = || -> Result<_, D::Err> {
         let x = x.try_reshape_like(&(shape.rows(), shape.last()))?;
-        let (mean, variance) = (statistics.mean.retaped::<T>(), statistics.variance.retaped::<T>());
-        apply::<S, D, T>(x, mean, variance, scale, shift, eps)?.try_reshape_like(&shape)
+        let (mean, variance) = (statistics.mean.retaped::<T::Output>(), statistics.variance.retaped::<T::Output>());
+        apply::<S, D, T::Output>(x, mean, variance, scale, shift, eps)?.try_reshape_like(&shape)
     };
     forward().map_err(device_error)
 }

@@ -1,10 +1,10 @@
-use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor, TensorFromVec};
+use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor, TensorFromVec};
 
 use super::{BatchNormKernel, BatchStatistics};
 use crate::ops::parallel::{add_column_sums, for_rows};
 use crate::ops::record::record;
 use crate::ops::view::view;
-use crate::ops::{OpError, Rows, device_error};
+use crate::ops::{LayerTape, OpError, Rows, device_error};
 
 /// Sum over rows of `f(value, column)`, in f64 and in the order of the rows.
 fn column_sums(x: &[f32], width: usize, f: impl Fn(f32, usize) -> f64) -> Vec<f64> {
@@ -49,12 +49,12 @@ fn add_scale_gradient(grad: &[f32], normalised: &[f32], out: &mut [f32]) {
 }
 
 impl BatchNormKernel for Cpu {
-    fn batch_norm_train<S: Rows, T: Tape<f32, Self>>(
+    fn batch_norm_train<S: Rows, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
         scale: &Tensor<(S::Last,), f32, Self>,
         shift: &Tensor<(S::Last,), f32, Self>,
         eps: f32,
-    ) -> Result<(Tensor<S, f32, Self, T>, BatchStatistics<S::Last, Self>), OpError> {
+    ) -> Result<(Tensor<S, f32, Self, T::Output>, BatchStatistics<S::Last, Self>), OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
         let (shape, last, rows) = (*x.shape(), x.shape().last(), x.shape().rows() as f64);
         let width = last.size();
@@ -72,7 +72,7 @@ impl BatchNormKernel for Cpu {
         let statistics = BatchStatistics { mean: to_tensor(mean)?, variance: to_tensor(variance)? };
 
         let (scale, shift) = (scale.clone(), shift.clone());
-        let y = record(&device, y, shape, tape, move |grad, grads| {
+        let y = record(&device, y, shape, tape.begin(), move |grad, grads| {
             let sum = column_sums(grad, width, |g, _| g.into());
             let mut sum_hat = vec![0.0f64; width];
             for (g, h) in grad.chunks_exact(width.max(1)).zip(x_hat.chunks_exact(width.max(1))) {
@@ -82,13 +82,15 @@ impl BatchNormKernel for Cpu {
             }
             // dx = scale · inv · (g − mean(g) − x̂ · mean(g x̂))
             let scale_data = view(&scale);
-            for_rows(grads.get_or_alloc_mut(&x)?, width, |i, gx| {
-                for (c, gx) in gx.iter_mut().enumerate() {
-                    let (g, h) = (grad[i * width + c], x_hat[i * width + c]);
-                    let centred = g - (sum[c] / rows) as f32 - h * (sum_hat[c] / rows) as f32;
-                    *gx += scale_data[c] * inv[c] * centred;
-                }
-            });
+            if T::GRADIENT {
+                for_rows(grads.get_or_alloc_mut(&x)?, width, |i, gx| {
+                    for (c, gx) in gx.iter_mut().enumerate() {
+                        let (g, h) = (grad[i * width + c], x_hat[i * width + c]);
+                        let centred = g - (sum[c] / rows) as f32 - h * (sum_hat[c] / rows) as f32;
+                        *gx += scale_data[c] * inv[c] * centred;
+                    }
+                });
+            }
             add_scale_gradient(grad, &x_hat, grads.get_or_alloc_mut(&scale)?);
             add_column_sums(grad, grads.get_or_alloc_mut(&shift)?);
             Ok(())
@@ -96,13 +98,13 @@ impl BatchNormKernel for Cpu {
         Ok((y, statistics))
     }
 
-    fn batch_norm_eval<S: Rows, T: Tape<f32, Self>>(
+    fn batch_norm_eval<S: Rows, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
         scale: &Tensor<(S::Last,), f32, Self>,
         shift: &Tensor<(S::Last,), f32, Self>,
         statistics: &BatchStatistics<S::Last, Self>,
         eps: f32,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+    ) -> Result<Tensor<S, f32, Self, T::Output>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
         let (shape, width) = (*x.shape(), x.shape().last().size());
         let inv: Vec<f32> = view(&statistics.variance).iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
@@ -110,13 +112,15 @@ impl BatchNormKernel for Cpu {
         let y = scaled(&x_hat, view(scale), view(shift));
 
         let (device, scale, shift) = (x.device().clone(), scale.clone(), shift.clone());
-        record(&device, y, shape, tape, move |grad, grads| {
+        record(&device, y, shape, tape.begin(), move |grad, grads| {
             let scale_data = view(&scale);
-            for_rows(grads.get_or_alloc_mut(&x)?, width, |i, gx| {
-                for (c, gx) in gx.iter_mut().enumerate() {
-                    *gx += grad[i * width + c] * scale_data[c] * inv[c];
-                }
-            });
+            if T::GRADIENT {
+                for_rows(grads.get_or_alloc_mut(&x)?, width, |i, gx| {
+                    for (c, gx) in gx.iter_mut().enumerate() {
+                        *gx += grad[i * width + c] * scale_data[c] * inv[c];
+                    }
+                });
+            }
             add_scale_gradient(grad, &x_hat, grads.get_or_alloc_mut(&scale)?);
             add_column_sums(grad, grads.get_or_alloc_mut(&shift)?);
             Ok(())

@@ -3,9 +3,9 @@ mod cpu;
 
 pub use composed::{eval as composed_eval, train as composed_train};
 
-use dfdx::prelude::{Dim, HasShape, Storage, Tape, Tensor};
+use dfdx::prelude::{Dim, HasShape, Storage, Tensor};
 
-use super::{OpError, Rows, check_size};
+use super::{LayerTape, OpError, Rows, check_size};
 
 /// Mean and variance of every feature over one batch, outside the tape.
 #[derive(Debug, Clone)]
@@ -19,21 +19,21 @@ pub struct BatchStatistics<E: Dim, D: Storage<f32>> {
 /// Devices that can compute [`batch_norm_train`] and [`batch_norm_eval`].
 pub trait BatchNormKernel: Storage<f32> {
     /// See [`batch_norm_train`].
-    fn batch_norm_train<S: Rows, T: Tape<f32, Self>>(
+    fn batch_norm_train<S: Rows, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
         scale: &Tensor<(S::Last,), f32, Self>,
         shift: &Tensor<(S::Last,), f32, Self>,
         eps: f32,
-    ) -> Result<(Tensor<S, f32, Self, T>, BatchStatistics<S::Last, Self>), OpError>;
+    ) -> Result<(Tensor<S, f32, Self, T::Output>, BatchStatistics<S::Last, Self>), OpError>;
 
     /// See [`batch_norm_eval`].
-    fn batch_norm_eval<S: Rows, T: Tape<f32, Self>>(
+    fn batch_norm_eval<S: Rows, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
         scale: &Tensor<(S::Last,), f32, Self>,
         shift: &Tensor<(S::Last,), f32, Self>,
         statistics: &BatchStatistics<S::Last, Self>,
         eps: f32,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError>;
+    ) -> Result<Tensor<S, f32, Self, T::Output>, OpError>;
 }
 
 fn check_widths<S: Rows, D: Storage<f32>, T>(
@@ -53,12 +53,12 @@ fn check_widths<S: Rows, D: Storage<f32>, T>(
 ///
 /// # Errors
 /// [`OpError::Undefined`] for fewer than two rows (no variance), [`OpError::Shape`] when run-time widths disagree.
-pub fn batch_norm_train<S: Rows, D: BatchNormKernel, T: Tape<f32, D>>(
+pub fn batch_norm_train<S: Rows, D: BatchNormKernel, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     scale: &Tensor<(S::Last,), f32, D>,
     shift: &Tensor<(S::Last,), f32, D>,
     eps: f32,
-) -> Result<(Tensor<S, f32, D, T>, BatchStatistics<S::Last, D>), OpError> {
+) -> Result<(Tensor<S, f32, D, T::Output>, BatchStatistics<S::Last, D>), OpError> {
     check_widths(&x, [("width of the scale", scale), ("width of the shift", shift)])?;
     if x.shape().rows() < 2 {
         let reason = "training needs at least two rows, the variance of one is undefined";
@@ -74,13 +74,13 @@ pub fn batch_norm_train<S: Rows, D: BatchNormKernel, T: Tape<f32, D>>(
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time widths disagree.
-pub fn batch_norm_eval<S: Rows, D: BatchNormKernel, T: Tape<f32, D>>(
+pub fn batch_norm_eval<S: Rows, D: BatchNormKernel, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     scale: &Tensor<(S::Last,), f32, D>,
     shift: &Tensor<(S::Last,), f32, D>,
     statistics: &BatchStatistics<S::Last, D>,
     eps: f32,
-) -> Result<Tensor<S, f32, D, T>, OpError> {
+) -> Result<Tensor<S, f32, D, T::Output>, OpError> {
     check_widths(&x, [("width of the scale", scale), ("width of the shift", shift)])?;
     let BatchStatistics { mean, variance } = statistics;
     check_widths(&x, [("width of the mean", mean), ("width of the variance", variance)])?;

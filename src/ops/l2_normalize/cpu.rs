@@ -1,10 +1,35 @@
 use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor};
 
 use super::L2NormalizeKernel;
-use crate::ops::parallel::{dot, for_rows};
+use crate::ops::math::sum2;
+use crate::ops::parallel::for_row_blocks;
 use crate::ops::record::record;
+use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, Rows, device_error};
+
+vectorise! {
+    fn normalise(x: &[f32], y: &mut [f32], width: usize, eps: f32) {
+        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+            let scale = 1.0 / sum2(x, x, |a, b| a * b).sqrt().max(eps);
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = x * scale);
+        }
+    }
+}
+
+vectorise! {
+    fn backward(x: &[f32], grad: &[f32], gx: &mut [f32], width: usize, eps: f32) {
+        for ((x, g), gx) in x.chunks_exact(width).zip(grad.chunks_exact(width)).zip(gx.chunks_exact_mut(width)) {
+            let norm = sum2(x, x, |a, b| a * b).sqrt();
+            let scale = 1.0 / norm.max(eps);
+            // Below eps the divisor is a constant.
+            let along = if norm > eps { sum2(x, g, |x, g| x * g) * scale * scale * scale } else { 0.0 };
+            for ((gx, g), x) in gx.iter_mut().zip(g).zip(x) {
+                *gx += g * scale - x * along;
+            }
+        }
+    }
+}
 
 impl L2NormalizeKernel for Cpu {
     fn l2_normalize<S: Rows, T: Tape<f32, Self>>(
@@ -13,24 +38,15 @@ impl L2NormalizeKernel for Cpu {
     ) -> Result<Tensor<S, f32, Self, T>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
         let (shape, width) = (*x.shape(), x.shape().last().size());
-        let mut y = view(&x).to_vec();
-        for_rows(&mut y, width, |_, row| {
-            let scale = 1.0 / dot(row, row).sqrt().max(eps);
-            row.iter_mut().for_each(|v| *v *= scale);
-        });
+        let (mut y, data) = (vec![0.0; shape.num_elements()], view(&x));
+        for_row_blocks(&mut y, width, |first, y| normalise(&data[first * width..][..y.len()], y, width, eps));
 
         let device = x.device().clone();
         record(&device, y, shape, tape, move |grad, grads| {
-            let x_data = view(&x);
-            for_rows(grads.get_or_alloc_mut(&x)?, width, |i, gx| {
-                let (row, g) = (&x_data[i * width..][..width], &grad[i * width..][..width]);
-                let norm = dot(row, row).sqrt();
-                let scale = 1.0 / norm.max(eps);
-                // Below eps the divisor is a constant.
-                let along = if norm > eps { dot(row, g) * scale * scale * scale } else { 0.0 };
-                for ((gx, g), v) in gx.iter_mut().zip(g).zip(row) {
-                    *gx += g * scale - v * along;
-                }
+            let data = view(&x);
+            for_row_blocks(grads.get_or_alloc_mut(&x)?, width, |first, gx| {
+                let at = first * width;
+                backward(&data[at..][..gx.len()], &grad[at..][..gx.len()], gx, width, eps);
             });
             Ok(())
         })

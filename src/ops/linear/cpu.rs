@@ -1,18 +1,18 @@
-use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor};
+use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor};
 
 use super::LinearKernel;
 use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::parallel::{add_column_sums, for_rows};
 use crate::ops::record::record;
 use crate::ops::view::view;
-use crate::ops::{OpError, Rows, device_error};
+use crate::ops::{LayerTape, OpError, Rows, device_error};
 
 impl LinearKernel for Cpu {
-    fn linear<S: Rows, O: Dim, T: Tape<f32, Self>>(
+    fn linear<S: Rows, O: Dim, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
         weight: &Tensor<(O, S::Last), f32, Self>,
         bias: Option<&Tensor<(O,), f32, Self>>,
-    ) -> Result<Tensor<S::With<O>, f32, Self, T>, OpError> {
+    ) -> Result<Tensor<S::With<O>, f32, Self, T::Output>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
         let (weight, bias) = (weight.clone(), bias.cloned());
         let (rows, inputs, outputs) = (x.shape().rows(), x.shape().last().size(), weight.shape().0);
@@ -29,11 +29,13 @@ impl LinearKernel for Cpu {
         gemm(a, w.t(), &mut y, outputs, bias.is_some(), Threads::All);
 
         let device = x.device().clone();
-        record(&device, y, shape, tape, move |grad, grads| {
+        record(&device, y, shape, tape.begin(), move |grad, grads| {
             let gy = Operand::new(grad, rows, outputs);
             let w = Operand::new(view(&weight), outputs, inputs);
             let a = Operand::new(view(&x), rows, inputs);
-            gemm(gy, w, grads.get_or_alloc_mut(&x)?, inputs, true, Threads::All);
+            if T::GRADIENT {
+                gemm(gy, w, grads.get_or_alloc_mut(&x)?, inputs, true, Threads::All);
+            }
             gemm(gy.t(), a, grads.get_or_alloc_mut(&weight)?, inputs, true, Threads::All);
             if let Some(bias) = &bias {
                 add_column_sums(grad, grads.get_or_alloc_mut(bias)?);

@@ -2,10 +2,30 @@ use dfdx::prelude::{Cpu, HasShape, Merge, ReshapeTo, Shape, SplitTape, Tape, Ten
 
 use super::SigmoidGateKernel;
 use crate::ops::math::sigmoid;
-use crate::ops::parallel::for_blocks;
-use crate::ops::record::record;
+use crate::ops::parallel::{for_blocks, for_row_block_pairs};
+use crate::ops::record::{add_gradient, record, take_gradient};
+use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
+
+vectorise! {
+    fn gated(value: &[f32], gate: &[f32], y: &mut [f32]) {
+        for ((y, v), g) in y.iter_mut().zip(value).zip(gate) {
+            *y = v * sigmoid(*g);
+        }
+    }
+}
+
+vectorise! {
+    fn backward(value: &[f32], gate: &[f32], grad: &[f32], g_value: &mut [f32], g_gate: &mut [f32]) {
+        let inputs = value.iter().zip(gate).zip(grad);
+        for ((gv, gg), ((v, g), dy)) in g_value.iter_mut().zip(g_gate).zip(inputs) {
+            let s = sigmoid(*g);
+            *gv += dy * s;
+            *gg += dy * v * s * (1.0 - s);
+        }
+    }
+}
 
 impl SigmoidGateKernel for Cpu {
     fn sigmoid_gate<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
@@ -14,29 +34,23 @@ impl SigmoidGateKernel for Cpu {
     ) -> Result<Tensor<S, f32, Self, T>, OpError> {
         let (value, tape) = value.try_contiguous().map_err(device_error)?.split_tape();
         let (gate, gate_tape) = gate.try_contiguous().map_err(device_error)?.split_tape();
-        let (shape, gate_data) = (*value.shape(), view(&gate));
-        let mut y = view(&value).to_vec();
-        for_blocks(&mut y, |at, block| {
-            for (y, g) in block.iter_mut().zip(&gate_data[at..]) {
-                *y *= sigmoid(*g);
-            }
-        });
+        let shape = *value.shape();
+        let mut y = vec![0.0; shape.num_elements()];
+        let (v, g) = (view(&value), view(&gate));
+        for_blocks(&mut y, |at, y| gated(&v[at..][..y.len()], &g[at..][..y.len()], y));
 
         let device = value.device().clone();
         record(&device, y, shape, tape.merge(gate_tape), move |grad, grads| {
-            let (v_data, g_data) = (view(&value), view(&gate));
-            for_blocks(grads.get_or_alloc_mut(&value)?, |at, block| {
-                for ((gv, g), dy) in block.iter_mut().zip(&g_data[at..]).zip(&grad[at..]) {
-                    *gv += dy * sigmoid(*g);
-                }
+            let (v, g) = (view(&value), view(&gate));
+            // Value and gate may be one tensor: its gradient is written in one place at a time.
+            let mut g_value = take_gradient(grads, &value)?;
+            let mut g_gate = take_gradient(grads, &gate)?;
+            for_row_block_pairs(&mut g_value, 1, &mut g_gate, 1, |at, g_value, g_gate| {
+                let n = g_value.len();
+                backward(&v[at..][..n], &g[at..][..n], &grad[at..][..n], g_value, g_gate);
             });
-            for_blocks(grads.get_or_alloc_mut(&gate)?, |at, block| {
-                for (((gg, g), v), dy) in block.iter_mut().zip(&g_data[at..]).zip(&v_data[at..]).zip(&grad[at..]) {
-                    let s = sigmoid(*g);
-                    *gg += dy * v * s * (1.0 - s);
-                }
-            });
-            Ok(())
+            add_gradient(grads, &value, g_value)?;
+            add_gradient(grads, &gate, g_gate)
         })
     }
 }

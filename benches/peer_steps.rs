@@ -1,0 +1,203 @@
+//! Whole training steps (forward, backward, Adam), for comparison with `benches/peers/steps.py`; see docs/performance.md.
+
+#[path = "common/inputs.rs"]
+mod inputs;
+#[path = "common/peer.rs"]
+mod peer;
+
+use coembed::ops::{self, AdamMoments, AdamStep, AttentionOptions, DataTape, LayerTape, OpError, WeightDecay};
+use dfdx::prelude::{Backward, Cpu, OwnedTape, Shape, Tensor, TensorFromVec, WithEmptyTape, ZerosTensor};
+use inputs::values;
+use peer::Work;
+
+type Plain<S> = Tensor<S, f32, Cpu>;
+type Traced<S> = Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>>;
+type Tokens = (usize, usize, usize);
+
+fn tensor<S: Shape>(seed: u32, shape: S, scale: f32, offset: f32) -> Plain<S> {
+    let values = values(seed, shape.num_elements(), scale).into_iter().map(|v| v + offset).collect();
+    Cpu::default().tensor_from_vec(values, shape)
+}
+
+/// A parameter with the moments of its optimizer.
+struct Parameter<S: Shape> {
+    value: Plain<S>,
+    moments: AdamMoments<Cpu>,
+}
+
+/// Makes parameters, each from a stream of its own.
+struct Parameters(u32);
+
+impl Parameters {
+    fn make<S: Shape>(&mut self, shape: S, scale: f32, offset: f32) -> Parameter<S> {
+        let zeros = || Cpu::default().zeros_like(&(shape.num_elements(),));
+        let value = tensor(100 + self.0, shape, scale, offset);
+        self.0 += 1;
+        Parameter { value, moments: AdamMoments { first: zeros(), second: zeros() } }
+    }
+
+    fn linear(&mut self, outputs: usize, inputs: usize) -> Linear {
+        let weight = self.make((outputs, inputs), 2.0 / (inputs as f32).sqrt(), 0.0);
+        Linear { weight, bias: self.make((outputs,), 0.1, 0.0) }
+    }
+
+    fn norm(&mut self, width: usize) -> Norm {
+        Norm { scale: self.make((width,), 0.1, 1.0), shift: self.make((width,), 0.1, 0.0) }
+    }
+}
+
+/// The gradients of a step and the numbers of its Adam.
+struct Update {
+    gradients: dfdx::prelude::Gradients<f32, Cpu>,
+    step: AdamStep,
+}
+
+impl Update {
+    fn new(loss: Traced<()>, number: u32) -> Self {
+        let weight_decay = WeightDecay::Penalty(0.0);
+        let step = AdamStep { number, learning_rate: 1e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay };
+        Self { gradients: loss.backward(), step }
+    }
+
+    fn apply<S: Shape>(&mut self, parameter: &mut Parameter<S>) {
+        ops::adam(&mut parameter.value, &mut self.gradients, &mut parameter.moments, self.step).unwrap();
+    }
+}
+
+struct Linear {
+    weight: Parameter<(usize, usize)>,
+    bias: Parameter<(usize,)>,
+}
+
+impl Linear {
+    fn forward<S: ops::Rows<Last = usize>, T: LayerTape<Cpu>>(
+        &self,
+        x: Tensor<S, f32, Cpu, T>,
+    ) -> Result<Tensor<S::With<usize>, f32, Cpu, T::Output>, OpError> {
+        ops::linear(x, &self.weight.value, Some(&self.bias.value))
+    }
+
+    fn update(&mut self, update: &mut Update) {
+        update.apply(&mut self.weight);
+        update.apply(&mut self.bias);
+    }
+}
+
+struct Norm {
+    scale: Parameter<(usize,)>,
+    shift: Parameter<(usize,)>,
+}
+
+impl Norm {
+    fn forward<T: LayerTape<Cpu>>(
+        &self,
+        x: Tensor<Tokens, f32, Cpu, T>,
+    ) -> Result<Tensor<Tokens, f32, Cpu, T::Output>, OpError> {
+        ops::layer_norm(x, &self.scale.value, &self.shift.value, 1e-5)
+    }
+
+    fn update(&mut self, update: &mut Update) {
+        update.apply(&mut self.scale);
+        update.apply(&mut self.shift);
+    }
+}
+
+/// Times training steps of a model.
+fn training<M: 'static>(
+    mut model: M,
+    loss: impl Fn(&M) -> Result<Traced<()>, OpError> + 'static,
+    update: impl Fn(&mut M, &mut Update) + 'static,
+) -> Work {
+    let mut number = 0;
+    Box::new(move |clock| {
+        number += 1;
+        clock.time(|| {
+            let loss = loss(&model).unwrap();
+            let value = f64::from(loss.as_vec()[0]);
+            update(&mut model, &mut Update::new(loss, number));
+            value
+        })
+    })
+}
+
+fn two_tower() -> Work {
+    let mut make = Parameters(0);
+    let towers: [[Linear; 2]; 2] = std::array::from_fn(|_| [make.linear(1024, 2048), make.linear(256, 1024)]);
+    let inputs = [1, 2].map(|seed| tensor(seed, (512usize, 2048usize), 2.0, 0.0));
+    let loss = move |towers: &[[Linear; 2]; 2]| {
+        let embed = |i: usize| {
+            let [first, second] = &towers[i];
+            let hidden = ops::gelu(first.forward(ops::data(inputs[i].clone()))?)?;
+            ops::l2_normalize(second.forward(hidden)?, 1e-12)
+        };
+        ops::symmetric_cross_entropy(ops::scale(ops::inner_products(embed(0)?, embed(1)?)?, 20.0)?)
+    };
+    training(towers, loss, |towers, step| towers.iter_mut().flatten().for_each(|layer| layer.update(step)))
+}
+
+struct Layer {
+    projections: [Linear; 4],
+    feed: Linear,
+    back: Linear,
+    norm1: Norm,
+    norm2: Norm,
+    heads: usize,
+}
+
+impl Layer {
+    fn new(width: usize, hidden: usize, heads: usize) -> Self {
+        let mut make = Parameters(0);
+        Self {
+            projections: std::array::from_fn(|_| make.linear(width, width)),
+            feed: make.linear(hidden, width),
+            back: make.linear(width, hidden),
+            norm1: make.norm(width),
+            norm2: make.norm(width),
+            heads,
+        }
+    }
+
+    fn attention<T: LayerTape<Cpu>>(
+        &self,
+        x: Tensor<Tokens, f32, Cpu, T>,
+    ) -> Result<Tensor<Tokens, f32, Cpu, T::Output>, OpError> {
+        let [query, key, value, out] = &self.projections;
+        let (k, v) = (key.forward(x.with_empty_tape())?, value.forward(x.with_empty_tape())?);
+        out.forward(ops::attention(query.forward(x)?, k, v, &AttentionOptions::new(self.heads))?)
+    }
+
+    fn pre_norm(&self, x: Tensor<Tokens, f32, Cpu, DataTape>) -> Result<Traced<Tokens>, OpError> {
+        let x = ops::add(self.attention(self.norm1.forward(x.clone())?)?, x)?;
+        let hidden = ops::quick_gelu(self.feed.forward(self.norm2.forward(x.with_empty_tape())?)?)?;
+        ops::add(self.back.forward(hidden)?, x)
+    }
+
+    fn post_norm(&self, x: Tensor<Tokens, f32, Cpu, DataTape>) -> Result<Traced<Tokens>, OpError> {
+        let x = self.norm1.forward(ops::add(self.attention(x.clone())?, x)?)?;
+        let hidden = ops::relu(self.feed.forward(x.with_empty_tape())?)?;
+        self.norm2.forward(ops::add(self.back.forward(hidden)?, x)?)
+    }
+
+    fn update(&mut self, update: &mut Update) {
+        self.projections.iter_mut().chain([&mut self.feed, &mut self.back]).for_each(|layer| layer.update(update));
+        self.norm1.update(update);
+        self.norm2.update(update);
+    }
+}
+
+type Forward = fn(&Layer, Tensor<Tokens, f32, Cpu, DataTape>) -> Result<Traced<Tokens>, OpError>;
+
+fn layer(shape: Tokens, hidden: usize, forward: Forward) -> Work {
+    let (x, target) = (tensor(1, shape, 2.0, 0.0), tensor(2, shape, 2.0, 0.0));
+    let loss = move |layer: &Layer| ops::mean_squared_error(forward(layer, ops::data(x.clone()))?, &target);
+    training(Layer::new(shape.2, hidden, 8), loss, Layer::update)
+}
+
+fn main() {
+    peer::main(&[
+        ("two_tower", two_tower),
+        ("pre_norm_layer", || layer((16, 64, 512), 2048, Layer::pre_norm)),
+        ("tca_layer", || layer((8, 300, 1024), 2048, Layer::post_norm)),
+        ("tca_layer_64", || layer((64, 300, 1024), 2048, Layer::post_norm)),
+    ]);
+}

@@ -1,0 +1,45 @@
+use dfdx::prelude::{Cpu, HasShape, Merge, ReshapeTo, Shape, SplitTape, Tensor};
+
+use super::AddKernel;
+use crate::ops::parallel::for_blocks;
+use crate::ops::record::record;
+use crate::ops::vectorise::vectorise;
+use crate::ops::view::view;
+use crate::ops::{LayerTape, OpError, device_error};
+
+vectorise! {
+    fn sums(a: &[f32], b: &[f32], y: &mut [f32]) {
+        y.iter_mut().zip(a).zip(b).for_each(|((y, a), b)| *y = a + b);
+    }
+}
+
+vectorise! {
+    fn accumulate(grad: &[f32], out: &mut [f32]) {
+        out.iter_mut().zip(grad).for_each(|(o, g)| *o += g);
+    }
+}
+
+impl AddKernel for Cpu {
+    fn add<S: Shape, T: LayerTape<Self> + Merge<R>, R: LayerTape<Self>>(
+        a: Tensor<S, f32, Self, T>,
+        b: Tensor<S, f32, Self, R>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        let (a, tape) = a.try_contiguous().map_err(device_error)?.split_tape();
+        let (b, b_tape) = b.try_contiguous().map_err(device_error)?.split_tape();
+        let (shape, device) = (*a.shape(), a.device().clone());
+        let mut y = vec![0.0; shape.num_elements()];
+        let (x, z) = (view(&a), view(&b));
+        for_blocks(&mut y, |at, y| sums(&x[at..][..y.len()], &z[at..][..y.len()], y));
+
+        let (a, b) = (a.ghost(), b.ghost());
+        record(&device, y, shape, tape.merge(b_tape), move |grad, grads| {
+            if T::GRADIENT {
+                for_blocks(grads.get_or_alloc_mut(&a)?, |at, out| accumulate(&grad[at..][..out.len()], out));
+            }
+            if R::GRADIENT {
+                for_blocks(grads.get_or_alloc_mut(&b)?, |at, out| accumulate(&grad[at..][..out.len()], out));
+            }
+            Ok(())
+        })
+    }
+}

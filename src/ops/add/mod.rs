@@ -1,0 +1,34 @@
+mod composed;
+mod cpu;
+
+pub use composed::add as composed;
+
+use dfdx::prelude::{HasShape, Merge, Shape, Storage, Tensor};
+
+use super::{LayerTape, OpError, check_size};
+
+/// Devices that can compute [`add`].
+pub trait AddKernel: Storage<f32> {
+    /// See [`add`].
+    fn add<S: Shape, T: LayerTape<Self> + Merge<R>, R: LayerTape<Self>>(
+        a: Tensor<S, f32, Self, T>,
+        b: Tensor<S, f32, Self, R>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError>;
+}
+
+/// Sum of two tensors, as in a residual connection: `y = a + b`.
+///
+/// # Shapes
+/// `a`, `b` and result: the same shape.
+///
+/// # Errors
+/// [`OpError::Shape`] when run-time sizes disagree.
+pub fn add<S: Shape, D: AddKernel, T: LayerTape<D> + Merge<R>, R: LayerTape<D>>(
+    a: Tensor<S, f32, D, T>,
+    b: Tensor<S, f32, D, R>,
+) -> Result<Tensor<S, f32, D, T>, OpError> {
+    for (a, b) in a.shape().concrete().into_iter().zip(b.shape().concrete()) {
+        check_size("add", "size of the second term", a, b)?;
+    }
+    D::add(a, b)
+}

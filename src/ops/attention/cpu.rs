@@ -1,0 +1,277 @@
+use dfdx::prelude::{Cpu, Dim, HasShape, Merge, ReshapeTo, SplitTape, Tape, Tensor, TensorFromVec};
+use rayon::prelude::*;
+
+use super::{AttentionDropout, AttentionKernel, AttentionOptions};
+use crate::gemm::{Operand, Threads, gemm};
+use crate::ops::math::{exp, max, sum, sum2};
+use crate::ops::random::Keep;
+use crate::ops::record::{add_gradient, record_tensor, take_gradient};
+use crate::ops::vectorise::vectorise;
+use crate::ops::view::view;
+use crate::ops::{OpError, device_error};
+
+/// Queries that are worked on at once: their scores stay in the second-level cache.
+const BLOCK: usize = 128;
+
+/// Sizes, masks and dropout without their types.
+#[derive(Clone)]
+struct Plan {
+    queries: usize,
+    keys: usize,
+    heads: usize,
+    width: usize,
+    mask: Option<Vec<f32>>,
+    additive: Option<Vec<f32>>,
+    causal: bool,
+    dropout: Option<AttentionDropout>,
+}
+
+/// A block of queries of one item of the batch.
+#[derive(Clone, Copy)]
+struct Block {
+    item: usize,
+    first: usize,
+    rows: usize,
+}
+
+impl Plan {
+    fn head_width(&self) -> usize {
+        self.width / self.heads
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / (self.head_width() as f32).sqrt()
+    }
+
+    /// Columns of a head of some rows.
+    fn head<'a>(&self, data: &'a [f32], rows: usize, head: usize) -> Operand<'a> {
+        let width = self.head_width();
+        let end = if rows == 0 { head * width } else { (rows - 1) * self.width + (head + 1) * width };
+        Operand::strided(&data[head * width..end.max(head * width)], rows, width, self.width)
+    }
+
+    /// `Q_h K_hᵀ / √d` of a block of queries, with the masks added: excluded entries are negative infinity.
+    fn scores(&self, query: &[f32], key: &[f32], block: Block, head: usize, out: &mut [f32]) {
+        let (q, k) = (self.head(query, block.rows, head), self.head(key, self.keys, head));
+        gemm(q, k.t(), out, self.keys, false, Threads::One);
+        let mask = self.mask.as_ref().map(|mask| &mask[block.item * self.keys..][..self.keys]);
+        for (i, row) in out.chunks_exact_mut(self.keys).take(block.rows).enumerate() {
+            let query = block.first + i;
+            let additive =
+                self.additive.as_ref().map_or(&[][..], |additive| &additive[query * self.keys..][..self.keys]);
+            prepare(row, self.scale(), additive, mask.unwrap_or(&[]));
+            if self.causal && query + 1 < self.keys {
+                row[query + 1..].fill(f32::NEG_INFINITY);
+            }
+        }
+    }
+
+    /// Which probabilities of a query stay, if there is dropout.
+    fn keep(&self, block: Block, head: usize, row: usize) -> Option<Keep> {
+        let place = ((block.item * self.heads + head) * self.queries + block.first + row) * self.keys;
+        self.dropout.map(|dropout| Keep::new(dropout.probability, dropout.seed, place as u64))
+    }
+}
+
+vectorise! {
+    fn prepare(row: &mut [f32], scale: f32, additive: &[f32], mask: &[f32]) {
+        row.iter_mut().for_each(|s| *s *= scale);
+        row.iter_mut().zip(additive).for_each(|(s, a)| *s += a);
+        for (s, m) in row.iter_mut().zip(mask) {
+            *s = if *m == 0.0 { f32::NEG_INFINITY } else { *s };
+        }
+    }
+}
+
+vectorise! {
+    /// Turns scores into probabilities and returns `log Σ exp`; zeros and negative infinity where every score is negative infinity.
+    fn probabilities(row: &mut [f32]) -> f32 {
+        let largest = max(row);
+        if largest == f32::NEG_INFINITY {
+            row.fill(0.0);
+            return largest;
+        }
+        row.iter_mut().for_each(|s| *s = exp(*s - largest));
+        let total = sum(row, |p| p);
+        let scale = 1.0 / total;
+        row.iter_mut().for_each(|p| *p *= scale);
+        largest + total.ln()
+    }
+}
+
+vectorise! {
+    /// The probabilities once more, from scores and `log Σ exp`.
+    fn restore(row: &mut [f32], log_total: f32) {
+        if log_total == f32::NEG_INFINITY {
+            return row.fill(0.0);
+        }
+        row.iter_mut().for_each(|s| *s = exp(*s - log_total));
+    }
+}
+
+vectorise! {
+    /// Gradient of the products `Q_h K_hᵀ`, in place of that of the probabilities: `p (g − mean) / √d`.
+    fn score_gradient(grad: &mut [f32], probabilities: &[f32], mean: f32, scale: f32) {
+        grad.iter_mut().zip(probabilities).for_each(|(g, p)| *g = p * (*g - mean) * scale);
+    }
+}
+
+vectorise! {
+    fn dot(a: &[f32], b: &[f32]) -> f32 {
+        sum2(a, b, |a, b| a * b)
+    }
+}
+
+/// One block of queries: rows of the result and `log Σ exp` of every query and head.
+fn forward(plan: &Plan, q: &[f32], k: &[f32], v: &[f32], block: Block, out: &mut [f32], totals: &mut [f32]) {
+    let mut scores = vec![0.0; block.rows * plan.keys];
+    for head in 0..plan.heads {
+        plan.scores(q, k, block, head, &mut scores);
+        for (i, row) in scores.chunks_exact_mut(plan.keys.max(1)).enumerate() {
+            totals[i * plan.heads + head] = probabilities(row);
+            if let Some(keep) = plan.keep(block, head, i) {
+                keep.apply(row);
+            }
+        }
+        let p = Operand::new(&scores, block.rows, plan.keys);
+        let out = &mut out[head * plan.head_width()..];
+        gemm(p, plan.head(v, plan.keys, head), out, plan.width, false, Threads::One);
+    }
+}
+
+/// The data of one item of the batch that its backward pass reads.
+struct Item<'a> {
+    index: usize,
+    q: &'a [f32],
+    k: &'a [f32],
+    v: &'a [f32],
+    out: &'a [f32],
+    totals: &'a [f32],
+    grad: &'a [f32],
+}
+
+/// The gradients of one item of the batch.
+struct ItemGradients<'a> {
+    q: &'a mut [f32],
+    k: &'a mut [f32],
+    v: &'a mut [f32],
+}
+
+fn backward(plan: &Plan, item: &Item, gradients: ItemGradients) {
+    let (width, size) = (plan.width, plan.head_width());
+    let (mut p, mut g) = (Vec::new(), Vec::new());
+    for first in (0..plan.queries).step_by(BLOCK) {
+        let rows = BLOCK.min(plan.queries - first);
+        let block = Block { item: item.index, first, rows };
+        let span = first * width..(first + rows) * width;
+        let (q, out, grad) = (&item.q[span.clone()], &item.out[span.clone()], &item.grad[span.clone()]);
+        p.resize(rows * plan.keys, 0.0);
+        g.resize(rows * plan.keys, 0.0);
+        for head in 0..plan.heads {
+            let columns = head * size;
+            plan.scores(q, item.k, block, head, &mut p);
+            gemm(
+                plan.head(grad, rows, head),
+                plan.head(item.v, plan.keys, head).t(),
+                &mut g,
+                plan.keys,
+                false,
+                Threads::One,
+            );
+            for (i, (p, g)) in p.chunks_exact_mut(plan.keys).zip(g.chunks_exact_mut(plan.keys)).enumerate() {
+                restore(p, item.totals[(first + i) * plan.heads + head]);
+                let at = i * width + columns;
+                // Σ_j p_j g_j, with or without dropout.
+                let mean = dot(&grad[at..][..size], &out[at..][..size]);
+                match plan.keep(block, head, i) {
+                    None => score_gradient(g, p, mean, plan.scale()),
+                    Some(keep) => {
+                        keep.apply(g);
+                        score_gradient(g, p, mean, plan.scale());
+                        keep.apply(p);
+                    }
+                }
+            }
+            let (p, g) = (Operand::new(&p, rows, plan.keys), Operand::new(&g, rows, plan.keys));
+            let (gv, gk) = (&mut gradients.v[columns..], &mut gradients.k[columns..]);
+            gemm(p.t(), plan.head(grad, rows, head), gv, width, true, Threads::One);
+            gemm(g.t(), plan.head(q, rows, head), gk, width, true, Threads::One);
+            let gq = &mut gradients.q[span.start + columns..];
+            gemm(g, plan.head(item.k, plan.keys, head), gq, width, true, Threads::One);
+        }
+    }
+}
+
+impl AttentionKernel for Cpu {
+    fn attention<B: Dim, Q: Dim, K: Dim, E: Dim, T, R, U>(
+        query: Tensor<(B, Q, E), f32, Self, T>,
+        key: Tensor<(B, K, E), f32, Self, R>,
+        value: Tensor<(B, K, E), f32, Self, U>,
+        options: &AttentionOptions<'_, B, Q, K, Self>,
+    ) -> Result<Tensor<(B, Q, E), f32, Self, T>, OpError>
+    where
+        T: Tape<f32, Self> + Merge<R> + Merge<U>,
+        R: Tape<f32, Self>,
+        U: Tape<f32, Self>,
+    {
+        let (q, tape) = query.try_contiguous().map_err(device_error)?.split_tape();
+        let (k, key_tape) = key.try_contiguous().map_err(device_error)?.split_tape();
+        let (v, value_tape) = value.try_contiguous().map_err(device_error)?.split_tape();
+        let (shape, keys) = (*q.shape(), k.shape().1.size());
+        let plan = Plan {
+            queries: shape.1.size(),
+            keys,
+            heads: options.heads,
+            width: shape.2.size(),
+            mask: options.keys.map(Tensor::as_vec),
+            additive: options.additive.map(Tensor::as_vec),
+            causal: options.causal,
+            dropout: options.dropout,
+        };
+        let (per_query, per_key) = (plan.queries * plan.width, plan.keys * plan.width);
+        let mut out = vec![0.0; shape.0.size() * per_query];
+        let mut totals = vec![0.0; shape.0.size() * plan.queries * plan.heads];
+        let empty = per_query == 0 || per_key == 0;
+        if !empty {
+            let (q, k, v) = (view(&q), view(&k), view(&v));
+            let items = out.par_chunks_mut(per_query).zip(totals.par_chunks_mut(plan.queries * plan.heads));
+            items.enumerate().for_each(|(item, (out, totals))| {
+                let (k, v) = (&k[item * per_key..][..per_key], &v[item * per_key..][..per_key]);
+                let blocks = out.par_chunks_mut(BLOCK * plan.width).zip(totals.par_chunks_mut(BLOCK * plan.heads));
+                blocks.enumerate().for_each(|(i, (out, totals))| {
+                    let block = Block { item, first: i * BLOCK, rows: out.len() / plan.width };
+                    let q = &q[item * per_query + block.first * plan.width..][..out.len()];
+                    forward(&plan, q, k, v, block, out, totals);
+                });
+            });
+        }
+
+        let out = q.device().try_tensor_from_vec(out, shape).map_err(device_error)?;
+        let result = out.clone();
+        Ok(record_tensor(result, tape.merge(key_tape).merge(value_tape), move |grad, grads| {
+            if empty {
+                return Ok(());
+            }
+            let (mut gq, mut gk) = (take_gradient(grads, &q)?, take_gradient(grads, &k)?);
+            let mut gv = take_gradient(grads, &v)?;
+            let (q_data, k_data, v_data, out) = (view(&q), view(&k), view(&v), view(&out));
+            let items = gq.par_chunks_mut(per_query).zip(gk.par_chunks_mut(per_key)).zip(gv.par_chunks_mut(per_key));
+            items.enumerate().for_each(|(index, ((q, k), v))| {
+                let (at, key_at) = (index * per_query, index * per_key);
+                let item = Item {
+                    index,
+                    q: &q_data[at..][..per_query],
+                    k: &k_data[key_at..][..per_key],
+                    v: &v_data[key_at..][..per_key],
+                    out: &out[at..][..per_query],
+                    totals: &totals[index * plan.queries * plan.heads..][..plan.queries * plan.heads],
+                    grad: &grad[at..][..per_query],
+                };
+                backward(&plan, &item, ItemGradients { q, k, v });
+            });
+            add_gradient(grads, &q, gq)?;
+            add_gradient(grads, &k, gk)?;
+            add_gradient(grads, &v, gv)
+        }))
+    }
+}

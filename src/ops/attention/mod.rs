@@ -1,0 +1,105 @@
+mod composed;
+mod cpu;
+
+pub use composed::attention as composed;
+
+use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tape, Tensor};
+
+use super::{OpError, check_size};
+
+/// Devices that can compute [`attention`].
+pub trait AttentionKernel: Storage<f32> {
+    /// See [`attention`].
+    fn attention<B: Dim, Q: Dim, K: Dim, E: Dim, T, R, U>(
+        query: Tensor<(B, Q, E), f32, Self, T>,
+        key: Tensor<(B, K, E), f32, Self, R>,
+        value: Tensor<(B, K, E), f32, Self, U>,
+        options: &AttentionOptions<'_, B, Q, K, Self>,
+    ) -> Result<Tensor<(B, Q, E), f32, Self, T>, OpError>
+    where
+        T: Tape<f32, Self> + Merge<R> + Merge<U>,
+        R: Tape<f32, Self>,
+        U: Tape<f32, Self>;
+}
+
+/// Heads, masks and dropout of [`attention`].
+#[derive(Debug)]
+pub struct AttentionOptions<'a, B: Dim, Q: Dim, K: Dim, D: Storage<f32>> {
+    /// Number of heads; divides E.
+    pub heads: usize,
+    /// `(B, K)`: keys whose entry is 0 are padding, which no query sees.
+    pub keys: Option<&'a Tensor<(B, K), f32, D>>,
+    /// `(Q, K)`, added to the scaled scores of every head; a constant, without gradient.
+    pub additive: Option<&'a Tensor<(Q, K), f32, D>>,
+    /// Whether query i sees only the keys up to i.
+    pub causal: bool,
+    /// Dropout of the probabilities.
+    pub dropout: Option<AttentionDropout>,
+}
+
+impl<B: Dim, Q: Dim, K: Dim, D: Storage<f32>> AttentionOptions<'_, B, Q, K, D> {
+    /// Every query sees every key; no dropout.
+    pub fn new(heads: usize) -> Self {
+        Self { heads, keys: None, additive: None, causal: false, dropout: None }
+    }
+}
+
+/// Dropout of the probabilities: which are dropped is a function of the seed and their place alone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AttentionDropout {
+    /// Share that becomes 0, in `[0, 1)`; the others are divided by `1 − probability`.
+    pub probability: f32,
+    /// Differs from call to call in training.
+    pub seed: u64,
+}
+
+/// Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2) between projected queries, keys and values:
+/// head h of the result is `softmax(Q_h K_hᵀ / √(E/heads) + masks) V_h`. Head h is the columns `h E/heads .. (h+1) E/heads` of each
+/// operand, read where they lie. A query that sees no key gets zeros (PyTorch: NaN).
+///
+/// Memory: the result and one value per head and query; the backward pass computes the probabilities again from those, a block of
+/// queries at a time (Dao et al. 2022), so that nothing of size Q x K per head is kept.
+///
+/// # Shapes
+/// `query` and result: `(B, Q, E)`; `key`, `value`: `(B, K, E)`.
+///
+/// # Errors
+/// [`OpError::Shape`] when run-time sizes disagree; [`OpError::Undefined`] when the heads do not divide E or the dropout is not in `[0, 1)`.
+pub fn attention<B: Dim, Q: Dim, K: Dim, E: Dim, D: AttentionKernel, T, R, U>(
+    query: Tensor<(B, Q, E), f32, D, T>,
+    key: Tensor<(B, K, E), f32, D, R>,
+    value: Tensor<(B, K, E), f32, D, U>,
+    options: &AttentionOptions<'_, B, Q, K, D>,
+) -> Result<Tensor<(B, Q, E), f32, D, T>, OpError>
+where
+    T: Tape<f32, D> + Merge<R> + Merge<U>,
+    R: Tape<f32, D>,
+    U: Tape<f32, D>,
+{
+    let check = |what, expected: usize, got: usize| check_size("attention", what, expected, got);
+    let (batch, queries, width) = *query.shape();
+    let (_, keys, _) = *key.shape();
+    for (name, shape) in [("keys", *key.shape()), ("values", *value.shape())] {
+        check(if name == "keys" { "batch of the keys" } else { "batch of the values" }, batch.size(), shape.0.size())?;
+        check(if name == "keys" { "width of the keys" } else { "width of the values" }, width.size(), shape.2.size())?;
+    }
+    check("number of values", keys.size(), value.shape().1.size())?;
+    if let Some(mask) = options.keys {
+        check("batch of the key mask", batch.size(), mask.shape().0.size())?;
+        check("width of the key mask", keys.size(), mask.shape().1.size())?;
+    }
+    if let Some(mask) = options.additive {
+        check("rows of the additive mask", queries.size(), mask.shape().0.size())?;
+        check("columns of the additive mask", keys.size(), mask.shape().1.size())?;
+    }
+    if options.heads == 0 || width.size() % options.heads != 0 {
+        return Err(OpError::Undefined { op: "attention", reason: "the number of heads must divide the width" });
+    }
+    if options.dropout.is_some_and(|dropout| !(0.0..1.0).contains(&dropout.probability)) {
+        return Err(OpError::Undefined {
+            op: "attention",
+            reason: "the share of dropped probabilities must be in [0, 1)",
+        });
+    }
+    D::attention(query, key, value, options)
+}

@@ -1,0 +1,31 @@
+use dfdx::prelude::{Cpu, HasShape, ReshapeTo, Shape, SplitTape, Tape, Tensor};
+
+use super::ScaleKernel;
+use crate::ops::parallel::for_blocks;
+use crate::ops::record::record;
+use crate::ops::vectorise::vectorise;
+use crate::ops::view::view;
+use crate::ops::{OpError, device_error};
+
+vectorise! {
+    fn accumulate(x: &[f32], factor: f32, y: &mut [f32]) {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y += factor * x);
+    }
+}
+
+impl ScaleKernel for Cpu {
+    fn scale<S: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        factor: f32,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
+        let (shape, device, data) = (*x.shape(), x.device().clone(), view(&x));
+        let mut y = vec![0.0; data.len()];
+        for_blocks(&mut y, |at, y| accumulate(&data[at..][..y.len()], factor, y));
+        let x = x.ghost();
+        record(&device, y, shape, tape, move |grad, grads| {
+            for_blocks(grads.get_or_alloc_mut(&x)?, |at, gx| accumulate(&grad[at..][..gx.len()], factor, gx));
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,31 @@
+mod composed;
+mod cpu;
+
+pub use composed::scale as composed;
+
+use dfdx::prelude::{Shape, Storage, Tape, Tensor};
+
+use super::OpError;
+
+/// Devices that can compute [`scale`].
+pub trait ScaleKernel: Storage<f32> {
+    /// See [`scale`].
+    fn scale<S: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        factor: f32,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError>;
+}
+
+/// Product with a constant: `y = factor · x`.
+///
+/// # Shapes
+/// Any.
+///
+/// # Errors
+/// [`OpError::Device`] only.
+pub fn scale<S: Shape, D: ScaleKernel, T: Tape<f32, D>>(
+    x: Tensor<S, f32, D, T>,
+    factor: f32,
+) -> Result<Tensor<S, f32, D, T>, OpError> {
+    D::scale(x, factor)
+}

@@ -1,0 +1,126 @@
+use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor, TensorFromVec};
+
+use super::SoftmaxKernel;
+use crate::ops::math::{exp, max, sum, sum2};
+use crate::ops::parallel::{for_row_blocks, for_rows};
+use crate::ops::record::record_tensor;
+use crate::ops::vectorise::vectorise;
+use crate::ops::view::view;
+use crate::ops::{OpError, Rows, device_error};
+
+vectorise! {
+    fn softmax_rows(x: &[f32], y: &mut [f32], width: usize) {
+        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+            let largest = max(x);
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = exp(x - largest));
+            let scale = 1.0 / sum(y, |v| v);
+            y.iter_mut().for_each(|y| *y *= scale);
+        }
+    }
+}
+
+vectorise! {
+    /// `dx = y (g − Σ g y)`.
+    fn softmax_backward(y: &[f32], grad: &[f32], gx: &mut [f32], width: usize) {
+        for ((y, g), gx) in y.chunks_exact(width).zip(grad.chunks_exact(width)).zip(gx.chunks_exact_mut(width)) {
+            let inner = sum2(g, y, |g, y| g * y);
+            for ((gx, y), g) in gx.iter_mut().zip(y).zip(g) {
+                *gx += y * (g - inner);
+            }
+        }
+    }
+}
+
+vectorise! {
+    fn log_softmax_rows(x: &[f32], y: &mut [f32], width: usize) {
+        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+            let largest = max(x);
+            let log_total = largest + sum(x, |v| exp(v - largest)).ln();
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = x - log_total);
+        }
+    }
+}
+
+vectorise! {
+    /// `dx = g − exp(y) Σ g`.
+    fn log_softmax_backward(y: &[f32], grad: &[f32], gx: &mut [f32], width: usize) {
+        for ((y, g), gx) in y.chunks_exact(width).zip(grad.chunks_exact(width)).zip(gx.chunks_exact_mut(width)) {
+            let total = sum(g, |v| v);
+            for ((gx, y), g) in gx.iter_mut().zip(y).zip(g) {
+                *gx += g - exp(*y) * total;
+            }
+        }
+    }
+}
+
+vectorise! {
+    fn masked_softmax_row(x: &[f32], mask: &[f32], y: &mut [f32]) {
+        for ((y, x), m) in y.iter_mut().zip(x).zip(mask) {
+            *y = if *m != 0.0 { *x } else { f32::NEG_INFINITY };
+        }
+        let largest = max(y);
+        if largest == f32::NEG_INFINITY {
+            return y.fill(0.0);
+        }
+        y.iter_mut().for_each(|y| *y = exp(*y - largest));
+        let scale = 1.0 / sum(y, |v| v);
+        y.iter_mut().for_each(|y| *y *= scale);
+    }
+}
+
+/// Records `y`, whose gradient is `backward(y, grad, gx, width)`, rows of a block at a time.
+fn record_rows<S: Rows, T: Tape<f32, Cpu>>(
+    x: Tensor<S, f32, Cpu>,
+    y: Vec<f32>,
+    tape: T,
+    backward: impl Fn(&[f32], &[f32], &mut [f32], usize) + Sync + 'static,
+) -> Result<Tensor<S, f32, Cpu, T>, OpError> {
+    let (shape, width, device) = (*x.shape(), x.shape().last().size(), x.device().clone());
+    let gradient_of_x = x.ghost();
+    drop(x);
+    let y = device.try_tensor_from_vec(y, shape).map_err(device_error)?;
+    let values = y.clone();
+    Ok(record_tensor(y, tape, move |grad, grads| {
+        let y = view(&values);
+        for_row_blocks(grads.get_or_alloc_mut(&gradient_of_x)?, width, |first, gx| {
+            let at = first * width;
+            backward(&y[at..][..gx.len()], &grad[at..][..gx.len()], gx, width);
+        });
+        Ok(())
+    }))
+}
+
+impl SoftmaxKernel for Cpu {
+    fn softmax<S: Rows, B: Dim, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        mask: Option<&Tensor<(B, S::Last), f32, Self>>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
+        let (width, mut y) = (x.shape().last().size(), vec![0.0; x.shape().num_elements()]);
+        let values = view(&x);
+        match mask {
+            None => for_row_blocks(&mut y, width, |first, y| {
+                softmax_rows(&values[first * width..][..y.len()], y, width);
+            }),
+            Some(mask) => {
+                let per_item = x.shape().rows() / mask.shape().0.size().max(1);
+                let mask = mask.clone().try_contiguous().map_err(device_error)?;
+                let mask = view(&mask);
+                for_rows(&mut y, width, |i, y| {
+                    masked_softmax_row(&values[i * width..][..width], &mask[i / per_item * width..][..width], y);
+                });
+            }
+        }
+        record_rows(x, y, tape, softmax_backward)
+    }
+
+    fn log_softmax<S: Rows, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
+        let (width, mut y) = (x.shape().last().size(), vec![0.0; x.shape().num_elements()]);
+        let values = view(&x);
+        for_row_blocks(&mut y, width, |first, y| log_softmax_rows(&values[first * width..][..y.len()], y, width));
+        record_rows(x, y, tape, log_softmax_backward)
+    }
+}

@@ -1,0 +1,37 @@
+mod composed;
+mod cpu;
+
+pub use composed::mean_squared_error as composed;
+
+use dfdx::prelude::{HasShape, Shape, Storage, Tape, Tensor};
+
+use super::{OpError, check_size};
+
+/// Devices that can compute [`mean_squared_error`].
+pub trait SquaredErrorKernel: Storage<f32> {
+    /// See [`mean_squared_error`].
+    fn mean_squared_error<S: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        target: &Tensor<S, f32, Self>,
+    ) -> Result<Tensor<(), f32, Self, T>, OpError>;
+}
+
+/// Mean over all N values of `(x − target)²`; the target is a constant.
+///
+/// # Shapes
+/// `x`, `target`: the same; result: a scalar.
+///
+/// # Errors
+/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] when there are no values.
+pub fn mean_squared_error<S: Shape, D: SquaredErrorKernel, T: Tape<f32, D>>(
+    x: Tensor<S, f32, D, T>,
+    target: &Tensor<S, f32, D>,
+) -> Result<Tensor<(), f32, D, T>, OpError> {
+    for (x, target) in x.shape().concrete().into_iter().zip(target.shape().concrete()) {
+        check_size("mean squared error", "size of the target", x, target)?;
+    }
+    if x.shape().num_elements() == 0 {
+        return Err(OpError::Undefined { op: "mean squared error", reason: "there are no values" });
+    }
+    D::mean_squared_error(x, target)
+}

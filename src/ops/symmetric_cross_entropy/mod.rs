@@ -1,0 +1,37 @@
+mod composed;
+mod cpu;
+
+pub use composed::symmetric_cross_entropy as composed;
+
+use dfdx::prelude::{Dim, HasShape, Storage, Tape, Tensor};
+
+use super::{OpError, check_size};
+
+/// Devices that can compute [`symmetric_cross_entropy`].
+pub trait SymmetricCrossEntropyKernel: Storage<f32> {
+    /// See [`symmetric_cross_entropy`].
+    fn symmetric_cross_entropy<B: Dim, C: Dim, T: Tape<f32, Self>>(
+        logits: Tensor<(B, C), f32, Self, T>,
+    ) -> Result<Tensor<(), f32, Self, T>, OpError>;
+}
+
+/// Contrastive loss of a batch of pairs, whose logits are the diagonal (CLIP, Radford et al. 2021, figure 3; InfoNCE in both
+/// directions): `½ (CE(A) + CE(Aᵀ))` with `CE(A) = −mean_i log softmax(A_i)_i`.
+///
+/// Fused: no transpose and no matrix of probabilities is kept, only two values per row and column.
+///
+/// # Shapes
+/// `logits`, scaled similarities: `(B, B)` (two axes, so that run-time sizes and constants mix); result: a scalar.
+///
+/// # Errors
+/// [`OpError::Shape`] when the matrix is not square, [`OpError::Undefined`] for an empty batch.
+pub fn symmetric_cross_entropy<B: Dim, C: Dim, D: SymmetricCrossEntropyKernel, T: Tape<f32, D>>(
+    logits: Tensor<(B, C), f32, D, T>,
+) -> Result<Tensor<(), f32, D, T>, OpError> {
+    let (rows, columns) = *logits.shape();
+    check_size("symmetric cross-entropy", "number of columns", rows.size(), columns.size())?;
+    if rows.size() == 0 {
+        return Err(OpError::Undefined { op: "symmetric cross-entropy", reason: "the batch is empty" });
+    }
+    D::symmetric_cross_entropy(logits)
+}
