@@ -3,8 +3,8 @@
 use dfdx::prelude::{Cuda, Dim, Gradients, Merge, Shape, Tape, Tensor};
 
 use super::{
-    BatchNormKernel, BatchStatistics, ConcatKernel, HingeKernel, L2NormalizeKernel, LinearKernel, OpError, OpsDevice,
-    ReluKernel, RowDistanceKernel, Rows, SelectRowsKernel, SgdKernel, SigmoidGateKernel, composed,
+    BatchNormKernel, BatchStatistics, ConcatKernel, HingeKernel, L2NormalizeKernel, LinearKernel, MishKernel, OpError,
+    OpsDevice, ReluKernel, RowDistanceKernel, Rows, SelectRowsKernel, SgdKernel, SigmoidGateKernel, composed,
 };
 
 impl OpsDevice for Cuda {}
@@ -34,6 +34,12 @@ impl SigmoidGateKernel for Cuda {
         gate: Tensor<S, f32, Self, R>,
     ) -> Result<Tensor<S, f32, Self, T>, OpError> {
         composed::sigmoid_gate(value, gate)
+    }
+}
+
+impl MishKernel for Cuda {
+    fn mish<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::mish(x)
     }
 }
 

@@ -8,11 +8,13 @@ mod batch_norm;
 mod concat;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod elementwise;
 mod error;
 mod hinge;
 mod l2_normalize;
 mod linear;
 mod math;
+mod mish;
 mod parallel;
 mod record;
 mod relu;
@@ -30,6 +32,7 @@ pub use error::OpError;
 pub use hinge::{HingeKernel, hinge};
 pub use l2_normalize::{L2NormalizeKernel, NORM_EPS, l2_normalize};
 pub use linear::{LinearKernel, linear};
+pub use mish::{MishKernel, mish};
 pub use relu::{ReluKernel, relu};
 pub use row_distance::{RowDistanceKernel, row_cosine, row_squared_distance};
 pub use rows::Rows;
@@ -50,6 +53,7 @@ pub trait OpsDevice:
     + HingeKernel
     + L2NormalizeKernel
     + LinearKernel
+    + MishKernel
     + ReluKernel
     + RowDistanceKernel
     + SelectRowsKernel
@@ -67,6 +71,7 @@ pub mod composed {
     pub use super::hinge::composed as hinge;
     pub use super::l2_normalize::composed as l2_normalize;
     pub use super::linear::composed as linear;
+    pub use super::mish::composed as mish;
     pub use super::relu::composed as relu;
     pub use super::row_distance::{composed_cosine as row_cosine, composed_squared_distance as row_squared_distance};
     pub use super::select_rows::composed as select_rows;
