@@ -3,8 +3,9 @@
 use dfdx::prelude::{Cuda, Dim, Gradients, Merge, Shape, Tape, Tensor};
 
 use super::{
-    BatchNormKernel, BatchStatistics, ConcatKernel, HingeKernel, L2NormalizeKernel, LinearKernel, MishKernel, OpError,
-    OpsDevice, ReluKernel, RowDistanceKernel, Rows, SelectRowsKernel, SgdKernel, SigmoidGateKernel, composed,
+    AroundAxis, BatchNormKernel, BatchStatistics, ConcatKernel, HingeKernel, L2NormalizeKernel, LinearKernel,
+    MishKernel, OpError, OpsDevice, ReduceKernel, ReduceMask, Reduction, ReluKernel, RowDistanceKernel, Rows,
+    SelectRowsKernel, SgdKernel, SigmoidGateKernel, composed,
 };
 
 impl OpsDevice for Cuda {}
@@ -40,6 +41,18 @@ impl SigmoidGateKernel for Cuda {
 impl MishKernel for Cuda {
     fn mish<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
         composed::mish(x)
+    }
+}
+
+impl ReduceKernel for Cuda {
+    fn reduce<S: Shape, O: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        around: AroundAxis,
+        mask: Option<ReduceMask<Self>>,
+        reduction: Reduction,
+        shape: O,
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed::reduce(x, around, mask, reduction, shape)
     }
 }
 

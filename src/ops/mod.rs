@@ -17,6 +17,7 @@ mod math;
 mod mish;
 mod parallel;
 mod record;
+mod reduce;
 mod relu;
 mod row_distance;
 mod rows;
@@ -33,6 +34,7 @@ pub use hinge::{HingeKernel, hinge};
 pub use l2_normalize::{L2NormalizeKernel, NORM_EPS, l2_normalize};
 pub use linear::{LinearKernel, linear};
 pub use mish::{MishKernel, mish};
+pub use reduce::{AroundAxis, EmptyRows, ReduceKernel, ReduceMask, Reduction, TieGradient, masked_reduce, reduce};
 pub use relu::{ReluKernel, relu};
 pub use row_distance::{RowDistanceKernel, row_cosine, row_squared_distance};
 pub use rows::Rows;
@@ -54,6 +56,7 @@ pub trait OpsDevice:
     + L2NormalizeKernel
     + LinearKernel
     + MishKernel
+    + ReduceKernel
     + ReluKernel
     + RowDistanceKernel
     + SelectRowsKernel
@@ -72,6 +75,7 @@ pub mod composed {
     pub use super::l2_normalize::composed as l2_normalize;
     pub use super::linear::composed as linear;
     pub use super::mish::composed as mish;
+    pub use super::reduce::composed as reduce;
     pub use super::relu::composed as relu;
     pub use super::row_distance::{composed_cosine as row_cosine, composed_squared_distance as row_squared_distance};
     pub use super::select_rows::composed as select_rows;

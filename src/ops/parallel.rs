@@ -58,3 +58,32 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     }
     lanes.iter().sum::<f32>() + tail
 }
+
+/// Columns per task where the rows of a result are cut.
+const COLUMNS_PER_TASK: usize = 512;
+
+/// Calls `f(row, first_column, piece)` on pieces of the rows of `out`, in parallel if `work` (values read) is worth it.
+pub(crate) fn for_row_pieces(out: &mut [f32], width: usize, work: usize, f: impl Fn(usize, usize, &mut [f32]) + Sync) {
+    let width = width.max(1);
+    if work <= PARALLEL_ABOVE {
+        out.chunks_exact_mut(width).enumerate().for_each(|(i, row)| f(i, 0, row));
+    } else {
+        out.par_chunks_exact_mut(width).enumerate().for_each(|(i, row)| {
+            let pieces = row.par_chunks_mut(COLUMNS_PER_TASK).enumerate();
+            pieces.for_each(|(c, piece)| f(i, c * COLUMNS_PER_TASK, piece));
+        });
+    }
+}
+
+/// Folds values in eight interleaved accumulators (fixed order, vectorises).
+pub(crate) fn fold(values: &[f32], start: f32, f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [start; 8];
+    let chunks = values.chunks_exact(8);
+    let tail = chunks.remainder().iter().fold(start, |acc, v| f(acc, *v));
+    for chunk in chunks {
+        for l in 0..8 {
+            lanes[l] = f(lanes[l], chunk[l]);
+        }
+    }
+    lanes.into_iter().fold(tail, f)
+}

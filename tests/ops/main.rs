@@ -8,6 +8,7 @@ mod general;
 mod hinge;
 mod l2_normalize;
 mod linear;
+mod reduce;
 mod row_distance;
 mod select_rows;
 mod sgd;
