@@ -34,6 +34,24 @@ impl SigmoidGateKernel for Cuda {
     }
 }
 
+impl MishKernel for Cuda {
+    fn mish<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::mish(x)
+    }
+}
+
+impl ReduceKernel for Cuda {
+    fn reduce<S: Shape, O: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        around: AroundAxis,
+        mask: Option<ReduceMask<Self>>,
+        reduction: Reduction,
+        shape: O,
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed::reduce(x, around, mask, reduction, shape)
+    }
+}
+
 impl ReluKernel for Cuda {
     fn relu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
         composed::relu(x)

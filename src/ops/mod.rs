@@ -11,6 +11,7 @@ mod batch_norm;
 mod concat;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod elementwise;
 mod error;
 mod gelu;
 mod hinge;
@@ -19,9 +20,11 @@ mod l2_normalize;
 mod layer_norm;
 mod linear;
 mod math;
+mod mish;
 mod parallel;
 mod random;
 mod record;
+mod reduce;
 mod relu;
 mod row_distance;
 mod rows;
@@ -49,6 +52,8 @@ pub use inner_products::{InnerProductsKernel, inner_products};
 pub use l2_normalize::{L2NormalizeKernel, NORM_EPS, l2_normalize};
 pub use layer_norm::{LayerNormKernel, layer_norm};
 pub use linear::{LinearKernel, linear};
+pub use mish::{MishKernel, mish};
+pub use reduce::{AroundAxis, EmptyRows, ReduceKernel, ReduceMask, Reduction, TieGradient, masked_reduce, reduce};
 pub use relu::{ReluKernel, relu};
 pub use row_distance::{RowDistanceKernel, row_cosine, row_squared_distance};
 pub use rows::Rows;
@@ -81,6 +86,8 @@ pub trait OpsDevice:
     + L2NormalizeKernel
     + LayerNormKernel
     + LinearKernel
+    + MishKernel
+    + ReduceKernel
     + ReluKernel
     + RowDistanceKernel
     + ScaleKernel
@@ -108,6 +115,8 @@ pub mod composed {
     pub use super::l2_normalize::composed as l2_normalize;
     pub use super::layer_norm::composed as layer_norm;
     pub use super::linear::composed as linear;
+    pub use super::mish::composed as mish;
+    pub use super::reduce::composed as reduce;
     pub use super::relu::composed as relu;
     pub use super::row_distance::{composed_cosine as row_cosine, composed_squared_distance as row_squared_distance};
     pub use super::scale::composed as scale;

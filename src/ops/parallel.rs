@@ -59,6 +59,23 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + tail
 }
 
+/// The buffer that `f(first_row, block)` fills: rows of `width` values, block by block. Blocks are zero before `f` sees them, each while it
+/// is in the cache, so that a large buffer crosses the memory bus once.
+pub(crate) fn collect_blocks(len: usize, width: usize, f: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    let mut out = Vec::with_capacity(len);
+    let rows = rows_per_task(width);
+    let blocks = out.spare_capacity_mut()[..len].par_chunks_mut(rows * width.max(1));
+    blocks.enumerate().for_each(|(i, block)| {
+        block.iter_mut().for_each(|value| _ = value.write(0.0));
+        // SAFETY: every value of the block was just initialised, and f32 and MaybeUninit<f32> have the same layout.
+        let block = unsafe { &mut *(std::ptr::from_mut(block) as *mut [f32]) };
+        f(i * rows, block);
+    });
+    // SAFETY: the blocks are all of the first `len` values, and every one of them was initialised.
+    unsafe { out.set_len(len) };
+    out
+}
+
 /// Calls `f(first_row, a_block, b_block)` on blocks of the same rows of two buffers.
 pub(crate) fn for_row_block_pairs(
     a: &mut [f32],
@@ -90,4 +107,33 @@ pub(crate) fn for_row_blocks_summing(
     let mut sums = vec![0.0; width];
     add_column_sums(&partials, &mut sums);
     sums
+}
+
+/// Columns per task where the rows of a result are cut.
+const COLUMNS_PER_TASK: usize = 512;
+
+/// Calls `f(row, first_column, piece)` on pieces of the rows of `out`, in parallel if `work` (values read) is worth it.
+pub(crate) fn for_row_pieces(out: &mut [f32], width: usize, work: usize, f: impl Fn(usize, usize, &mut [f32]) + Sync) {
+    let width = width.max(1);
+    if work <= PARALLEL_ABOVE {
+        out.chunks_exact_mut(width).enumerate().for_each(|(i, row)| f(i, 0, row));
+    } else {
+        out.par_chunks_exact_mut(width).enumerate().for_each(|(i, row)| {
+            let pieces = row.par_chunks_mut(COLUMNS_PER_TASK).enumerate();
+            pieces.for_each(|(c, piece)| f(i, c * COLUMNS_PER_TASK, piece));
+        });
+    }
+}
+
+/// Folds values in eight interleaved accumulators (fixed order, vectorises).
+pub(crate) fn fold(values: &[f32], start: f32, f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [start; 8];
+    let chunks = values.chunks_exact(8);
+    let tail = chunks.remainder().iter().fold(start, |acc, v| f(acc, *v));
+    for chunk in chunks {
+        for l in 0..8 {
+            lanes[l] = f(lanes[l], chunk[l]);
+        }
+    }
+    lanes.into_iter().fold(tail, f)
 }

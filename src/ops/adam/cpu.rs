@@ -28,9 +28,10 @@ impl AdamKernel for Cpu {
     ) -> Result<(), OpError> {
         const BLOCK: usize = 1 << 14;
         let grad = gradients.get_or_alloc_mut(&*parameter).map_err(device_error)?;
-        let blocks = view_mut(parameter).par_chunks_mut(BLOCK).zip(grad.par_chunks(BLOCK));
-        let moments =
-            view_mut(&mut moments.first).par_chunks_mut(BLOCK).zip(view_mut(&mut moments.second).par_chunks_mut(BLOCK));
+        let (mut first, mut second) = (view_mut(&mut moments.first)?, view_mut(&mut moments.second)?);
+        let mut parameter = view_mut(parameter)?;
+        let blocks = parameter.par_chunks_mut(BLOCK).zip(grad.par_chunks(BLOCK));
+        let moments = first.par_chunks_mut(BLOCK).zip(second.par_chunks_mut(BLOCK));
         blocks.zip(moments).for_each(|((p, g), (m, v))| update(p, g, m, v, step));
         Ok(())
     }

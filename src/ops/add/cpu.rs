@@ -1,7 +1,7 @@
 use dfdx::prelude::{Cpu, HasShape, Merge, ReshapeTo, Shape, SplitTape, Tensor};
 
 use super::AddKernel;
-use crate::ops::parallel::for_blocks;
+use crate::ops::parallel::{collect_blocks, for_blocks};
 use crate::ops::record::record;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
@@ -27,9 +27,9 @@ impl AddKernel for Cpu {
         let (a, tape) = a.try_contiguous().map_err(device_error)?.split_tape();
         let (b, b_tape) = b.try_contiguous().map_err(device_error)?.split_tape();
         let (shape, device) = (*a.shape(), a.device().clone());
-        let mut y = vec![0.0; shape.num_elements()];
         let (x, z) = (view(&a), view(&b));
-        for_blocks(&mut y, |at, y| sums(&x[at..][..y.len()], &z[at..][..y.len()], y));
+        let y = collect_blocks(x.len(), 1, |at, y| sums(&x[at..][..y.len()], &z[at..][..y.len()], y));
+        drop((x, z));
 
         let (a, b) = (a.ghost(), b.ghost());
         record(&device, y, shape, tape.merge(b_tape), move |grad, grads| {

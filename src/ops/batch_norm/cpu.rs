@@ -59,14 +59,14 @@ impl BatchNormKernel for Cpu {
         let (shape, last, rows) = (*x.shape(), x.shape().last(), x.shape().rows() as f64);
         let width = last.size();
 
-        let mean: Vec<f64> = column_sums(view(&x), width, |v, _| v.into()).iter().map(|s| s / rows).collect();
-        let squares = column_sums(view(&x), width, |v, c| (f64::from(v) - mean[c]).powi(2));
+        let mean: Vec<f64> = column_sums(&view(&x), width, |v, _| v.into()).iter().map(|s| s / rows).collect();
+        let squares = column_sums(&view(&x), width, |v, c| (f64::from(v) - mean[c]).powi(2));
         let inv: Vec<f32> = squares.iter().map(|s| (1.0 / (s / rows + f64::from(eps)).sqrt()) as f32).collect();
         let mean: Vec<f32> = mean.into_iter().map(|m| m as f32).collect();
         let variance = squares.iter().map(|s| (s / rows) as f32).collect();
 
-        let x_hat = normalised(view(&x), &mean, &inv);
-        let y = scaled(&x_hat, view(scale), view(shift));
+        let x_hat = normalised(&view(&x), &mean, &inv);
+        let y = scaled(&x_hat, &view(scale), &view(shift));
         let device = x.device().clone();
         let to_tensor = |v| device.try_tensor_from_vec(v, (last,)).map_err(device_error);
         let statistics = BatchStatistics { mean: to_tensor(mean)?, variance: to_tensor(variance)? };
@@ -108,8 +108,8 @@ impl BatchNormKernel for Cpu {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
         let (shape, width) = (*x.shape(), x.shape().last().size());
         let inv: Vec<f32> = view(&statistics.variance).iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
-        let x_hat = normalised(view(&x), view(&statistics.mean), &inv);
-        let y = scaled(&x_hat, view(scale), view(shift));
+        let x_hat = normalised(&view(&x), &view(&statistics.mean), &inv);
+        let y = scaled(&x_hat, &view(scale), &view(shift));
 
         let (device, scale, shift) = (x.device().clone(), scale.clone(), shift.clone());
         record(&device, y, shape, tape.begin(), move |grad, grads| {

@@ -14,7 +14,8 @@ impl HingeKernel for Cpu {
         let margin = margin.clone().try_contiguous().map_err(device_error)?;
         let (small, tape) = small.try_contiguous().map_err(device_error)?.split_tape();
         let (large, large_tape) = large.try_contiguous().map_err(device_error)?.split_tape();
-        let terms = view(&margin).iter().zip(view(&small)).zip(view(&large));
+        let (margins, smalls, larges) = (view(&margin), view(&small), view(&large));
+        let terms = margins.iter().zip(&*smalls).zip(&*larges);
         let y: Vec<f32> = terms.map(|((m, s), l)| m + s - l).map(|v| if v <= 0.0 { 0.0 } else { v }).collect();
         let active: Vec<bool> = y.iter().map(|v| *v > 0.0).collect();
 

@@ -16,13 +16,15 @@ impl InnerProductsKernel for Cpu {
         let (shape, width) = ((a.shape().0, b.shape().0), a.shape().1.size());
         let (rows, columns) = (shape.0.size(), shape.1.size());
         let mut y = vec![0.0; rows * columns];
-        let operands = (Operand::new(view(&a), rows, width), Operand::new(view(&b), columns, width));
-        gemm(operands.0, operands.1.t(), &mut y, columns, false, Threads::All);
+        let (x, z) = (view(&a), view(&b));
+        gemm(Operand::new(&x, rows, width), Operand::new(&z, columns, width).t(), &mut y, columns, false, Threads::All);
 
+        drop((x, z));
         let device = a.device().clone();
         record(&device, y, shape, tape.merge(b_tape), move |grad, grads| {
             let g = Operand::new(grad, rows, columns);
-            let (x, y) = (Operand::new(view(&a), rows, width), Operand::new(view(&b), columns, width));
+            let (a_data, b_data) = (view(&a), view(&b));
+            let (x, y) = (Operand::new(&a_data, rows, width), Operand::new(&b_data, columns, width));
             gemm(g, y, grads.get_or_alloc_mut(&a)?, width, true, Threads::All);
             gemm(g.t(), x, grads.get_or_alloc_mut(&b)?, width, true, Threads::All);
             Ok(())

@@ -2,7 +2,7 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor};
 
 use super::L2NormalizeKernel;
 use crate::ops::math::sum2;
-use crate::ops::parallel::for_row_blocks;
+use crate::ops::parallel::{collect_blocks, for_row_blocks};
 use crate::ops::record::record;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
@@ -38,8 +38,10 @@ impl L2NormalizeKernel for Cpu {
     ) -> Result<Tensor<S, f32, Self, T>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
         let (shape, width) = (*x.shape(), x.shape().last().size());
-        let (mut y, data) = (vec![0.0; shape.num_elements()], view(&x));
-        for_row_blocks(&mut y, width, |first, y| normalise(&data[first * width..][..y.len()], y, width, eps));
+        let data = view(&x);
+        let fill = |first: usize, y: &mut [f32]| normalise(&data[first * width..][..y.len()], y, width, eps);
+        let y = collect_blocks(data.len(), width, fill);
+        drop(data);
 
         let device = x.device().clone();
         record(&device, y, shape, tape, move |grad, grads| {

@@ -1,7 +1,7 @@
 use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor};
 
 use super::LayerNormKernel;
-use crate::ops::math::{sum, sum2};
+use crate::ops::math::{sum, sum2, sum3};
 use crate::ops::parallel::{for_row_block_pairs, for_row_blocks_summing};
 use crate::ops::record::record;
 use crate::ops::vectorise::vectorise;
@@ -32,22 +32,18 @@ vectorise! {
         let width = scale.len();
         let (gs, gb) = sums.split_at_mut(width);
         let mut x_hat = vec![0.0; width];
-        let mut h = vec![0.0; width];
         let rows = x.chunks_exact(width).zip(grad.chunks_exact(width)).zip(moments.chunks_exact(2));
         for (((x, g), moments), gx) in rows.zip(gx.chunks_exact_mut(width)) {
             let (mean, inverse) = (moments[0], moments[1]);
-            for ((xh, x), (gs, g)) in x_hat.iter_mut().zip(x).zip(gs.iter_mut().zip(g)) {
+            for (((xh, x), g), (gs, gb)) in x_hat.iter_mut().zip(x).zip(g).zip(gs.iter_mut().zip(gb.iter_mut())) {
                 *xh = (x - mean) * inverse;
-                *gs += g * *xh;
-            }
-            for ((h, g), (gb, s)) in h.iter_mut().zip(g).zip(gb.iter_mut().zip(scale)) {
+                *gs = g.mul_add(*xh, *gs);
                 *gb += g;
-                *h = g * s;
             }
-            let mean_h = sum(&h, |v| v) / width as f32;
-            let mean_hx = sum2(&h, &x_hat, |h, x| h * x) / width as f32;
-            for ((gx, h), xh) in gx.iter_mut().zip(&h).zip(&x_hat) {
-                *gx += (h - mean_h - xh * mean_hx) * inverse;
+            let mean_h = sum2(g, scale, |g, s| g * s) / width as f32;
+            let mean_hx = sum3(g, scale, &x_hat, |g, s, x| g * s * x) / width as f32;
+            for (((gx, g), s), xh) in gx.iter_mut().zip(g).zip(scale).zip(&x_hat) {
+                *gx += (g.mul_add(*s, -mean_h) - xh * mean_hx) * inverse;
             }
         }
     }
@@ -68,7 +64,7 @@ impl LayerNormKernel for Cpu {
         if width > 0 {
             let (x, scale, shift) = (view(&x), view(&scale), view(&shift));
             for_row_block_pairs(&mut y, width, &mut moments, 2, |first, y, moments| {
-                normalise(&x[first * width..][..y.len()], scale, shift, eps, y, moments);
+                normalise(&x[first * width..][..y.len()], &scale, &shift, eps, y, moments);
             });
         }
 
@@ -88,7 +84,7 @@ impl LayerNormKernel for Cpu {
             let sums = for_row_blocks_summing(gx, width, 2 * width, |first, gx, sums| {
                 let (at, rows) = (first * width, gx.len() / width);
                 let moments = &moments[2 * first..][..2 * rows];
-                backward(&x_data[at..][..gx.len()], &grad[at..][..gx.len()], scale_data, moments, gx, sums);
+                backward(&x_data[at..][..gx.len()], &grad[at..][..gx.len()], &scale_data, moments, gx, sums);
             });
             for (parameter, sums) in [(&scale, &sums[..width]), (&shift, &sums[width..])] {
                 let grad = grads.get_or_alloc_mut(parameter)?;

@@ -22,17 +22,19 @@ impl LinearKernel for Cpu {
         let mut y = vec![0.0; rows * outputs];
         if let Some(bias) = &bias {
             let bias = view(bias);
-            for_rows(&mut y, outputs, |_, row| row.copy_from_slice(bias));
+            for_rows(&mut y, outputs, |_, row| row.copy_from_slice(&bias));
         }
-        let a = Operand::new(view(&x), rows, inputs);
-        let w = Operand::new(view(&weight), outputs, inputs);
+        let (x_data, w_data) = (view(&x), view(&weight));
+        let a = Operand::new(&x_data, rows, inputs);
+        let w = Operand::new(&w_data, outputs, inputs);
         gemm(a, w.t(), &mut y, outputs, bias.is_some(), Threads::All);
 
         let device = x.device().clone();
         record(&device, y, shape, tape.begin(), move |grad, grads| {
             let gy = Operand::new(grad, rows, outputs);
-            let w = Operand::new(view(&weight), outputs, inputs);
-            let a = Operand::new(view(&x), rows, inputs);
+            let (x_data, w_data) = (view(&x), view(&weight));
+            let w = Operand::new(&w_data, outputs, inputs);
+            let a = Operand::new(&x_data, rows, inputs);
             if T::GRADIENT {
                 gemm(gy, w, grads.get_or_alloc_mut(&x)?, inputs, true, Threads::All);
             }

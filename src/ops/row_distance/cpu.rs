@@ -37,18 +37,19 @@ impl RowDistanceKernel for Cpu {
         let (b, b_tape) = b.try_contiguous().map_err(device_error)?.split_tape();
         let (rows, width) = (a.shape().0, a.shape().1.size());
         let mut y = vec![0.0; rows.size()];
-        for_rows(&mut y, 1, |i, y| y[0] = squared_distance(row(view(&a), i, width), row(view(&b), i, width)));
+        let (a_data, b_data) = (view(&a), view(&b));
+        for_rows(&mut y, 1, |i, y| y[0] = squared_distance(row(&a_data, i, width), row(&b_data, i, width)));
 
         let device = a.device().clone();
         record(&device, y, (rows,), tape.merge(b_tape), move |grad, grads| {
             let (a_data, b_data) = (view(&a), view(&b));
             for_rows(grads.get_or_alloc_mut(&a)?, width, |i, ga| {
-                for ((ga, a), b) in ga.iter_mut().zip(row(a_data, i, width)).zip(row(b_data, i, width)) {
+                for ((ga, a), b) in ga.iter_mut().zip(row(&a_data, i, width)).zip(row(&b_data, i, width)) {
                     *ga += 2.0 * grad[i] * (a - b);
                 }
             });
             for_rows(grads.get_or_alloc_mut(&b)?, width, |i, gb| {
-                for ((gb, a), b) in gb.iter_mut().zip(row(a_data, i, width)).zip(row(b_data, i, width)) {
+                for ((gb, a), b) in gb.iter_mut().zip(row(&a_data, i, width)).zip(row(&b_data, i, width)) {
                     *gb += 2.0 * grad[i] * (b - a);
                 }
             });
@@ -65,21 +66,22 @@ impl RowDistanceKernel for Cpu {
         let (b, b_tape) = b.try_contiguous().map_err(device_error)?.split_tape();
         let (rows, width) = (a.shape().0, a.shape().1.size());
         let mut y = vec![0.0; rows.size()];
-        for_rows(&mut y, 1, |i, y| y[0] = cosine(row(view(&a), i, width), row(view(&b), i, width), eps).0);
+        let (a_data, b_data) = (view(&a), view(&b));
+        for_rows(&mut y, 1, |i, y| y[0] = cosine(row(&a_data, i, width), row(&b_data, i, width), eps).0);
 
         let device = a.device().clone();
         record(&device, y, (rows,), tape.merge(b_tape), move |grad, grads| {
             let (a_data, b_data) = (view(&a), view(&b));
             // ∂cos/∂a = b inv_a inv_b − a cos inv_a²
             for_rows(grads.get_or_alloc_mut(&a)?, width, |i, ga| {
-                let (a, b) = (row(a_data, i, width), row(b_data, i, width));
+                let (a, b) = (row(&a_data, i, width), row(&b_data, i, width));
                 let (cos, inv_a, inv_b) = cosine(a, b, eps);
                 for ((ga, a), b) in ga.iter_mut().zip(a).zip(b) {
                     *ga += grad[i] * inv_a * (b * inv_b - a * cos * inv_a);
                 }
             });
             for_rows(grads.get_or_alloc_mut(&b)?, width, |i, gb| {
-                let (a, b) = (row(a_data, i, width), row(b_data, i, width));
+                let (a, b) = (row(&a_data, i, width), row(&b_data, i, width));
                 let (cos, inv_a, inv_b) = cosine(a, b, eps);
                 for ((gb, a), b) in gb.iter_mut().zip(a).zip(b) {
                     *gb += grad[i] * inv_b * (a * inv_a - b * cos * inv_b);

@@ -1,7 +1,7 @@
 use dfdx::prelude::{Cpu, HasShape, ReshapeTo, Shape, SplitTape, Tape, Tensor};
 
 use super::ScaleKernel;
-use crate::ops::parallel::for_blocks;
+use crate::ops::parallel::{collect_blocks, for_blocks};
 use crate::ops::record::record;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
@@ -20,8 +20,8 @@ impl ScaleKernel for Cpu {
     ) -> Result<Tensor<S, f32, Self, T>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
         let (shape, device, data) = (*x.shape(), x.device().clone(), view(&x));
-        let mut y = vec![0.0; data.len()];
-        for_blocks(&mut y, |at, y| accumulate(&data[at..][..y.len()], factor, y));
+        let y = collect_blocks(data.len(), 1, |at, y| accumulate(&data[at..][..y.len()], factor, y));
+        drop(data);
         let x = x.ghost();
         record(&device, y, shape, tape, move |grad, grads| {
             for_blocks(grads.get_or_alloc_mut(&x)?, |at, gx| accumulate(&grad[at..][..gx.len()], factor, gx));

@@ -13,8 +13,8 @@ impl SgdKernel for Cpu {
         momentum: f32,
     ) -> Result<(), OpError> {
         let grad = gradients.get_or_alloc_mut(&*parameter).map_err(device_error)?;
-        let step = view_mut(parameter).iter_mut().zip(view_mut(velocity)).zip(grad.iter());
-        for ((p, v), g) in step {
+        let (mut parameter, mut velocity) = (view_mut(parameter)?, view_mut(velocity)?);
+        for ((p, v), g) in parameter.iter_mut().zip(velocity.iter_mut()).zip(grad.iter()) {
             *v = momentum * *v + g;
             *p -= learning_rate * *v;
         }

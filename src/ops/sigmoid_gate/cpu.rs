@@ -2,7 +2,7 @@ use dfdx::prelude::{Cpu, HasShape, Merge, ReshapeTo, Shape, SplitTape, Tape, Ten
 
 use super::SigmoidGateKernel;
 use crate::ops::math::sigmoid;
-use crate::ops::parallel::{for_blocks, for_row_block_pairs};
+use crate::ops::parallel::{collect_blocks, for_row_block_pairs};
 use crate::ops::record::{add_gradient, record, take_gradient};
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
@@ -35,9 +35,9 @@ impl SigmoidGateKernel for Cpu {
         let (value, tape) = value.try_contiguous().map_err(device_error)?.split_tape();
         let (gate, gate_tape) = gate.try_contiguous().map_err(device_error)?.split_tape();
         let shape = *value.shape();
-        let mut y = vec![0.0; shape.num_elements()];
         let (v, g) = (view(&value), view(&gate));
-        for_blocks(&mut y, |at, y| gated(&v[at..][..y.len()], &g[at..][..y.len()], y));
+        let y = collect_blocks(v.len(), 1, |at, y| gated(&v[at..][..y.len()], &g[at..][..y.len()], y));
+        drop((v, g));
 
         let device = value.device().clone();
         record(&device, y, shape, tape.merge(gate_tape), move |grad, grads| {

@@ -2,7 +2,7 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor, Tens
 
 use super::SoftmaxKernel;
 use crate::ops::math::{exp, max, sum, sum2};
-use crate::ops::parallel::{for_row_blocks, for_rows};
+use crate::ops::parallel::{collect_blocks, for_row_blocks};
 use crate::ops::record::record_tensor;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
@@ -96,21 +96,22 @@ impl SoftmaxKernel for Cpu {
         mask: Option<&Tensor<(B, S::Last), f32, Self>>,
     ) -> Result<Tensor<S, f32, Self, T>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
-        let (width, mut y) = (x.shape().last().size(), vec![0.0; x.shape().num_elements()]);
+        let (width, len) = (x.shape().last().size(), x.shape().num_elements());
         let values = view(&x);
-        match mask {
-            None => for_row_blocks(&mut y, width, |first, y| {
-                softmax_rows(&values[first * width..][..y.len()], y, width);
-            }),
+        let y = match mask {
+            None => collect_blocks(len, width, |first, y| softmax_rows(&values[first * width..][..y.len()], y, width)),
             Some(mask) => {
                 let per_item = x.shape().rows() / mask.shape().0.size().max(1);
-                let mask = mask.clone().try_contiguous().map_err(device_error)?;
-                let mask = view(&mask);
-                for_rows(&mut y, width, |i, y| {
-                    masked_softmax_row(&values[i * width..][..width], &mask[i / per_item * width..][..width], y);
-                });
+                let mask = view(mask);
+                collect_blocks(len, width, |first, y| {
+                    for (i, y) in y.chunks_exact_mut(width).enumerate() {
+                        let (x, item) = (&values[(first + i) * width..][..width], (first + i) / per_item);
+                        masked_softmax_row(x, &mask[item * width..][..width], y);
+                    }
+                })
             }
-        }
+        };
+        drop(values);
         record_rows(x, y, tape, softmax_backward)
     }
 
@@ -118,9 +119,11 @@ impl SoftmaxKernel for Cpu {
         x: Tensor<S, f32, Self, T>,
     ) -> Result<Tensor<S, f32, Self, T>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
-        let (width, mut y) = (x.shape().last().size(), vec![0.0; x.shape().num_elements()]);
+        let (width, len) = (x.shape().last().size(), x.shape().num_elements());
         let values = view(&x);
-        for_row_blocks(&mut y, width, |first, y| log_softmax_rows(&values[first * width..][..y.len()], y, width));
+        let log = |first: usize, y: &mut [f32]| log_softmax_rows(&values[first * width..][..y.len()], y, width);
+        let y = collect_blocks(len, width, log);
+        drop(values);
         record_rows(x, y, tape, log_softmax_backward)
     }
 }

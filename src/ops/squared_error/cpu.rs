@@ -31,8 +31,10 @@ impl SquaredErrorKernel for Cpu {
         let target = target.clone().try_contiguous().map_err(device_error)?;
         let count = x.shape().num_elements() as f64;
         // Sums of blocks in f64 and in their order.
-        let blocks = view(&x).par_chunks(BLOCK).zip(view(&target).par_chunks(BLOCK));
+        let (data, goal) = (view(&x), view(&target));
+        let blocks = data.par_chunks(BLOCK).zip(goal.par_chunks(BLOCK));
         let partial: Vec<f32> = blocks.map(|(x, target)| squares(x, target)).collect();
+        drop((data, goal));
         let mean = partial.iter().map(|sum| f64::from(*sum)).sum::<f64>() / count;
 
         let device = x.device().clone();

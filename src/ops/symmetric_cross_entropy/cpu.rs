@@ -53,7 +53,7 @@ impl SymmetricCrossEntropyKernel for Cpu {
         let (mut rows, mut columns) = (vec![0.0; size], vec![0.0; size]);
         rows.par_iter_mut().zip(values.par_chunks(size)).for_each(|(total, x)| *total = log_sum_exp(x));
         columns.par_chunks_mut(COLUMNS).enumerate().for_each(|(block, out)| {
-            column_log_sum_exp(values, size, block * COLUMNS, out);
+            column_log_sum_exp(&values, size, block * COLUMNS, out);
         });
         let loss = |i: usize| f64::from(rows[i]) + f64::from(columns[i]) - 2.0 * f64::from(values[i * size + i]);
         let loss = (0..size).map(loss).sum::<f64>() / (2.0 * size as f64);

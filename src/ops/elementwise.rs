@@ -1,0 +1,46 @@
+//! Operations that map every value on its own.
+
+use dfdx::prelude::{Cpu, HasShape, ReshapeTo, Shape, SplitTape, Tape, Tensor};
+
+use super::parallel::{collect_blocks, for_blocks};
+use super::record::record;
+use super::vectorise::vectorise;
+use super::view::view;
+use super::{OpError, device_error};
+
+vectorise! {
+    fn map(x: &[f32], y: &mut [f32], f: impl Fn(f32) -> f32) {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = f(*x));
+    }
+}
+
+vectorise! {
+    fn accumulate(x: &[f32], grad: &[f32], gx: &mut [f32], derivative: impl Fn(f32) -> f32) {
+        for ((gx, x), g) in gx.iter_mut().zip(x).zip(grad) {
+            *gx += g * derivative(*x);
+        }
+    }
+}
+
+/// `y = f(x)` with the gradient `dy · derivative(x)`. Keeps `x` (no copy of it) until the backward pass.
+///
+/// The functions run inside vectorised loops: they should be arithmetic on what `ops::math` offers.
+pub(crate) fn elementwise<S: Shape, T: Tape<f32, Cpu>>(
+    x: Tensor<S, f32, Cpu, T>,
+    f: impl Fn(f32) -> f32 + Copy + Sync,
+    derivative: impl Fn(f32) -> f32 + Copy + Sync + 'static,
+) -> Result<Tensor<S, f32, Cpu, T>, OpError> {
+    let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
+    let (device, shape) = (x.device().clone(), *x.shape());
+    let data = view(&x);
+    let y = collect_blocks(data.len(), 1, |at, y| map(&data[at..][..y.len()], y, f));
+    drop(data);
+
+    record(&device, y, shape, tape, move |grad, grads| {
+        let data = view(&x);
+        for_blocks(grads.get_or_alloc_mut(&x)?, |at, gx| {
+            accumulate(&data[at..][..gx.len()], &grad[at..][..gx.len()], gx, derivative);
+        });
+        Ok(())
+    })
+}

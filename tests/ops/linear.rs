@@ -1,0 +1,44 @@
+use coembed::ops::{self, OpError, composed};
+
+use crate::support::*;
+
+fn naive_linear(x: &[f64], w: &[f64], b: &[f64]) -> Vec<f64> {
+    let (o, i) = (b.len(), w.len() / b.len());
+    by_row(x, i, |row| (0..o).map(|k| b[k] + (0..i).map(|j| row[j] * w[k * i + j]).sum::<f64>()).collect())
+}
+
+#[test]
+fn linear_with_bias_and_collapsed_leading_axes() {
+    // Sizes known at compile time, at run time, and mixed; two and three axes.
+    macro_rules! case {
+        ($x:expr, $w:expr, $b:expr) => {{
+            let (x, w, b) = (tensor(1, $x), tensor(2, $w), tensor(3, $b));
+            let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &x), gradient(g, &w), gradient(g, &b)]);
+            check(
+                &[x.as_vec(), w.as_vec(), b.as_vec()],
+                |v| naive_linear(&v[0], &v[1], &v[2]),
+                [
+                    ("fused", run(ops::linear(x.leaky_trace(), &w, Some(&b)).unwrap())),
+                    ("composed", run(composed::linear(x.leaky_trace(), &w, Some(&b)).unwrap())),
+                ],
+            );
+        }};
+    }
+    case!((Const::<5>, Const::<7>), (Const::<3>, Const::<7>), (Const::<3>,));
+    case!((5usize, 7usize), (3usize, 7usize), (3usize,));
+    case!((2usize, Const::<3>, Const::<4>), (6usize, Const::<4>), (6usize,));
+    case!((1usize, 19usize), (Const::<33>, 19usize), (Const::<33>,));
+}
+
+#[test]
+fn linear_refuses_run_time_widths_that_disagree() {
+    let error = ops::linear(tensor(1, (2usize, 7usize)), &tensor(2, (3usize, 6usize)), None).unwrap_err();
+    assert_eq!(error, OpError::Shape { op: "linear", what: "input width", expected: 6, got: 7 });
+    assert_eq!(error.to_string(), "linear: input width is 7, expected 6");
+}
+
+#[test]
+fn linear_of_no_rows_is_empty() {
+    let y = ops::linear(tensor(1, (0usize, Const::<4>)), &tensor(2, (Const::<3>, Const::<4>)), None).unwrap();
+    assert!(ops::to_vec(&y).unwrap().is_empty());
+}

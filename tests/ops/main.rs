@@ -1,0 +1,16 @@
+//! Every operation, on every device of this build, against (a) the same operation composed of dfdx's own,
+//! (b) a naive f64 loop and (c) finite differences of that loop.
+
+mod activations;
+mod batch_norm;
+mod concat;
+mod general;
+mod hinge;
+mod l2_normalize;
+mod linear;
+mod reduce;
+mod row_distance;
+mod select_rows;
+mod sgd;
+mod sigmoid_gate;
+mod support;
