@@ -2,6 +2,7 @@
 
 use dfdx::prelude::{Cpu, HasShape, ReshapeTo, Shape, SplitTape, Tape, Tensor};
 
+use super::math;
 use super::parallel::{collect_blocks, for_blocks};
 use super::record::record;
 use super::vectorise::vectorise;
@@ -10,7 +11,7 @@ use super::{OpError, device_error};
 
 vectorise! {
     fn map(x: &[f32], y: &mut [f32], f: impl Fn(f32) -> f32) {
-        y.iter_mut().zip(x).for_each(|(y, x)| *y = f(*x));
+        math::map(x, y, f);
     }
 }
 

@@ -59,70 +59,120 @@ pub(crate) fn normal(x: f32) -> (f32, f32) {
     (if x < 0.0 { tail } else { 1.0 - tail }, bell)
 }
 
-/// Independent partial sums of a reduction: as many as the widest vector holds, in an order that does not depend on the machine.
+/// Values that are worked on at once: as many as the widest vector holds, on every machine, so that sums have the same order everywhere.
 const LANES: usize = 16;
 
-/// `Σ f(a, b)` over two slices of the same length.
+type Lanes = [f32; LANES];
+
+/// The last values of a slice as whole lanes.
 #[inline(always)]
-pub(crate) fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let tail: f32 = a_lanes.remainder().iter().zip(b_lanes.remainder()).map(|(x, y)| f(*x, *y)).sum();
-    for (x, y) in a_lanes.zip(b_lanes) {
-        for l in 0..LANES {
-            lanes[l] += f(x[l], y[l]);
-        }
-    }
-    halve(lanes, |x, y| x + y) + tail
+fn pad(tail: &[f32], with: f32) -> Lanes {
+    let mut lanes = [with; LANES];
+    lanes[..tail.len()].copy_from_slice(tail);
+    lanes
 }
 
-/// `Σ f(a, b, c)` over three slices of the same length.
 #[inline(always)]
-pub(crate) fn sum3(a: &[f32], b: &[f32], c: &[f32], f: impl Fn(f32, f32, f32) -> f32) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let whole = a.len() / LANES * LANES;
-    let tail: f32 = (whole..a.len()).map(|i| f(a[i], b[i], c[i])).sum();
-    let chunks = a.chunks_exact(LANES).zip(b.chunks_exact(LANES)).zip(c.chunks_exact(LANES));
-    for ((x, y), z) in chunks {
-        for l in 0..LANES {
-            lanes[l] += f(x[l], y[l], z[l]);
-        }
+fn each(f: impl Fn(usize) -> f32) -> Lanes {
+    let mut lanes = [0.0; LANES];
+    for (l, lane) in lanes.iter_mut().enumerate() {
+        *lane = f(l);
     }
-    halve(lanes, |x, y| x + y) + tail
+    lanes
+}
+
+/// `y = f(x)` value by value. Unlike a plain loop it leaves no values at the end of a row to scalar code.
+#[inline(always)]
+pub(crate) fn map(x: &[f32], y: &mut [f32], f: impl Fn(f32) -> f32) {
+    let ((xs, x_tail), (ys, y_tail)) = (x.as_chunks::<LANES>(), y.as_chunks_mut::<LANES>());
+    for (x, y) in xs.iter().zip(ys) {
+        *y = each(|l| f(x[l]));
+    }
+    if !x_tail.is_empty() {
+        let x = pad(x_tail, 0.0);
+        y_tail.copy_from_slice(&each(|l| f(x[l]))[..x_tail.len()]);
+    }
+}
+
+/// [`map`] in place; returns the sum of the results.
+#[inline(always)]
+pub(crate) fn update_sum(x: &mut [f32], f: impl Fn(f32) -> f32) -> f32 {
+    let (xs, tail) = x.as_chunks_mut::<LANES>();
+    let mut total = [0.0; LANES];
+    for x in xs {
+        *x = each(|l| f(x[l]));
+        total = each(|l| total[l] + x[l]);
+    }
+    if !tail.is_empty() {
+        let x = pad(tail, 0.0);
+        let last = each(|l| f(x[l]));
+        total = each(|l| total[l] + if l < tail.len() { last[l] } else { 0.0 });
+        tail.copy_from_slice(&last[..tail.len()]);
+    }
+    halve(total, |x, y| x + y)
+}
+
+/// [`map`] that also returns the sum of the results.
+#[inline(always)]
+pub(crate) fn map_sum(x: &[f32], y: &mut [f32], f: impl Fn(f32) -> f32) -> f32 {
+    let ((xs, x_tail), (ys, y_tail)) = (x.as_chunks::<LANES>(), y.as_chunks_mut::<LANES>());
+    let mut total = [0.0; LANES];
+    for (x, y) in xs.iter().zip(ys) {
+        *y = each(|l| f(x[l]));
+        total = each(|l| total[l] + y[l]);
+    }
+    if !x_tail.is_empty() {
+        let x = pad(x_tail, 0.0);
+        let last = each(|l| f(x[l]));
+        total = each(|l| total[l] + if l < x_tail.len() { last[l] } else { 0.0 });
+        y_tail.copy_from_slice(&last[..x_tail.len()]);
+    }
+    halve(total, |x, y| x + y)
 }
 
 /// `Σ f(a)` over a slice.
 #[inline(always)]
 pub(crate) fn sum(a: &[f32], f: impl Fn(f32) -> f32) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let chunks = a.chunks_exact(LANES);
-    let tail: f32 = chunks.remainder().iter().map(|x| f(*x)).sum();
-    for x in chunks {
-        for l in 0..LANES {
-            lanes[l] += f(x[l]);
-        }
-    }
-    halve(lanes, |x, y| x + y) + tail
+    sum3(a, a, a, |a, _, _| f(a))
 }
 
-/// The largest value of a slice; negative infinity if it is empty.
+/// `Σ f(a, b)` over two slices of the same length.
+#[inline(always)]
+pub(crate) fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+    sum3(a, b, b, |a, b, _| f(a, b))
+}
+
+/// `Σ f(a, b, c)` over three slices of the same length.
+#[inline(always)]
+pub(crate) fn sum3(a: &[f32], b: &[f32], c: &[f32], f: impl Fn(f32, f32, f32) -> f32) -> f32 {
+    let (a_chunks, a_tail) = a.as_chunks::<LANES>();
+    let ((b_chunks, b_tail), (c_chunks, c_tail)) = (b.as_chunks::<LANES>(), c.as_chunks::<LANES>());
+    let mut total = [0.0; LANES];
+    for ((x, y), z) in a_chunks.iter().zip(b_chunks).zip(c_chunks) {
+        total = each(|l| total[l] + f(x[l], y[l], z[l]));
+    }
+    if !a_tail.is_empty() {
+        let (x, y, z) = (pad(a_tail, 0.0), pad(b_tail, 0.0), pad(c_tail, 0.0));
+        total = each(|l| total[l] + if l < a_tail.len() { f(x[l], y[l], z[l]) } else { 0.0 });
+    }
+    halve(total, |x, y| x + y)
+}
+
+/// The largest value of a slice; negative infinity if it is empty. NaN is passed over.
 #[inline(always)]
 pub(crate) fn max(a: &[f32]) -> f32 {
     let larger = |x: f32, y: f32| if y > x { y } else { x };
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    let chunks = a.chunks_exact(LANES);
-    let tail = chunks.remainder().iter().fold(f32::NEG_INFINITY, |m, x| larger(m, *x));
+    let (chunks, tail) = a.as_chunks::<LANES>();
+    let mut lanes = pad(tail, f32::NEG_INFINITY);
     for x in chunks {
-        for l in 0..LANES {
-            lanes[l] = larger(lanes[l], x[l]);
-        }
+        lanes = each(|l| larger(lanes[l], x[l]));
     }
-    larger(halve(lanes, larger), tail)
+    halve(lanes, larger)
 }
 
 /// Combines lanes pairwise.
 #[inline(always)]
-fn halve(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
+fn halve(mut lanes: Lanes, f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
         for l in 0..width {

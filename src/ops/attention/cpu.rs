@@ -3,7 +3,7 @@ use rayon::prelude::*;
 
 use super::{AttentionDropout, AttentionKernel, AttentionOptions};
 use crate::gemm::{Operand, Threads, gemm};
-use crate::ops::math::{exp, max, sum, sum2};
+use crate::ops::math::{exp, max, sum2, update_sum};
 use crate::ops::random::Keep;
 use crate::ops::record::{add_gradient, record_tensor, take_gradient};
 use crate::ops::vectorise::vectorise;
@@ -91,8 +91,7 @@ vectorise! {
             row.fill(0.0);
             return largest;
         }
-        row.iter_mut().for_each(|s| *s = exp(*s - largest));
-        let total = sum(row, |p| p);
+        let total = update_sum(row, |s| exp(s - largest));
         let scale = 1.0 / total;
         row.iter_mut().for_each(|p| *p *= scale);
         largest + total.ln()
@@ -105,7 +104,7 @@ vectorise! {
         if log_total == f32::NEG_INFINITY {
             return row.fill(0.0);
         }
-        row.iter_mut().for_each(|s| *s = exp(*s - log_total));
+        update_sum(row, |s| exp(s - log_total));
     }
 }
 

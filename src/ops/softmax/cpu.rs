@@ -1,7 +1,7 @@
 use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor, TensorFromVec};
 
 use super::SoftmaxKernel;
-use crate::ops::math::{exp, max, sum, sum2};
+use crate::ops::math::{exp, map_sum, max, sum, sum2, update_sum};
 use crate::ops::parallel::{collect_blocks, for_row_blocks};
 use crate::ops::record::record_tensor;
 use crate::ops::vectorise::vectorise;
@@ -12,8 +12,7 @@ vectorise! {
     fn softmax_rows(x: &[f32], y: &mut [f32], width: usize) {
         for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
             let largest = max(x);
-            y.iter_mut().zip(x).for_each(|(y, x)| *y = exp(x - largest));
-            let scale = 1.0 / sum(y, |v| v);
+            let scale = 1.0 / map_sum(x, y, |v| exp(v - largest));
             y.iter_mut().for_each(|y| *y *= scale);
         }
     }
@@ -62,8 +61,7 @@ vectorise! {
         if largest == f32::NEG_INFINITY {
             return y.fill(0.0);
         }
-        y.iter_mut().for_each(|y| *y = exp(*y - largest));
-        let scale = 1.0 / sum(y, |v| v);
+        let scale = 1.0 / update_sum(y, |v| exp(v - largest));
         y.iter_mut().for_each(|y| *y *= scale);
     }
 }
