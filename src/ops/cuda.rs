@@ -1,66 +1,14 @@
 //! Every operation on CUDA, composed of dfdx's own kernels until a measurement asks for a fused one.
 
-use dfdx::prelude::{Cuda, Dim, Gradients, Merge, Shape, Tape, Tensor};
+use dfdx::prelude::{Axes, Cuda, Dim, Gradients, Merge, PermuteShapeTo, Shape, Tape, Tensor};
 
 use super::{
     AroundAxis, BatchNormKernel, BatchStatistics, ConcatKernel, HingeKernel, L2NormalizeKernel, LinearKernel,
-    MishKernel, OpError, OpsDevice, ReduceKernel, ReduceMask, Reduction, ReluKernel, RowDistanceKernel, Rows,
-    SelectRowsKernel, SgdKernel, SigmoidGateKernel, composed,
+    MatmulKernel, MishKernel, OpError, OpsDevice, PermuteKernel, Product, ReduceKernel, ReduceMask, Reduction,
+    ReluKernel, RowDistanceKernel, Rows, SelectRowsKernel, SgdKernel, SigmoidGateKernel, composed,
 };
 
 impl OpsDevice for Cuda {}
-
-impl LinearKernel for Cuda {
-    fn linear<S: Rows, O: Dim, T: Tape<f32, Self>>(
-        x: Tensor<S, f32, Self, T>,
-        weight: &Tensor<(O, S::Last), f32, Self>,
-        bias: Option<&Tensor<(O,), f32, Self>>,
-    ) -> Result<Tensor<S::With<O>, f32, Self, T>, OpError> {
-        composed::linear(x, weight, bias)
-    }
-}
-
-impl L2NormalizeKernel for Cuda {
-    fn l2_normalize<S: Rows, T: Tape<f32, Self>>(
-        x: Tensor<S, f32, Self, T>,
-        eps: f32,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
-        composed::l2_normalize(x, eps)
-    }
-}
-
-impl SigmoidGateKernel for Cuda {
-    fn sigmoid_gate<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
-        value: Tensor<S, f32, Self, T>,
-        gate: Tensor<S, f32, Self, R>,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
-        composed::sigmoid_gate(value, gate)
-    }
-}
-
-impl MishKernel for Cuda {
-    fn mish<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
-        composed::mish(x)
-    }
-}
-
-impl ReduceKernel for Cuda {
-    fn reduce<S: Shape, O: Shape, T: Tape<f32, Self>>(
-        x: Tensor<S, f32, Self, T>,
-        around: AroundAxis,
-        mask: Option<ReduceMask<Self>>,
-        reduction: Reduction,
-        shape: O,
-    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
-        composed::reduce(x, around, mask, reduction, shape)
-    }
-}
-
-impl ReluKernel for Cuda {
-    fn relu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
-        composed::relu(x)
-    }
-}
 
 impl BatchNormKernel for Cuda {
     fn batch_norm_train<S: Rows, T: Tape<f32, Self>>(
@@ -92,6 +40,78 @@ impl ConcatKernel for Cuda {
     }
 }
 
+impl HingeKernel for Cuda {
+    fn hinge<B: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        margin: &Tensor<(B,), f32, Self>,
+        small: Tensor<(B,), f32, Self, T>,
+        large: Tensor<(B,), f32, Self, R>,
+    ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
+        composed::hinge(margin, small, large)
+    }
+}
+
+impl L2NormalizeKernel for Cuda {
+    fn l2_normalize<S: Rows, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        eps: f32,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::l2_normalize(x, eps)
+    }
+}
+
+impl LinearKernel for Cuda {
+    fn linear<S: Rows, O: Dim, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        weight: &Tensor<(O, S::Last), f32, Self>,
+        bias: Option<&Tensor<(O,), f32, Self>>,
+    ) -> Result<Tensor<S::With<O>, f32, Self, T>, OpError> {
+        composed::linear(x, weight, bias)
+    }
+}
+
+impl MatmulKernel for Cuda {
+    fn matmul<A: Shape, B: Shape, O: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        a: Tensor<A, f32, Self, T>,
+        b: Tensor<B, f32, Self, R>,
+        product: Product,
+        shape: O,
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed::matmul(a, b, product, shape)
+    }
+}
+
+impl MishKernel for Cuda {
+    fn mish<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::mish(x)
+    }
+}
+
+impl PermuteKernel for Cuda {
+    fn permute<S: Shape + PermuteShapeTo<O, Ax>, O: Shape, Ax: Axes, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed::permute::<S, O, Ax, Self, T>(x)
+    }
+}
+
+impl ReduceKernel for Cuda {
+    fn reduce<S: Shape, O: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        around: AroundAxis,
+        mask: Option<ReduceMask<Self>>,
+        reduction: Reduction,
+        shape: O,
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed::reduce(x, around, mask, reduction, shape)
+    }
+}
+
+impl ReluKernel for Cuda {
+    fn relu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::relu(x)
+    }
+}
+
 impl RowDistanceKernel for Cuda {
     fn row_squared_distance<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
         a: Tensor<(B, E), f32, Self, T>,
@@ -118,16 +138,6 @@ impl SelectRowsKernel for Cuda {
     }
 }
 
-impl HingeKernel for Cuda {
-    fn hinge<B: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
-        margin: &Tensor<(B,), f32, Self>,
-        small: Tensor<(B,), f32, Self, T>,
-        large: Tensor<(B,), f32, Self, R>,
-    ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
-        composed::hinge(margin, small, large)
-    }
-}
-
 impl SgdKernel for Cuda {
     fn sgd_momentum<S: Shape>(
         parameter: &mut Tensor<S, f32, Self>,
@@ -137,5 +147,14 @@ impl SgdKernel for Cuda {
         momentum: f32,
     ) -> Result<(), OpError> {
         composed::sgd_momentum(parameter, gradients, velocity, learning_rate, momentum)
+    }
+}
+
+impl SigmoidGateKernel for Cuda {
+    fn sigmoid_gate<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        value: Tensor<S, f32, Self, T>,
+        gate: Tensor<S, f32, Self, R>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::sigmoid_gate(value, gate)
     }
 }

@@ -14,8 +14,10 @@ mod hinge;
 mod l2_normalize;
 mod linear;
 mod math;
+mod matmul;
 mod mish;
 mod parallel;
+mod permute;
 mod record;
 mod reduce;
 mod relu;
@@ -33,7 +35,9 @@ pub use error::OpError;
 pub use hinge::{HingeKernel, hinge};
 pub use l2_normalize::{L2NormalizeKernel, NORM_EPS, l2_normalize};
 pub use linear::{LinearKernel, linear};
+pub use matmul::{MatmulKernel, Matrices, Product, matmul, matmul_nt, matmul_tn};
 pub use mish::{MishKernel, mish};
+pub use permute::{PermuteKernel, permute};
 pub use reduce::{AroundAxis, EmptyRows, ReduceKernel, ReduceMask, Reduction, TieGradient, masked_reduce, reduce};
 pub use relu::{ReluKernel, relu};
 pub use row_distance::{RowDistanceKernel, row_cosine, row_squared_distance};
@@ -55,7 +59,9 @@ pub trait OpsDevice:
     + HingeKernel
     + L2NormalizeKernel
     + LinearKernel
+    + MatmulKernel
     + MishKernel
+    + PermuteKernel
     + ReduceKernel
     + ReluKernel
     + RowDistanceKernel
@@ -74,7 +80,9 @@ pub mod composed {
     pub use super::hinge::composed as hinge;
     pub use super::l2_normalize::composed as l2_normalize;
     pub use super::linear::composed as linear;
+    pub use super::matmul::composed as matmul;
     pub use super::mish::composed as mish;
+    pub use super::permute::composed as permute;
     pub use super::reduce::composed as reduce;
     pub use super::relu::composed as relu;
     pub use super::row_distance::{composed_cosine as row_cosine, composed_squared_distance as row_squared_distance};

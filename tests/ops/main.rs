@@ -8,6 +8,8 @@ mod general;
 mod hinge;
 mod l2_normalize;
 mod linear;
+mod matmul;
+mod permute;
 mod reduce;
 mod row_distance;
 mod select_rows;
