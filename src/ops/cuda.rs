@@ -3,9 +3,10 @@
 use dfdx::prelude::{Axes, Cuda, Dim, Gradients, Merge, PermuteShapeTo, Shape, Tape, Tensor};
 
 use super::{
-    AroundAxis, BatchNormKernel, BatchStatistics, ConcatKernel, HingeKernel, L2NormalizeKernel, LinearKernel,
-    MatmulKernel, MishKernel, OpError, OpsDevice, PermuteKernel, Product, ReduceKernel, ReduceMask, Reduction,
-    ReluKernel, RowDistanceKernel, Rows, SelectRowsKernel, SgdKernel, SigmoidGateKernel, composed,
+    AroundAxis, BatchNormKernel, BatchStatistics, ConcatKernel, Conv1dKernel, Conv1dSteps, DropoutKernel, HingeKernel,
+    L2NormalizeKernel, LinearKernel, LossReduction, Lottery, MarginTerms, MatmulKernel, MaxMarginKernel, MishKernel,
+    OpError, OpsDevice, PermuteKernel, Product, ReduceKernel, ReduceMask, Reduction, ReluKernel, RowDistanceKernel,
+    Rows, SelectRowsKernel, SgdKernel, SigmoidGateKernel, SmoothL1Kernel, composed,
 };
 
 impl OpsDevice for Cuda {}
@@ -37,6 +38,27 @@ impl ConcatKernel for Cuda {
         width: W,
     ) -> Result<Tensor<(B, W), f32, Self, T>, OpError> {
         composed::concat(parts, width)
+    }
+}
+
+impl Conv1dKernel for Cuda {
+    fn conv1d<B: Dim, C: Dim, L: Dim, O: Dim, K: Dim, T: Tape<f32, Self>>(
+        x: Tensor<(B, C, L), f32, Self, T>,
+        weight: &Tensor<(O, C, K), f32, Self>,
+        bias: Option<&Tensor<(O,), f32, Self>>,
+        steps: Conv1dSteps,
+        positions: usize,
+    ) -> Result<Tensor<(B, O, usize), f32, Self, T>, OpError> {
+        composed::conv1d(x, weight, bias, steps, positions)
+    }
+}
+
+impl DropoutKernel for Cuda {
+    fn dropout<S: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        lottery: Lottery,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::dropout(x, lottery)
     }
 }
 
@@ -77,6 +99,16 @@ impl MatmulKernel for Cuda {
         shape: O,
     ) -> Result<Tensor<O, f32, Self, T>, OpError> {
         composed::matmul(a, b, product, shape)
+    }
+}
+
+impl MaxMarginKernel for Cuda {
+    fn max_margin<B: Dim, T: Tape<f32, Self>>(
+        scores: Tensor<(B, B), f32, Self, T>,
+        margin: f32,
+        terms: MarginTerms,
+    ) -> Result<Tensor<(), f32, Self, T>, OpError> {
+        composed::max_margin(scores, margin, terms)
     }
 }
 
@@ -133,8 +165,9 @@ impl SelectRowsKernel for Cuda {
     fn select_rows<B: Dim, E: Dim, T: Tape<f32, Self>>(
         x: Tensor<(B, E), f32, Self, T>,
         rows: &[usize],
+        frozen: Option<usize>,
     ) -> Result<Tensor<(usize, E), f32, Self, T>, OpError> {
-        composed::select_rows(x, rows)
+        composed::select_rows(x, rows, frozen)
     }
 }
 
@@ -156,5 +189,16 @@ impl SigmoidGateKernel for Cuda {
         gate: Tensor<S, f32, Self, R>,
     ) -> Result<Tensor<S, f32, Self, T>, OpError> {
         composed::sigmoid_gate(value, gate)
+    }
+}
+
+impl SmoothL1Kernel for Cuda {
+    fn smooth_l1<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        target: Tensor<S, f32, Self, R>,
+        beta: f32,
+        reduction: LossReduction,
+    ) -> Result<Tensor<(), f32, Self, T>, OpError> {
+        composed::smooth_l1(x, target, beta, reduction)
     }
 }

@@ -6,17 +6,22 @@
 
 mod batch_norm;
 mod concat;
+mod conv1d;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod dropout;
 mod elementwise;
+mod embedding;
 mod error;
 mod hinge;
 mod l2_normalize;
 mod linear;
 mod math;
 mod matmul;
+mod max_margin;
 mod mish;
 mod parallel;
+mod patch_embedding;
 mod permute;
 mod record;
 mod reduce;
@@ -26,17 +31,23 @@ mod rows;
 mod select_rows;
 mod sgd;
 mod sigmoid_gate;
+mod smooth_l1;
 mod transfer;
 mod view;
 
 pub use batch_norm::{BatchNormKernel, BatchStatistics, batch_norm_eval, batch_norm_train};
 pub use concat::{ConcatKernel, concat};
+pub use conv1d::{Conv1dKernel, Conv1dSteps, conv1d};
+pub use dropout::{DropoutKernel, Lottery, RandomStream, dropout};
+pub use embedding::embedding;
 pub use error::OpError;
 pub use hinge::{HingeKernel, hinge};
 pub use l2_normalize::{L2NormalizeKernel, NORM_EPS, l2_normalize};
 pub use linear::{LinearKernel, linear};
 pub use matmul::{MatmulKernel, Matrices, Product, matmul, matmul_nt, matmul_tn};
+pub use max_margin::{MarginTerms, MaxMarginKernel, max_margin};
 pub use mish::{MishKernel, mish};
+pub use patch_embedding::patch_embedding;
 pub use permute::{PermuteKernel, permute};
 pub use reduce::{AroundAxis, EmptyRows, ReduceKernel, ReduceMask, Reduction, TieGradient, masked_reduce, reduce};
 pub use relu::{ReluKernel, relu};
@@ -45,6 +56,7 @@ pub use rows::Rows;
 pub use select_rows::{SelectRowsKernel, select_rows};
 pub use sgd::{SgdKernel, sgd_momentum};
 pub use sigmoid_gate::{SigmoidGateKernel, sigmoid_gate};
+pub use smooth_l1::{LossReduction, SmoothL1Kernel, smooth_l1};
 pub use transfer::{to_tensor, to_vec};
 
 pub(crate) use error::{check_size, device_error};
@@ -56,10 +68,13 @@ pub trait OpsDevice:
     dfdx::prelude::Device<f32>
     + BatchNormKernel
     + ConcatKernel
+    + Conv1dKernel
+    + DropoutKernel
     + HingeKernel
     + L2NormalizeKernel
     + LinearKernel
     + MatmulKernel
+    + MaxMarginKernel
     + MishKernel
     + PermuteKernel
     + ReduceKernel
@@ -68,6 +83,7 @@ pub trait OpsDevice:
     + SelectRowsKernel
     + SgdKernel
     + SigmoidGateKernel
+    + SmoothL1Kernel
 {
 }
 
@@ -77,10 +93,13 @@ impl OpsDevice for dfdx::prelude::Cpu {}
 pub mod composed {
     pub use super::batch_norm::{composed_eval as batch_norm_eval, composed_train as batch_norm_train};
     pub use super::concat::composed as concat;
+    pub use super::conv1d::composed as conv1d;
+    pub use super::dropout::composed as dropout;
     pub use super::hinge::composed as hinge;
     pub use super::l2_normalize::composed as l2_normalize;
     pub use super::linear::composed as linear;
     pub use super::matmul::composed as matmul;
+    pub use super::max_margin::composed as max_margin;
     pub use super::mish::composed as mish;
     pub use super::permute::composed as permute;
     pub use super::reduce::composed as reduce;
@@ -89,4 +108,5 @@ pub mod composed {
     pub use super::select_rows::composed as select_rows;
     pub use super::sgd::composed as sgd_momentum;
     pub use super::sigmoid_gate::composed as sigmoid_gate;
+    pub use super::smooth_l1::composed as smooth_l1;
 }

@@ -1,4 +1,4 @@
-use dfdx::prelude::{Cpu, Gradients, PutTape, Shape, Tape, Tensor, TensorFromVec};
+use dfdx::prelude::{Cpu, Gradients, PutTape, ReshapeTo, Shape, SplitTape, Tape, Tensor, TensorFromVec};
 
 use super::error::{OpError, device_error};
 
@@ -24,4 +24,14 @@ pub(crate) fn record<S: Shape, T: Tape<f32, Cpu>>(
         backward(&grad_out, grads)
     });
     Ok(out.put_tape(tape))
+}
+
+/// A parameter in row-major order, as parameters are; the tape then stays as it was. Any other tensor is copied into that order,
+/// and the tape remembers it.
+pub(crate) fn parameter<S: Shape, T: Tape<f32, Cpu>>(
+    tensor: &Tensor<S, f32, Cpu>,
+    tape: T,
+) -> Result<(Tensor<S, f32, Cpu>, T), OpError> {
+    let (tensor, more) = tensor.retaped::<T>().try_contiguous().map_err(device_error)?.split_tape();
+    Ok((tensor, tape.merge(more)))
 }

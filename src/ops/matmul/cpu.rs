@@ -1,8 +1,8 @@
 use dfdx::prelude::{Cpu, Merge, ReshapeTo, Shape, SplitTape, Tape, Tensor};
-use rayon::prelude::*;
 
 use super::{MatmulKernel, Product};
-use crate::gemm::{Operand, Threads, gemm};
+use crate::gemm::{Operand, gemm};
+use crate::ops::parallel::for_items;
 use crate::ops::record::record;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
@@ -44,21 +44,13 @@ impl<'a> Stack<'a> {
     }
 }
 
-/// Multiply-adds below which all products stay on the calling thread.
-const PARALLEL_ABOVE: usize = 1 << 18;
-
-/// `outᵢ += aᵢ bᵢ` if `accumulate`, else `outᵢ = aᵢ bᵢ`; threads take whole products where there are enough of them.
+/// `outᵢ += aᵢ bᵢ` if `accumulate`, else `outᵢ = aᵢ bᵢ`.
 fn multiply(a: Stack, b: Stack, out: &mut [f32], accumulate: bool) {
     let (rows, columns) = (a.height(), b.width());
-    let size = (rows * columns).max(1);
-    let one = |i: usize, out: &mut [f32], threads| gemm(a.matrix(i), b.matrix(i), out, columns, accumulate, threads);
-    if out.len() / size < rayon::current_num_threads() {
-        out.chunks_exact_mut(size).enumerate().for_each(|(i, out)| one(i, out, Threads::All));
-    } else if out.len() * a.width() <= PARALLEL_ABOVE {
-        out.chunks_exact_mut(size).enumerate().for_each(|(i, out)| one(i, out, Threads::One));
-    } else {
-        out.par_chunks_exact_mut(size).enumerate().for_each(|(i, out)| one(i, out, Threads::One));
-    }
+    let work = out.len() * a.width();
+    for_items(out, rows * columns, work, |i, out, threads| {
+        gemm(a.matrix(i), b.matrix(i), out, columns, accumulate, threads);
+    });
 }
 
 impl MatmulKernel for Cpu {
