@@ -33,11 +33,12 @@ impl BatchNormKernel for Cuda {
 }
 
 impl ConcatKernel for Cuda {
-    fn concat<B: Dim, E: Dim, W: Dim, T: Tape<f32, Self> + Merge<T>>(
-        parts: Vec<Tensor<(B, E), f32, Self, T>>,
-        width: W,
-    ) -> Result<Tensor<(B, W), f32, Self, T>, OpError> {
-        composed::concat(parts, width)
+    fn concat<S: Shape, O: Shape, T: Tape<f32, Self> + Merge<T>>(
+        parts: Vec<Tensor<S, f32, Self, T>>,
+        axis: usize,
+        shape: O,
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed::concat(parts, axis, shape)
     }
 }
 

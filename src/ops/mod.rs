@@ -4,6 +4,7 @@
 //! operation composed of dfdx's own (`composed.rs`), which is what CUDA runs and what the tests compare with.
 //! Operations are deterministic: the same bits for any number of threads.
 
+mod around_axis;
 mod batch_norm;
 mod concat;
 mod conv1d;
@@ -35,8 +36,9 @@ mod smooth_l1;
 mod transfer;
 mod view;
 
+pub use around_axis::AroundAxis;
 pub use batch_norm::{BatchNormKernel, BatchStatistics, batch_norm_eval, batch_norm_train};
-pub use concat::{ConcatKernel, concat};
+pub use concat::{ConcatKernel, concat, concat_along};
 pub use conv1d::{Conv1dKernel, Conv1dSteps, conv1d};
 pub use dropout::{DropoutKernel, Lottery, RandomStream, dropout};
 pub use embedding::embedding;
@@ -49,7 +51,7 @@ pub use max_margin::{MarginTerms, MaxMarginKernel, max_margin};
 pub use mish::{MishKernel, mish};
 pub use patch_embedding::patch_embedding;
 pub use permute::{PermuteKernel, permute};
-pub use reduce::{AroundAxis, EmptyRows, ReduceKernel, ReduceMask, Reduction, TieGradient, masked_reduce, reduce};
+pub use reduce::{EmptyRows, ReduceKernel, ReduceMask, Reduction, TieGradient, masked_reduce, reduce};
 pub use relu::{ReluKernel, relu};
 pub use row_distance::{RowDistanceKernel, row_cosine, row_squared_distance};
 pub use rows::Rows;
