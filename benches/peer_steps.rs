@@ -130,7 +130,7 @@ fn two_tower() -> Work {
             let hidden = ops::gelu(first.forward(ops::data(inputs[i].clone()))?)?;
             ops::l2_normalize(second.forward(hidden)?, 1e-12)
         };
-        ops::symmetric_cross_entropy(ops::scale(ops::inner_products(embed(0)?, embed(1)?)?, 20.0)?)
+        ops::symmetric_cross_entropy(ops::scale(ops::matmul_nt(embed(0)?, embed(1)?)?, 20.0)?)
     };
     training(towers, loss, |towers, step| towers.iter_mut().flatten().for_each(|layer| layer.update(step)))
 }

@@ -1,60 +1,44 @@
 //! Every operation on CUDA, composed of dfdx's own kernels until a measurement asks for a fused one.
 
-use dfdx::prelude::{Cuda, Dim, Gradients, Merge, Shape, Tape, Tensor};
+use dfdx::prelude::{Axes, Cuda, Dim, Gradients, Merge, PermuteShapeTo, Shape, Tape, Tensor};
 
 use super::*;
 
 impl OpsDevice for Cuda {}
 
-impl LinearKernel for Cuda {
-    fn linear<S: Rows, O: Dim, T: LayerTape<Self>>(
-        x: Tensor<S, f32, Self, T>,
-        weight: &Tensor<(O, S::Last), f32, Self>,
-        bias: Option<&Tensor<(O,), f32, Self>>,
-    ) -> Result<Tensor<S::With<O>, f32, Self, T::Output>, OpError> {
-        composed::linear(x, weight, bias)
+impl AdamKernel for Cuda {
+    fn adam<S: Shape>(
+        parameter: &mut Tensor<S, f32, Self>,
+        gradients: &mut Gradients<f32, Self>,
+        moments: &mut AdamMoments<Self>,
+        step: AdamStep,
+    ) -> Result<(), OpError> {
+        composed::adam(parameter, gradients, moments, step)
     }
 }
 
-impl L2NormalizeKernel for Cuda {
-    fn l2_normalize<S: Rows, T: Tape<f32, Self>>(
-        x: Tensor<S, f32, Self, T>,
-        eps: f32,
+impl AddKernel for Cuda {
+    fn add<S: Shape, T: LayerTape<Self> + Merge<R>, R: LayerTape<Self>>(
+        a: Tensor<S, f32, Self, T>,
+        b: Tensor<S, f32, Self, R>,
     ) -> Result<Tensor<S, f32, Self, T>, OpError> {
-        composed::l2_normalize(x, eps)
+        composed::add(a, b)
     }
 }
 
-impl SigmoidGateKernel for Cuda {
-    fn sigmoid_gate<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
-        value: Tensor<S, f32, Self, T>,
-        gate: Tensor<S, f32, Self, R>,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
-        composed::sigmoid_gate(value, gate)
-    }
-}
-
-impl MishKernel for Cuda {
-    fn mish<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
-        composed::mish(x)
-    }
-}
-
-impl ReduceKernel for Cuda {
-    fn reduce<S: Shape, O: Shape, T: Tape<f32, Self>>(
-        x: Tensor<S, f32, Self, T>,
-        around: AroundAxis,
-        mask: Option<ReduceMask<Self>>,
-        reduction: Reduction,
-        shape: O,
-    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
-        composed::reduce(x, around, mask, reduction, shape)
-    }
-}
-
-impl ReluKernel for Cuda {
-    fn relu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
-        composed::relu(x)
+impl AttentionKernel for Cuda {
+    fn attention<B: Dim, Q: Dim, K: Dim, E: Dim, T, R, U>(
+        query: Tensor<(B, Q, E), f32, Self, T>,
+        key: Tensor<(B, K, E), f32, Self, R>,
+        value: Tensor<(B, K, E), f32, Self, U>,
+        options: &AttentionOptions<'_, B, Q, K, Self>,
+    ) -> Result<Tensor<(B, Q, E), f32, Self, T>, OpError>
+    where
+        T: Tape<f32, Self> + Merge<R> + Merge<U>,
+        R: Tape<f32, Self>,
+        U: Tape<f32, Self>,
+    {
+        composed::attention(query, key, value, options)
     }
 }
 
@@ -88,6 +72,132 @@ impl ConcatKernel for Cuda {
     }
 }
 
+impl Conv1dKernel for Cuda {
+    fn conv1d<B: Dim, C: Dim, L: Dim, O: Dim, K: Dim, T: LayerTape<Self>>(
+        x: Tensor<(B, C, L), f32, Self, T>,
+        weight: &Tensor<(O, C, K), f32, Self>,
+        bias: Option<&Tensor<(O,), f32, Self>>,
+        steps: Conv1dSteps,
+        positions: usize,
+    ) -> Result<Tensor<(B, O, usize), f32, Self, T::Output>, OpError> {
+        composed::conv1d(x, weight, bias, steps, positions)
+    }
+}
+
+impl DropoutKernel for Cuda {
+    fn dropout<S: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        lottery: Lottery,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::dropout(x, lottery)
+    }
+}
+
+impl GeluKernel for Cuda {
+    fn gelu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::gelu(x)
+    }
+
+    fn quick_gelu<S: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::quick_gelu(x)
+    }
+}
+
+impl HingeKernel for Cuda {
+    fn hinge<B: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        margin: &Tensor<(B,), f32, Self>,
+        small: Tensor<(B,), f32, Self, T>,
+        large: Tensor<(B,), f32, Self, R>,
+    ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
+        composed::hinge(margin, small, large)
+    }
+}
+
+impl L2NormalizeKernel for Cuda {
+    fn l2_normalize<S: Rows, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        eps: f32,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::l2_normalize(x, eps)
+    }
+}
+
+impl LayerNormKernel for Cuda {
+    fn layer_norm<S: Rows, T: LayerTape<Self>>(
+        x: Tensor<S, f32, Self, T>,
+        scale: &Tensor<(S::Last,), f32, Self>,
+        shift: &Tensor<(S::Last,), f32, Self>,
+        eps: f32,
+    ) -> Result<Tensor<S, f32, Self, T::Output>, OpError> {
+        composed::layer_norm(x, scale, shift, eps)
+    }
+}
+
+impl LinearKernel for Cuda {
+    fn linear<S: Rows, O: Dim, T: LayerTape<Self>>(
+        x: Tensor<S, f32, Self, T>,
+        weight: &Tensor<(O, S::Last), f32, Self>,
+        bias: Option<&Tensor<(O,), f32, Self>>,
+    ) -> Result<Tensor<S::With<O>, f32, Self, T::Output>, OpError> {
+        composed::linear(x, weight, bias)
+    }
+}
+
+impl MatmulKernel for Cuda {
+    fn matmul<A: Shape, B: Shape, O: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        a: Tensor<A, f32, Self, T>,
+        b: Tensor<B, f32, Self, R>,
+        product: Product,
+        shape: O,
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed::matmul(a, b, product, shape)
+    }
+}
+
+impl MaxMarginKernel for Cuda {
+    fn max_margin<B: Dim, T: Tape<f32, Self>>(
+        scores: Tensor<(B, B), f32, Self, T>,
+        margin: f32,
+        terms: MarginTerms,
+    ) -> Result<Tensor<(), f32, Self, T>, OpError> {
+        composed::max_margin(scores, margin, terms)
+    }
+}
+
+impl MishKernel for Cuda {
+    fn mish<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::mish(x)
+    }
+}
+
+impl PermuteKernel for Cuda {
+    fn permute<S: Shape + PermuteShapeTo<O, Ax>, O: Shape, Ax: Axes, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed::permute::<S, O, Ax, Self, T>(x)
+    }
+}
+
+impl ReduceKernel for Cuda {
+    fn reduce<S: Shape, O: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        around: AroundAxis,
+        mask: Option<ReduceMask<Self>>,
+        reduction: Reduction,
+        shape: O,
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed::reduce(x, around, mask, reduction, shape)
+    }
+}
+
+impl ReluKernel for Cuda {
+    fn relu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::relu(x)
+    }
+}
+
 impl RowDistanceKernel for Cuda {
     fn row_squared_distance<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
         a: Tensor<(B, E), f32, Self, T>,
@@ -105,22 +215,21 @@ impl RowDistanceKernel for Cuda {
     }
 }
 
+impl ScaleKernel for Cuda {
+    fn scale<S: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        factor: f32,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::scale(x, factor)
+    }
+}
+
 impl SelectRowsKernel for Cuda {
     fn select_rows<B: Dim, E: Dim, T: Tape<f32, Self>>(
         x: Tensor<(B, E), f32, Self, T>,
         rows: &[usize],
     ) -> Result<Tensor<(usize, E), f32, Self, T>, OpError> {
         composed::select_rows(x, rows)
-    }
-}
-
-impl HingeKernel for Cuda {
-    fn hinge<B: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
-        margin: &Tensor<(B,), f32, Self>,
-        small: Tensor<(B,), f32, Self, T>,
-        large: Tensor<(B,), f32, Self, R>,
-    ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
-        composed::hinge(margin, small, large)
     }
 }
 
@@ -136,41 +245,23 @@ impl SgdKernel for Cuda {
     }
 }
 
-impl AdamKernel for Cuda {
-    fn adam<S: Shape>(
-        parameter: &mut Tensor<S, f32, Self>,
-        gradients: &mut Gradients<f32, Self>,
-        moments: &mut AdamMoments<Self>,
-        step: AdamStep,
-    ) -> Result<(), OpError> {
-        composed::adam(parameter, gradients, moments, step)
+impl SigmoidGateKernel for Cuda {
+    fn sigmoid_gate<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        value: Tensor<S, f32, Self, T>,
+        gate: Tensor<S, f32, Self, R>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed::sigmoid_gate(value, gate)
     }
 }
 
-impl AttentionKernel for Cuda {
-    fn attention<B: Dim, Q: Dim, K: Dim, E: Dim, T, R, U>(
-        query: Tensor<(B, Q, E), f32, Self, T>,
-        key: Tensor<(B, K, E), f32, Self, R>,
-        value: Tensor<(B, K, E), f32, Self, U>,
-        options: &AttentionOptions<'_, B, Q, K, Self>,
-    ) -> Result<Tensor<(B, Q, E), f32, Self, T>, OpError>
-    where
-        T: Tape<f32, Self> + Merge<R> + Merge<U>,
-        R: Tape<f32, Self>,
-        U: Tape<f32, Self>,
-    {
-        composed::attention(query, key, value, options)
-    }
-}
-
-impl LayerNormKernel for Cuda {
-    fn layer_norm<S: Rows, T: LayerTape<Self>>(
+impl SmoothL1Kernel for Cuda {
+    fn smooth_l1<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
         x: Tensor<S, f32, Self, T>,
-        scale: &Tensor<(S::Last,), f32, Self>,
-        shift: &Tensor<(S::Last,), f32, Self>,
-        eps: f32,
-    ) -> Result<Tensor<S, f32, Self, T::Output>, OpError> {
-        composed::layer_norm(x, scale, shift, eps)
+        target: Tensor<S, f32, Self, R>,
+        beta: f32,
+        reduction: LossReduction,
+    ) -> Result<Tensor<(), f32, Self, T>, OpError> {
+        composed::smooth_l1(x, target, beta, reduction)
     }
 }
 
@@ -189,58 +280,19 @@ impl SoftmaxKernel for Cuda {
     }
 }
 
-impl SymmetricCrossEntropyKernel for Cuda {
-    fn symmetric_cross_entropy<B: Dim, C: Dim, T: Tape<f32, Self>>(
-        logits: Tensor<(B, C), f32, Self, T>,
-    ) -> Result<Tensor<(), f32, Self, T>, OpError> {
-        composed::symmetric_cross_entropy(logits)
-    }
-}
-
-impl GeluKernel for Cuda {
-    fn gelu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
-        composed::gelu(x)
-    }
-
-    fn quick_gelu<S: Shape, T: Tape<f32, Self>>(
-        x: Tensor<S, f32, Self, T>,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
-        composed::quick_gelu(x)
-    }
-}
-
-impl InnerProductsKernel for Cuda {
-    fn inner_products<B: Dim, C: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
-        a: Tensor<(B, E), f32, Self, T>,
-        b: Tensor<(C, E), f32, Self, R>,
-    ) -> Result<Tensor<(B, C), f32, Self, T>, OpError> {
-        composed::inner_products(a, b)
-    }
-}
-
-impl AddKernel for Cuda {
-    fn add<S: Shape, T: LayerTape<Self> + Merge<R>, R: LayerTape<Self>>(
-        a: Tensor<S, f32, Self, T>,
-        b: Tensor<S, f32, Self, R>,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
-        composed::add(a, b)
-    }
-}
-
-impl ScaleKernel for Cuda {
-    fn scale<S: Shape, T: Tape<f32, Self>>(
-        x: Tensor<S, f32, Self, T>,
-        factor: f32,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
-        composed::scale(x, factor)
-    }
-}
-
 impl SquaredErrorKernel for Cuda {
     fn mean_squared_error<S: Shape, T: Tape<f32, Self>>(
         x: Tensor<S, f32, Self, T>,
         target: &Tensor<S, f32, Self>,
     ) -> Result<Tensor<(), f32, Self, T>, OpError> {
         composed::mean_squared_error(x, target)
+    }
+}
+
+impl SymmetricCrossEntropyKernel for Cuda {
+    fn symmetric_cross_entropy<B: Dim, C: Dim, T: Tape<f32, Self>>(
+        logits: Tensor<(B, C), f32, Self, T>,
+    ) -> Result<Tensor<(), f32, Self, T>, OpError> {
+        composed::symmetric_cross_entropy(logits)
     }
 }

@@ -6,23 +6,29 @@
 
 mod adam;
 mod add;
+mod around_axis;
 mod attention;
 mod batch_norm;
 mod concat;
+mod conv1d;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod dropout;
 mod elementwise;
+mod embedding;
 mod error;
 mod gelu;
 mod hinge;
-mod inner_products;
 mod l2_normalize;
 mod layer_norm;
 mod linear;
 mod math;
+mod matmul;
+mod max_margin;
 mod mish;
 mod parallel;
-mod random;
+mod patch_embedding;
+mod permute;
 mod record;
 mod reduce;
 mod relu;
@@ -32,6 +38,7 @@ mod scale;
 mod select_rows;
 mod sgd;
 mod sigmoid_gate;
+mod smooth_l1;
 mod softmax;
 mod squared_error;
 mod symmetric_cross_entropy;
@@ -42,18 +49,25 @@ mod view;
 
 pub use adam::{AdamKernel, AdamMoments, AdamStep, WeightDecay, adam};
 pub use add::{AddKernel, add};
-pub use attention::{AttentionDropout, AttentionKernel, AttentionOptions, attention};
+pub use around_axis::AroundAxis;
+pub use attention::{AttentionKernel, AttentionOptions, attention};
 pub use batch_norm::{BatchNormKernel, BatchStatistics, batch_norm_eval, batch_norm_train};
-pub use concat::{ConcatKernel, concat};
+pub use concat::{ConcatKernel, concat, concat_along};
+pub use conv1d::{Conv1dKernel, Conv1dSteps, conv1d};
+pub use dropout::{DropoutKernel, Lottery, RandomStream, dropout};
+pub use embedding::embedding;
 pub use error::OpError;
 pub use gelu::{GeluKernel, gelu, quick_gelu};
 pub use hinge::{HingeKernel, hinge};
-pub use inner_products::{InnerProductsKernel, inner_products};
 pub use l2_normalize::{L2NormalizeKernel, NORM_EPS, l2_normalize};
 pub use layer_norm::{LayerNormKernel, layer_norm};
 pub use linear::{LinearKernel, linear};
+pub use matmul::{MatmulKernel, Matrices, Product, matmul, matmul_nt, matmul_tn};
+pub use max_margin::{MarginTerms, MaxMarginKernel, max_margin};
 pub use mish::{MishKernel, mish};
-pub use reduce::{AroundAxis, EmptyRows, ReduceKernel, ReduceMask, Reduction, TieGradient, masked_reduce, reduce};
+pub use patch_embedding::patch_embedding;
+pub use permute::{PermuteKernel, permute};
+pub use reduce::{EmptyRows, ReduceKernel, ReduceMask, Reduction, TieGradient, masked_reduce, reduce};
 pub use relu::{ReluKernel, relu};
 pub use row_distance::{RowDistanceKernel, row_cosine, row_squared_distance};
 pub use rows::Rows;
@@ -61,6 +75,7 @@ pub use scale::{ScaleKernel, scale};
 pub use select_rows::{SelectRowsKernel, select_rows};
 pub use sgd::{SgdKernel, sgd_momentum};
 pub use sigmoid_gate::{SigmoidGateKernel, sigmoid_gate};
+pub use smooth_l1::{LossReduction, SmoothL1Kernel, smooth_l1};
 pub use softmax::{SoftmaxKernel, log_softmax, masked_softmax, softmax};
 pub use squared_error::{SquaredErrorKernel, mean_squared_error};
 pub use symmetric_cross_entropy::{SymmetricCrossEntropyKernel, symmetric_cross_entropy};
@@ -81,12 +96,16 @@ pub trait OpsDevice:
     + BatchNormKernel
     + ConcatKernel
     + GeluKernel
+    + Conv1dKernel
+    + DropoutKernel
     + HingeKernel
-    + InnerProductsKernel
     + L2NormalizeKernel
     + LayerNormKernel
     + LinearKernel
+    + MatmulKernel
+    + MaxMarginKernel
     + MishKernel
+    + PermuteKernel
     + ReduceKernel
     + ReluKernel
     + RowDistanceKernel
@@ -97,6 +116,7 @@ pub trait OpsDevice:
     + SoftmaxKernel
     + SquaredErrorKernel
     + SymmetricCrossEntropyKernel
+    + SmoothL1Kernel
 {
 }
 
@@ -109,13 +129,17 @@ pub mod composed {
     pub use super::attention::composed as attention;
     pub use super::batch_norm::{composed_eval as batch_norm_eval, composed_train as batch_norm_train};
     pub use super::concat::composed as concat;
+    pub use super::conv1d::composed as conv1d;
+    pub use super::dropout::composed as dropout;
     pub use super::gelu::{composed_gelu as gelu, composed_quick_gelu as quick_gelu};
     pub use super::hinge::composed as hinge;
-    pub use super::inner_products::composed as inner_products;
     pub use super::l2_normalize::composed as l2_normalize;
     pub use super::layer_norm::composed as layer_norm;
     pub use super::linear::composed as linear;
+    pub use super::matmul::composed as matmul;
+    pub use super::max_margin::composed as max_margin;
     pub use super::mish::composed as mish;
+    pub use super::permute::composed as permute;
     pub use super::reduce::composed as reduce;
     pub use super::relu::composed as relu;
     pub use super::row_distance::{composed_cosine as row_cosine, composed_squared_distance as row_squared_distance};
@@ -123,6 +147,7 @@ pub mod composed {
     pub use super::select_rows::composed as select_rows;
     pub use super::sgd::composed as sgd_momentum;
     pub use super::sigmoid_gate::composed as sigmoid_gate;
+    pub use super::smooth_l1::composed as smooth_l1;
     pub use super::softmax::{composed_log_softmax as log_softmax, composed_softmax as softmax};
     pub use super::squared_error::composed as mean_squared_error;
     pub use super::symmetric_cross_entropy::composed as symmetric_cross_entropy;

@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::gemm::Threads;
+
 /// Values below which a loop stays on the calling thread.
 const PARALLEL_ABOVE: usize = 1 << 15;
 
@@ -109,6 +111,9 @@ pub(crate) fn for_row_blocks_summing(
     sums
 }
 
+/// Multiply-adds below which products stay on the calling thread.
+const PARALLEL_PRODUCTS_ABOVE: usize = 1 << 18;
+
 /// Columns per task where the rows of a result are cut.
 const COLUMNS_PER_TASK: usize = 512;
 
@@ -136,4 +141,29 @@ pub(crate) fn fold(values: &[f32], start: f32, f: impl Fn(f32, f32) -> f32) -> f
         }
     }
     lanes.into_iter().fold(tail, f)
+}
+
+/// The results of `f(first_row, block)` on blocks of whole rows, in the order of the rows.
+pub(crate) fn map_row_blocks<R: Send>(values: &[f32], width: usize, f: impl Fn(usize, &[f32]) -> R + Sync) -> Vec<R> {
+    let width = width.max(1);
+    let rows = rows_per_task(width);
+    if values.len() <= PARALLEL_ABOVE {
+        values.chunks(rows * width).enumerate().map(|(i, block)| f(i * rows, block)).collect()
+    } else {
+        values.par_chunks(rows * width).enumerate().map(|(i, block)| f(i * rows, block)).collect()
+    }
+}
+
+/// Calls `f(i, item, threads)` on items of `size` values, each a matrix product or more; `work` counts all multiply-adds.
+///
+/// Threads take whole items where there are enough of them, else they share each one.
+pub(crate) fn for_items(out: &mut [f32], size: usize, work: usize, f: impl Fn(usize, &mut [f32], Threads) + Sync) {
+    let size = size.max(1);
+    if out.len() / size < rayon::current_num_threads() {
+        out.chunks_exact_mut(size).enumerate().for_each(|(i, item)| f(i, item, Threads::All));
+    } else if work <= PARALLEL_PRODUCTS_ABOVE {
+        out.chunks_exact_mut(size).enumerate().for_each(|(i, item)| f(i, item, Threads::One));
+    } else {
+        out.par_chunks_exact_mut(size).enumerate().for_each(|(i, item)| f(i, item, Threads::One));
+    }
 }

@@ -1,4 +1,6 @@
-use dfdx::prelude::{Cpu, CpuError, Gradients, HasShape, PutTape, Shape, Tape, Tensor, TensorFromVec};
+use dfdx::prelude::{
+    Cpu, CpuError, Gradients, HasShape, PutTape, ReshapeTo, Shape, SplitTape, Tape, Tensor, TensorFromVec,
+};
 
 use super::error::{OpError, device_error};
 
@@ -56,4 +58,14 @@ pub(crate) fn add_gradient<S: Shape>(
         slot.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
     }
     Ok(())
+}
+
+/// A parameter in row-major order, as parameters are; the tape then stays as it was. Any other tensor is copied into that order,
+/// and the tape remembers it.
+pub(crate) fn parameter<S: Shape, T: Tape<f32, Cpu>>(
+    tensor: &Tensor<S, f32, Cpu>,
+    tape: T,
+) -> Result<(Tensor<S, f32, Cpu>, T), OpError> {
+    let (tensor, more) = tensor.retaped::<T>().try_contiguous().map_err(device_error)?.split_tape();
+    Ok((tensor, tape.merge(more)))
 }

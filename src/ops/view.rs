@@ -3,6 +3,11 @@
 //! dfdx 0.13 lends a tensor's data one element at a time (`Index`); copying a whole tensor out for every operation would
 //! cost as much as many of the operations themselves. These functions widen the borrow of the first element to the
 //! whole buffer. With the feature `safe-views` they copy instead, and this module has no `unsafe`.
+//!
+//! Whether a pointer made of a reference to one element may reach its neighbours is not settled in Rust. Miri accepts the
+//! tests below under Tree Borrows (`-Zmiri-tree-borrows`) and rejects them under the stricter Stacked Borrows, its default:
+//! the reference there is a permission for its own four bytes. (dfdx turns features on under a nightly compiler with which
+//! it does not compile; for Miri its build script was told not to.) Who wants the stricter rule takes `safe-views`.
 
 use std::borrow::Cow;
 use std::ops::DerefMut;
@@ -13,7 +18,7 @@ use super::OpError;
 
 /// A tensor's values in row-major order: borrowed where they stand so in memory, else copied.
 pub(crate) fn view<S: Shape, T>(tensor: &Tensor<S, f32, Cpu, T>) -> Cow<'_, [f32]> {
-    imp::borrow(tensor).map_or_else(|| Cow::Owned(tensor.as_vec()), Cow::Borrowed)
+    imp::borrow(tensor).map_or_else(|| Cow::Owned(copied(tensor)), Cow::Borrowed)
 }
 
 /// Borrows a tensor's values in row-major order for writing; a buffer shared with another tensor is copied first.
@@ -27,6 +32,11 @@ pub(crate) fn view_mut<S: Shape, T>(
         });
     }
     Ok(imp::borrow_mut(tensor))
+}
+
+/// A copy in row-major order (dfdx's own needs at least one value).
+fn copied<S: Shape, T>(tensor: &Tensor<S, f32, Cpu, T>) -> Vec<f32> {
+    if tensor.shape().num_elements() == 0 { vec![] } else { tensor.as_vec() }
 }
 
 /// Whether the values of a tensor that has some stand side by side in row-major order.
@@ -88,7 +98,7 @@ mod imp {
     }
 
     pub(super) fn borrow_mut<S: Shape, T>(tensor: &mut Tensor<S, f32, Cpu, T>) -> impl DerefMut<Target = [f32]> {
-        WriteBack { values: tensor.as_vec(), tensor }
+        WriteBack { values: copied(tensor), tensor }
     }
 
     /// A copy that is written to its tensor when it goes.

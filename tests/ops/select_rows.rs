@@ -12,7 +12,7 @@ fn select_rows_adds_the_gradients_of_a_row_picked_twice() {
         |v| rows.iter().flat_map(|row| v[0][row * 5..][..5].to_vec()).collect(),
         [
             ("fused", run(ops::select_rows(x.leaky_trace(), &rows).unwrap())),
-            ("composed", run(composed::select_rows(x.leaky_trace(), &rows).unwrap())),
+            ("composed", run(composed::select_rows(x.leaky_trace(), &rows, None).unwrap())),
         ],
     );
     let error = ops::select_rows(x.clone(), &[0, 4]).unwrap_err();

@@ -4,8 +4,7 @@ use dfdx::prelude::{
 };
 
 use super::AttentionOptions;
-use crate::ops::random::Keep;
-use crate::ops::{OpError, device_error};
+use crate::ops::{Lottery, OpError, device_error};
 
 type Heads<D, T> = Tensor<(usize, usize, usize, usize), f32, D, T>;
 
@@ -66,9 +65,9 @@ where
         let weights = scores.try_sub(largest)?.try_exp()?.try_mul(seen)?;
         let total = weights.retaped::<T>().try_sum::<(usize, usize, usize), Axis<3>>()?.try_add(f32::MIN_POSITIVE)?;
         let mut weights = weights.try_div(total.try_broadcast_like::<_, Axis<3>>(&sizes)?)?;
-        if let Some(dropout) = options.dropout {
-            let mut factors = vec![1.0; batch * heads * queries * keys];
-            Keep::new(dropout.probability, dropout.seed, 0).apply(&mut factors);
+        if let Some((rate, stream)) = options.dropout {
+            let lottery = Lottery::new(rate, stream);
+            let factors = (0..batch * heads * queries * keys).map(|i| lottery.factor(i)).collect();
             weights = weights.try_mul(device.try_tensor_from_vec(factors, sizes)?)?;
         }
         let out: Heads<D, T> = weights.try_matmul(v)?.try_permute::<_, Axes4<0, 2, 1, 3>>()?;

@@ -1,14 +1,13 @@
 use dfdx::prelude::{Cpu, Dim, HasShape, Merge, ReshapeTo, SplitTape, Tape, Tensor, TensorFromVec};
 use rayon::prelude::*;
 
-use super::{AttentionDropout, AttentionKernel, AttentionOptions};
+use super::{AttentionKernel, AttentionOptions};
 use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::math::{exp, max, sum2, update_sum};
-use crate::ops::random::Keep;
 use crate::ops::record::{add_gradient, record_tensor, take_gradient};
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
-use crate::ops::{OpError, device_error};
+use crate::ops::{Lottery, OpError, device_error};
 
 /// Queries that are worked on at once: their scores stay in the second-level cache.
 const BLOCK: usize = 128;
@@ -23,7 +22,7 @@ struct Plan {
     mask: Option<Vec<f32>>,
     additive: Option<Vec<f32>>,
     causal: bool,
-    dropout: Option<AttentionDropout>,
+    lottery: Option<Lottery>,
 }
 
 /// A block of queries of one item of the batch.
@@ -66,10 +65,18 @@ impl Plan {
         }
     }
 
-    /// Which probabilities of a query stay, if there is dropout.
-    fn keep(&self, block: Block, head: usize, row: usize) -> Option<Keep> {
-        let place = ((block.item * self.heads + head) * self.queries + block.first + row) * self.keys;
-        self.dropout.map(|dropout| Keep::new(dropout.probability, dropout.seed, place as u64))
+    /// Dropout of the probabilities of a query, or of their gradients.
+    fn drop_out(&self, block: Block, head: usize, row: usize, values: &mut [f32]) {
+        if let Some(lottery) = self.lottery {
+            let place = ((block.item * self.heads + head) * self.queries + block.first + row) * self.keys;
+            draw(values, lottery, place);
+        }
+    }
+}
+
+vectorise! {
+    fn draw(values: &mut [f32], lottery: Lottery, place: usize) {
+        values.iter_mut().enumerate().for_each(|(i, value)| *value *= lottery.factor(place + i));
     }
 }
 
@@ -128,9 +135,7 @@ fn forward(plan: &Plan, q: &[f32], k: &[f32], v: &[f32], block: Block, out: &mut
         plan.scores(q, k, block, head, &mut scores);
         for (i, row) in scores.chunks_exact_mut(plan.keys.max(1)).enumerate() {
             totals[i * plan.heads + head] = probabilities(row);
-            if let Some(keep) = plan.keep(block, head, i) {
-                keep.apply(row);
-            }
+            plan.drop_out(block, head, i, row);
         }
         let p = Operand::new(&scores, block.rows, plan.keys);
         let out = &mut out[head * plan.head_width()..];
@@ -182,14 +187,9 @@ fn backward(plan: &Plan, item: &Item, gradients: ItemGradients) {
                 let at = i * width + columns;
                 // Σ_j p_j g_j, with or without dropout.
                 let mean = dot(&grad[at..][..size], &out[at..][..size]);
-                match plan.keep(block, head, i) {
-                    None => score_gradient(g, p, mean, plan.scale()),
-                    Some(keep) => {
-                        keep.apply(g);
-                        score_gradient(g, p, mean, plan.scale());
-                        keep.apply(p);
-                    }
-                }
+                plan.drop_out(block, head, i, g);
+                score_gradient(g, p, mean, plan.scale());
+                plan.drop_out(block, head, i, p);
             }
             let (p, g) = (Operand::new(&p, rows, plan.keys), Operand::new(&g, rows, plan.keys));
             let (gv, gk) = (&mut gradients.v[columns..], &mut gradients.k[columns..]);
@@ -225,7 +225,7 @@ impl AttentionKernel for Cpu {
             mask: options.keys.map(Tensor::as_vec),
             additive: options.additive.map(Tensor::as_vec),
             causal: options.causal,
-            dropout: options.dropout,
+            lottery: options.dropout.map(|(rate, stream)| Lottery::new(rate, stream)),
         };
         let (per_query, per_key) = (plan.queries * plan.width, plan.keys * plan.width);
         let mut out = vec![0.0; shape.0.size() * per_query];

@@ -5,7 +5,7 @@ pub use composed::attention as composed;
 
 use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tape, Tensor};
 
-use super::{OpError, check_size};
+use super::{OpError, RandomStream, check_size};
 
 /// Devices that can compute [`attention`].
 pub trait AttentionKernel: Storage<f32> {
@@ -33,8 +33,8 @@ pub struct AttentionOptions<'a, B: Dim, Q: Dim, K: Dim, D: Storage<f32>> {
     pub additive: Option<&'a Tensor<(Q, K), f32, D>>,
     /// Whether query i sees only the keys up to i.
     pub causal: bool,
-    /// Dropout of the probabilities.
-    pub dropout: Option<AttentionDropout>,
+    /// [`dropout`](fn@super::dropout) of the probabilities: its rate, in `[0, 1)`, and stream.
+    pub dropout: Option<(f32, RandomStream)>,
 }
 
 impl<B: Dim, Q: Dim, K: Dim, D: Storage<f32>> AttentionOptions<'_, B, Q, K, D> {
@@ -42,15 +42,6 @@ impl<B: Dim, Q: Dim, K: Dim, D: Storage<f32>> AttentionOptions<'_, B, Q, K, D> {
     pub fn new(heads: usize) -> Self {
         Self { heads, keys: None, additive: None, causal: false, dropout: None }
     }
-}
-
-/// Dropout of the probabilities: which are dropped is a function of the seed and their place alone.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AttentionDropout {
-    /// Share that becomes 0, in `[0, 1)`; the others are divided by `1 − probability`.
-    pub probability: f32,
-    /// Differs from call to call in training.
-    pub seed: u64,
 }
 
 /// Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2) between projected queries, keys and values:
@@ -95,7 +86,7 @@ where
     if options.heads == 0 || width.size() % options.heads != 0 {
         return Err(OpError::Undefined { op: "attention", reason: "the number of heads must divide the width" });
     }
-    if options.dropout.is_some_and(|dropout| !(0.0..1.0).contains(&dropout.probability)) {
+    if options.dropout.is_some_and(|(rate, _)| !(0.0..1.0).contains(&rate)) {
         return Err(OpError::Undefined {
             op: "attention",
             reason: "the share of dropped probabilities must be in [0, 1)",

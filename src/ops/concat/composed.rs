@@ -1,22 +1,22 @@
-use dfdx::prelude::{Axis, Device, Dim, HasShape, Merge, ReshapeTo, Tape, Tensor, TryConcatAlong};
+use dfdx::prelude::{Axis, Device, Merge, ReshapeTo, Shape, Tape, Tensor, TryConcatAlong};
 
-use crate::ops::{OpError, device_error};
+use crate::ops::{AroundAxis, OpError, device_error};
 
-/// [`concat`](fn@super::concat) in dfdx's own operations.
-pub fn concat<B: Dim, E: Dim, W: Dim, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
-    parts: Vec<Tensor<(B, E), f32, D, T>>,
-    width: W,
-) -> Result<Tensor<(B, W), f32, D, T>, OpError> {
-    let rows = parts[0].shape().0;
+/// [`concat_along`](super::concat_along) in dfdx's own operations.
+pub fn concat<S: Shape, O: Shape, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
+    parts: Vec<Tensor<S, f32, D, T>>,
+    axis: usize,
+    shape: O,
+) -> Result<Tensor<O, f32, D, T>, OpError> {
     let mut joined: Option<Tensor<(usize, usize), f32, D, T>> = None;
     for part in parts {
-        let shape = (part.shape().0.size(), part.shape().1.size());
-        let part = part.try_reshape_like(&shape).map_err(device_error)?;
+        let AroundAxis { outer, length, inner } = AroundAxis::of(dfdx::prelude::HasShape::shape(&part), axis);
+        let part = part.try_reshape_like(&(outer, length * inner)).map_err(device_error)?;
         joined = Some(match joined {
             None => part,
             Some(before) => (before, part).try_concat_along(Axis::<1>).map_err(device_error)?,
         });
     }
     let joined = joined.ok_or(OpError::Undefined { op: "concat", reason: "nothing to concatenate" })?;
-    joined.try_reshape_like(&(rows, width)).map_err(device_error)
+    joined.try_reshape_like(&shape).map_err(device_error)
 }

@@ -3,17 +3,23 @@ mod cpu;
 
 pub use composed::concat as composed;
 
-use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tape, Tensor};
+use dfdx::prelude::{Axes, Axis, Dim, HasAxes, HasShape, Merge, Shape, Storage, Tape, Tensor};
 
 use super::{OpError, check_size};
 
-/// Devices that can compute [`concat()`].
+/// Devices that can compute [`concat()`] and [`concat_along`].
 pub trait ConcatKernel: Storage<f32> {
-    /// See [`concat()`]. `parts` is not empty and its widths sum to `width`.
-    fn concat<B: Dim, E: Dim, W: Dim, T: Tape<f32, Self> + Merge<T>>(
-        parts: Vec<Tensor<(B, E), f32, Self, T>>,
-        width: W,
-    ) -> Result<Tensor<(B, W), f32, Self, T>, OpError>;
+    /// See [`concat_along`]. `parts` is not empty, and its sizes fit `shape`.
+    fn concat<S: Shape, O: Shape, T: Tape<f32, Self> + Merge<T>>(
+        parts: Vec<Tensor<S, f32, Self, T>>,
+        axis: usize,
+        shape: O,
+    ) -> Result<Tensor<O, f32, Self, T>, OpError>;
+}
+
+fn first<S: Shape, D: Storage<f32>, T>(parts: &[Tensor<S, f32, D, T>]) -> Result<S, OpError> {
+    let nothing = OpError::Undefined { op: "concat", reason: "nothing to concatenate" };
+    parts.first().map(|part| *part.shape()).ok_or(nothing)
 }
 
 /// Concatenates the features of several tensors, in order.
@@ -29,13 +35,40 @@ pub fn concat<B: Dim, E: Dim, W: Dim, D: ConcatKernel, T: Tape<f32, D> + Merge<T
     parts: Vec<Tensor<(B, E), f32, D, T>>,
     width: W,
 ) -> Result<Tensor<(B, W), f32, D, T>, OpError> {
-    let Some(first) = parts.first() else {
-        return Err(OpError::Undefined { op: "concat", reason: "nothing to concatenate" });
-    };
-    let rows = first.shape().0.size();
-    for part in &parts {
-        check_size("concat", "rows", rows, part.shape().0.size())?;
+    let rows = first(&parts)?.0;
+    concat_along(parts, Axis::<1>, (rows, width))
+}
+
+/// Concatenates tensors along any axis, in order: `concat_along(parts, Axis::<0>, shape)` with the shape of the result.
+///
+/// # Shapes
+/// `parts`: alike but for the axis, where their sizes sum to that of `shape`.
+///
+/// # Errors
+/// [`OpError::Shape`] when sizes disagree, [`OpError::Undefined`] without parts or when `shape` has another number of axes.
+pub fn concat_along<S, O, Ax, D: ConcatKernel, T: Tape<f32, D> + Merge<T>>(
+    parts: Vec<Tensor<S, f32, D, T>>,
+    _axis: Ax,
+    shape: O,
+) -> Result<Tensor<O, f32, D, T>, OpError>
+where
+    S: Shape + HasAxes<Ax>,
+    O: Shape + HasAxes<Ax>,
+    Ax: Axes<Array = [isize; 1]>,
+{
+    first(&parts)?;
+    if S::NUM_DIMS != O::NUM_DIMS {
+        return Err(OpError::Undefined { op: "concat", reason: "the result has another number of axes" });
     }
-    check_size("concat", "width of the result", parts.iter().map(|p| p.shape().1.size()).sum(), width.size())?;
-    D::concat(parts, width)
+    let along = Ax::as_array()[0] as usize;
+    for axis in 0..S::NUM_DIMS {
+        let mut sizes = parts.iter().map(|part| part.shape().concrete()[axis]);
+        let size = shape.concrete()[axis];
+        if axis == along {
+            check_size("concat", "size of the result along the axis", sizes.sum(), size)?;
+        } else {
+            sizes.try_for_each(|part| check_size("concat", "another axis of a part", size, part))?;
+        }
+    }
+    D::concat(parts, along, shape)
 }

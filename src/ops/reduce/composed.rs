@@ -3,8 +3,8 @@ use dfdx::prelude::{
     TryDiv, TryEq, TryNe,
 };
 
-use super::{AroundAxis, ReduceMask, Reduction, TieGradient};
-use crate::ops::{OpError, device_error};
+use super::{ReduceMask, Reduction, TieGradient};
+use crate::ops::{AroundAxis, OpError, device_error};
 
 type Cube<D, T> = Tensor<(usize, usize, usize), f32, D, T>;
 type Plane<D, T> = Tensor<(usize, usize), f32, D, T>;

@@ -1,10 +1,10 @@
 use dfdx::prelude::{Cpu, ReshapeTo, Shape, SplitTape, Tape, Tensor};
 
-use super::{AroundAxis, ReduceKernel, ReduceMask, Reduction, TieGradient};
+use super::{ReduceKernel, ReduceMask, Reduction, TieGradient};
 use crate::ops::parallel::{fold, for_row_pieces, for_rows};
 use crate::ops::record::record;
 use crate::ops::view::view;
-use crate::ops::{OpError, device_error};
+use crate::ops::{AroundAxis, OpError, device_error};
 
 /// The greater one; NaN wins.
 #[inline(always)]

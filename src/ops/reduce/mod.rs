@@ -5,7 +5,7 @@ pub use composed::reduce as composed;
 
 use dfdx::prelude::{Axes, Device, Dim, HasShape, ReduceShape, ReduceStridesTo, ReshapeTo, Shape, Tape, Tensor};
 
-use super::{OpError, check_size, device_error, to_vec};
+use super::{AroundAxis, OpError, check_size, device_error, to_vec};
 
 /// What becomes of the values along the axis that goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,26 +37,6 @@ pub enum EmptyRows {
     /// A constant without gradient. Published programs end up with 0 (a sum divided by a clamped count), NaN (0 / 0) or a large
     /// negative number (the maximum over a filled mask).
     Value(f32),
-}
-
-/// A shape read as `(outer, length, inner)` around one of its axes.
-#[derive(Debug, Clone, Copy)]
-pub struct AroundAxis {
-    /// Product of the axes before it.
-    pub outer: usize,
-    /// Its size.
-    pub length: usize,
-    /// Product of the axes after it.
-    pub inner: usize,
-}
-
-impl AroundAxis {
-    /// The sizes of `shape` around axis `axis`.
-    pub(crate) fn of<S: Shape>(shape: &S, axis: usize) -> Self {
-        let sizes: Vec<usize> = shape.concrete().into();
-        let product = |sizes: &[usize]| sizes.iter().product();
-        Self { outer: product(&sizes[..axis]), length: sizes[axis], inner: product(&sizes[axis + 1..]) }
-    }
 }
 
 /// The shape without one axis.

@@ -10,6 +10,7 @@ impl SelectRowsKernel for Cpu {
     fn select_rows<B: Dim, E: Dim, T: Tape<f32, Self>>(
         x: Tensor<(B, E), f32, Self, T>,
         rows: &[usize],
+        frozen: Option<usize>,
     ) -> Result<Tensor<(usize, E), f32, Self, T>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
         let (last, width) = (x.shape().1, x.shape().1.size());
@@ -20,7 +21,8 @@ impl SelectRowsKernel for Cpu {
         let (device, rows) = (x.device().clone(), rows.to_vec());
         record(&device, y, (rows.len(), last), tape, move |grad, grads| {
             let gx = grads.get_or_alloc_mut(&x)?;
-            for (row, g) in rows.iter().zip(grad.chunks_exact(width.max(1))) {
+            let picked = rows.iter().zip(grad.chunks_exact(width.max(1)));
+            for (row, g) in picked.filter(|(row, _)| frozen != Some(**row)) {
                 gx[row * width..][..width].iter_mut().zip(g).for_each(|(gx, g)| *gx += g);
             }
             Ok(())

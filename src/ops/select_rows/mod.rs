@@ -9,10 +9,11 @@ use super::OpError;
 
 /// Devices that can compute [`select_rows`].
 pub trait SelectRowsKernel: Storage<f32> {
-    /// See [`select_rows`]. Every index is in range.
+    /// See [`select_rows`]; row `frozen` receives no gradient. Every index is in range.
     fn select_rows<B: Dim, E: Dim, T: Tape<f32, Self>>(
         x: Tensor<(B, E), f32, Self, T>,
         rows: &[usize],
+        frozen: Option<usize>,
     ) -> Result<Tensor<(usize, E), f32, Self, T>, OpError>;
 }
 
@@ -31,5 +32,5 @@ pub fn select_rows<B: Dim, E: Dim, D: SelectRowsKernel, T: Tape<f32, D>>(
     if let Some(row) = rows.iter().find(|row| **row >= expected) {
         return Err(OpError::Index { op: "select rows", index: *row, rows: expected });
     }
-    D::select_rows(x, rows)
+    D::select_rows(x, rows, None)
 }

@@ -1,0 +1,95 @@
+use dfdx::prelude::{Cpu, Merge, ReshapeTo, Shape, SplitTape, Tape, Tensor};
+
+use super::{MatmulKernel, Product};
+use crate::gemm::{Operand, gemm};
+use crate::ops::parallel::for_items;
+use crate::ops::record::record;
+use crate::ops::view::view;
+use crate::ops::{OpError, device_error};
+
+/// One operand of every product: matrices of one stored size, one after the other.
+#[derive(Clone, Copy)]
+struct Stack<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    transposed: bool,
+}
+
+impl<'a> Stack<'a> {
+    /// `rows` and `columns` are those of the matrices as they are read.
+    fn new(data: &'a [f32], rows: usize, columns: usize, transposed: bool) -> Self {
+        let (rows, columns) = if transposed { (columns, rows) } else { (rows, columns) };
+        Self { data, rows, columns, transposed }
+    }
+
+    fn t(self) -> Self {
+        Self { transposed: !self.transposed, ..self }
+    }
+
+    fn matrix(&self, i: usize) -> Operand<'a> {
+        let size = self.rows * self.columns;
+        let stored = Operand::new(&self.data[i * size..][..size], self.rows, self.columns);
+        if self.transposed { stored.t() } else { stored }
+    }
+
+    /// Number of columns as read.
+    fn width(&self) -> usize {
+        if self.transposed { self.rows } else { self.columns }
+    }
+
+    /// Number of rows as read.
+    fn height(&self) -> usize {
+        if self.transposed { self.columns } else { self.rows }
+    }
+}
+
+/// `outᵢ += aᵢ bᵢ` if `accumulate`, else `outᵢ = aᵢ bᵢ`.
+fn multiply(a: Stack, b: Stack, out: &mut [f32], accumulate: bool) {
+    let (rows, columns) = (a.height(), b.width());
+    let work = out.len() * a.width();
+    for_items(out, rows * columns, work, |i, out, threads| {
+        gemm(a.matrix(i), b.matrix(i), out, columns, accumulate, threads);
+    });
+}
+
+impl MatmulKernel for Cpu {
+    fn matmul<A: Shape, B: Shape, O: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        a: Tensor<A, f32, Self, T>,
+        b: Tensor<B, f32, Self, R>,
+        product: Product,
+        shape: O,
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        let (a, tape) = a.try_contiguous().map_err(device_error)?.split_tape();
+        let (b, b_tape) = b.try_contiguous().map_err(device_error)?.split_tape();
+        let Product { count, rows, inner, columns, left_transposed, right_transposed } = product;
+        let mut y = vec![0.0; count * rows * columns];
+        multiply(
+            Stack::new(&view(&a), rows, inner, left_transposed),
+            Stack::new(&view(&b), inner, columns, right_transposed),
+            &mut y,
+            false,
+        );
+        let device = a.device().clone();
+        record(&device, y, shape, tape.merge(b_tape), move |grad, grads| {
+            let (a_data, b_data) = (view(&a), view(&b));
+            let left = Stack::new(&a_data, rows, inner, left_transposed);
+            let right = Stack::new(&b_data, inner, columns, right_transposed);
+            let gy = Stack::new(grad, rows, columns, false);
+            // ∂a = gy bᵀ and ∂b = aᵀ gy, or their transposes where an operand is stored so.
+            let ga = grads.get_or_alloc_mut(&a)?;
+            if left_transposed {
+                multiply(right, gy.t(), ga, true)
+            } else {
+                multiply(gy, right.t(), ga, true)
+            }
+            let gb = grads.get_or_alloc_mut(&b)?;
+            if right_transposed {
+                multiply(gy.t(), left, gb, true)
+            } else {
+                multiply(left.t(), gy, gb, true)
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,62 @@
+mod composed;
+mod cpu;
+
+pub use composed::max_margin as composed;
+
+use dfdx::prelude::{Dim, HasShape, Storage, Tape, Tensor};
+
+use super::{OpError, check_size};
+
+/// Which terms the mean of [`max_margin`] is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarginTerms {
+    /// The `2n(n − 1)` comparisons with a non-matching pair (`fix_norm` of Collaborative Experts, Liu et al. 2019).
+    NonMatching,
+    /// All `2n²`, where a matching pair compared with itself adds the margin (Mixture of Embedding Experts, Miech et al. 2018): the
+    /// same gradient up to a factor, and the constant `margin / n` more.
+    All,
+}
+
+impl MarginTerms {
+    /// Number of terms of an `n x n` matrix.
+    fn count(self, n: usize) -> usize {
+        match self {
+            Self::NonMatching => 2 * n * n.saturating_sub(1),
+            Self::All => 2 * n * n,
+        }
+    }
+}
+
+/// Devices that can compute [`max_margin`].
+pub trait MaxMarginKernel: Storage<f32> {
+    /// See [`max_margin`]. The matrix is square and has terms.
+    fn max_margin<B: Dim, T: Tape<f32, Self>>(
+        scores: Tensor<(B, B), f32, Self, T>,
+        margin: f32,
+        terms: MarginTerms,
+    ) -> Result<Tensor<(), f32, Self, T>, OpError>;
+}
+
+/// Bidirectional max-margin ranking loss over a matrix of scores whose diagonal holds the matching pairs: the mean of
+/// `max(0, margin − (sᵢᵢ − sᵢⱼ))` and `max(0, margin − (sᵢᵢ − sⱼᵢ))`.
+///
+/// The gradient of a term at exactly 0 is 0. Forward and backward pass read the matrix once each and keep nothing of its size.
+///
+/// # Shapes
+/// `scores`: `(B, B)`; result: a scalar.
+///
+/// # Errors
+/// [`OpError::Shape`] when a run-time matrix is not square, [`OpError::Undefined`] when there are no terms (no pairs, or one pair
+/// under [`MarginTerms::NonMatching`]).
+pub fn max_margin<B: Dim, D: MaxMarginKernel, T: Tape<f32, D>>(
+    scores: Tensor<(B, B), f32, D, T>,
+    margin: f32,
+    terms: MarginTerms,
+) -> Result<Tensor<(), f32, D, T>, OpError> {
+    let (rows, columns) = *scores.shape();
+    check_size("max margin", "columns", rows.size(), columns.size())?;
+    if terms.count(rows.size()) == 0 {
+        return Err(OpError::Undefined { op: "max margin", reason: "no pair has another one to be compared with" });
+    }
+    D::max_margin(scores, margin, terms)
+}

@@ -1,0 +1,32 @@
+mod composed;
+mod cpu;
+
+pub use composed::permute as composed;
+
+use dfdx::prelude::{Axes, PermuteShapeTo, Shape, Storage, Tape, Tensor};
+
+use super::OpError;
+
+/// Devices that can compute [`permute`].
+pub trait PermuteKernel: Storage<f32> {
+    /// See [`permute`].
+    fn permute<S: Shape + PermuteShapeTo<O, Ax>, O: Shape, Ax: Axes, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+    ) -> Result<Tensor<O, f32, Self, T>, OpError>;
+}
+
+/// Moves values so that axis `k` of the result is axis `axes[k]` of the input: `permute(x, Axes3::<0, 2, 1>)` transposes matrices.
+///
+/// dfdx's own `permute` changes strides alone, and whatever comes next pays for them; this one writes the new order, tile by tile.
+///
+/// # Shapes
+/// Any; the result has the same axes in the new order.
+///
+/// # Errors
+/// [`OpError::Device`] only.
+pub fn permute<S: Shape + PermuteShapeTo<O, Ax>, O: Shape, Ax: Axes, D: PermuteKernel, T: Tape<f32, D>>(
+    x: Tensor<S, f32, D, T>,
+    _axes: Ax,
+) -> Result<Tensor<O, f32, D, T>, OpError> {
+    D::permute::<S, O, Ax, T>(x)
+}

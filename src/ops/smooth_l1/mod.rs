@@ -1,0 +1,66 @@
+mod composed;
+mod cpu;
+
+pub use composed::smooth_l1 as composed;
+
+use dfdx::prelude::{HasShape, Merge, Shape, Storage, Tape, Tensor};
+
+use super::{OpError, check_size};
+
+/// What a loss makes of its terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LossReduction {
+    /// Their mean.
+    Mean,
+    /// Their sum.
+    Sum,
+}
+
+impl LossReduction {
+    /// What the sum of `terms` terms is multiplied by.
+    fn scale(self, terms: usize) -> f64 {
+        match self {
+            Self::Mean => 1.0 / terms as f64,
+            Self::Sum => 1.0,
+        }
+    }
+}
+
+/// Devices that can compute [`smooth_l1`].
+pub trait SmoothL1Kernel: Storage<f32> {
+    /// See [`smooth_l1`].
+    fn smooth_l1<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+        target: Tensor<S, f32, Self, R>,
+        beta: f32,
+        reduction: LossReduction,
+    ) -> Result<Tensor<(), f32, Self, T>, OpError>;
+}
+
+/// Smooth L1 loss (Girshick 2015): with `d = x − target`, `d² / (2 beta)` where `|d| < beta` and `|d| − beta / 2` elsewhere.
+///
+/// `beta = 0` is the L1 loss, whose gradient at 0 is 0.
+///
+/// # Shapes
+/// `x`, `target`: the same shape; result: a scalar.
+///
+/// # Errors
+/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a negative or undefined `beta` and for the mean of
+/// nothing.
+pub fn smooth_l1<S: Shape, D: SmoothL1Kernel, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
+    x: Tensor<S, f32, D, T>,
+    target: Tensor<S, f32, D, R>,
+    beta: f32,
+    reduction: LossReduction,
+) -> Result<Tensor<(), f32, D, T>, OpError> {
+    for (x, target) in x.shape().concrete().into_iter().zip(target.shape().concrete()) {
+        check_size("smooth L1", "size of the target", x, target)?;
+    }
+    if beta.is_nan() || beta < 0.0 {
+        return Err(OpError::Undefined { op: "smooth L1", reason: "beta is not a number from 0 on" });
+    }
+    if reduction == LossReduction::Mean && x.shape().num_elements() == 0 {
+        return Err(OpError::Undefined { op: "smooth L1", reason: "the mean of no values" });
+    }
+    D::smooth_l1(x, target, beta, reduction)
+}
