@@ -53,3 +53,43 @@ fn mish_is_stable_far_from_zero() {
     let nan: Plain<(usize,)> = Dev::default().tensor_from_vec(vec![f32::NAN], (1,));
     assert!(ops::mish(nan).unwrap().as_vec()[0].is_nan());
 }
+
+/// Φ by integrating the density from 0, in steps that make the error of Simpson's rule vanish against f32.
+fn normal(x: f64) -> f64 {
+    let density = |t: f64| (-0.5 * t * t).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let (n, h) = (2000, x / 2000.0);
+    let weight = |i: usize| if i == 0 || i == n { 1.0 } else { [2.0, 4.0][i % 2] };
+    0.5 + (0..=n).map(|i| weight(i) * density(i as f64 * h)).sum::<f64>() * h / 3.0
+}
+
+#[test]
+fn gelu_is_x_times_the_normal_distribution() {
+    let x = tensor(7, (3usize, 13usize));
+    let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &x)]);
+    check(
+        &[x.as_vec()],
+        |v| v[0].iter().map(|v| v * normal(*v)).collect(),
+        [
+            ("fused", run(ops::gelu(x.leaky_trace()).unwrap())),
+            ("composed", run(composed::gelu(x.leaky_trace()).unwrap())),
+        ],
+    );
+    let far = Dev::default().tensor_from_vec(vec![-3e38, -50.0, -8.0, 0.0, 8.0, 3e38], (6usize,));
+    let y = ops::gelu(far).unwrap().as_vec();
+    assert_eq!((y[0], y[3], y[4], y[5]), (0.0, 0.0, 8.0, 3e38));
+    assert!(y[1] == 0.0 && (-1e-13..0.0).contains(&y[2]), "{y:?}");
+}
+
+#[test]
+fn quick_gelu_is_x_times_a_steep_sigmoid() {
+    let x = tensor(7, (3usize, 13usize));
+    let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &x)]);
+    check(
+        &[x.as_vec()],
+        |v| v[0].iter().map(|v| v / (1.0 + (-1.702 * v).exp())).collect(),
+        [
+            ("fused", run(ops::quick_gelu(x.leaky_trace()).unwrap())),
+            ("composed", run(composed::quick_gelu(x.leaky_trace()).unwrap())),
+        ],
+    );
+}

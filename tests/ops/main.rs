@@ -2,6 +2,9 @@
 //! (b) a naive f64 loop and (c) finite differences of that loop.
 
 mod activations;
+mod adam;
+mod arithmetic;
+mod attention;
 mod batch_norm;
 mod concat;
 mod conv1d;
@@ -10,6 +13,7 @@ mod embedding;
 mod general;
 mod hinge;
 mod l2_normalize;
+mod layer_norm;
 mod linear;
 mod matmul;
 mod max_margin;
@@ -21,4 +25,6 @@ mod select_rows;
 mod sgd;
 mod sigmoid_gate;
 mod smooth_l1;
+mod softmax;
 mod support;
+mod symmetric_cross_entropy;

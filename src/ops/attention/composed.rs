@@ -33,7 +33,8 @@ where
     let (shape, keys, heads) = (*query.shape(), key.shape().1.size(), options.heads);
     let (batch, queries, width) = (shape.0.size(), shape.1.size(), shape.2.size());
     let forward = || -> Result<_, D::Err> {
-        let (q, k, v) = (split(query, heads)?, split(key, heads)?, split(value, heads)?);
+        // dfdx does not take one tensor as both operands: products give keys and values identities of their own.
+        let (q, k, v) = (split(query, heads)?, split(key.try_mul(1.0)?, heads)?, split(value.try_mul(1.0)?, heads)?);
         let device = q.device().clone();
         let k: Heads<D, R> = k.try_permute::<_, Axes4<0, 1, 3, 2>>()?;
         let mut scores = q.try_matmul(k)?.try_mul(1.0 / ((width / heads) as f32).sqrt())?;
