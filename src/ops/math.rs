@@ -37,6 +37,19 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
+/// Coefficients of `p` in [`normal`], highest power first.
+pub(crate) const TAIL: [f32; 9] = [
+    -0.059_941_493,
+    0.288_647_53,
+    -0.495_214_8,
+    0.286_715_66,
+    -0.032_194_78,
+    0.204_866_78,
+    0.242_599_94,
+    0.282_437_87,
+    0.282_083_24,
+];
+
 /// The distribution function of the standard normal distribution and `exp(-x²/2)`, which its computation needs anyway.
 ///
 /// `Φ(-z) = erfc(z/√2)/2` for `z ≥ 0`, with `erfc(u) exp(u²) = t p(t)`, `t = 1/(1 + u/2)`, `p` our own fit of degree 8 (relative error
@@ -45,15 +58,7 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 pub(crate) fn normal(x: f32) -> (f32, f32) {
     let u = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
     let t = 1.0 / u.mul_add(0.5, 1.0);
-    let p = -0.059_941_493_f32;
-    let p = p.mul_add(t, 0.288_647_53);
-    let p = p.mul_add(t, -0.495_214_8);
-    let p = p.mul_add(t, 0.286_715_66);
-    let p = p.mul_add(t, -0.032_194_78);
-    let p = p.mul_add(t, 0.204_866_78);
-    let p = p.mul_add(t, 0.242_599_94);
-    let p = p.mul_add(t, 0.282_437_87);
-    let p = p.mul_add(t, 0.282_083_24);
+    let p = TAIL[1..].iter().fold(TAIL[0], |p, coefficient| p.mul_add(t, *coefficient));
     let bell = exp(-0.5 * x * x);
     let tail = 0.5 * bell * t * p;
     (if x < 0.0 { tail } else { 1.0 - tail }, bell)

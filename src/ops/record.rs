@@ -1,5 +1,6 @@
 use dfdx::prelude::{
-    Cpu, CpuError, Gradients, HasShape, PutTape, ReshapeTo, Shape, SplitTape, Tape, Tensor, TensorFromVec,
+    Cpu, CpuError, Device, Gradients, HasShape, Merge, PutTape, ReshapeTo, Shape, SplitTape, Tape, Tensor,
+    TensorFromVec, TryMul,
 };
 
 use super::error::{OpError, device_error};
@@ -68,4 +69,15 @@ pub(crate) fn parameter<S: Shape, T: Tape<f32, Cpu>>(
 ) -> Result<(Tensor<S, f32, Cpu>, T), OpError> {
     let (tensor, more) = tensor.retaped::<T>().try_contiguous().map_err(device_error)?.split_tape();
     Ok((tensor, tape.merge(more)))
+}
+
+/// Two operands for one of dfdx's operations, which do not take one tensor as both: the second gets an identity of its own. The tapes are on
+/// the first.
+pub(crate) fn distinct<A: Shape, B: Shape, D: Device<f32>, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
+    a: Tensor<A, f32, D, T>,
+    b: Tensor<B, f32, D, R>,
+) -> Result<(Tensor<A, f32, D, T>, Tensor<B, f32, D, T>), OpError> {
+    let ((a, tape), (b, b_tape)) = (a.split_tape(), b.split_tape());
+    let b = b.put_tape(T::default()).try_mul(1.0).map_err(device_error)?;
+    Ok((a.put_tape(tape.merge(b_tape)), b))
 }

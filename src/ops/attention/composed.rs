@@ -4,6 +4,7 @@ use dfdx::prelude::{
 };
 
 use super::AttentionOptions;
+use crate::ops::record::distinct;
 use crate::ops::{Lottery, OpError, device_error};
 
 type Heads<D, T> = Tensor<(usize, usize, usize, usize), f32, D, T>;
@@ -32,11 +33,12 @@ where
 {
     let (shape, keys, heads) = (*query.shape(), key.shape().1.size(), options.heads);
     let (batch, queries, width) = (shape.0.size(), shape.1.size(), shape.2.size());
+    let (query, key) = distinct(query, key)?;
+    let (query, value) = distinct(query, value)?;
     let forward = || -> Result<_, D::Err> {
-        // dfdx does not take one tensor as both operands: products give keys and values identities of their own.
-        let (q, k, v) = (split(query, heads)?, split(key.try_mul(1.0)?, heads)?, split(value.try_mul(1.0)?, heads)?);
+        let (q, k, v) = (split(query, heads)?, split(key, heads)?, split(value, heads)?);
         let device = q.device().clone();
-        let k: Heads<D, R> = k.try_permute::<_, Axes4<0, 1, 3, 2>>()?;
+        let k: Heads<D, T> = k.try_permute::<_, Axes4<0, 1, 3, 2>>()?;
         let mut scores = q.try_matmul(k)?.try_mul(1.0 / ((width / heads) as f32).sqrt())?;
         let sizes = *scores.shape();
         if let Some(additive) = options.additive {
