@@ -3,9 +3,14 @@
 use std::ops::ControlFlow;
 
 use coembed::matrix::{Matrix, MatrixView};
+use coembed::metrics::graded::{self, ApDefinition, Depth, Gain, GradedOptions};
+use coembed::metrics::rank::{self, MissingTruth, RankOptions};
+use coembed::metrics::standing::{Standing, positives};
+use coembed::metrics::{EmptyPolicy, TiePolicy};
+use coembed::relevance::SparseRelevance;
 use coembed::similarity::{
     Embeddings, FrameSets, MapError, MappedEmbeddings, Measure, Side, SimilarityError, Storage, chamfer, similarity,
-    symmetric_chamfer, top_k, top_k_with_progress,
+    standings, symmetric_chamfer, top_k, top_k_with_progress,
 };
 use half::{bf16, f16};
 use proptest::prelude::*;
@@ -102,6 +107,102 @@ proptest! {
             }
         }
     }
+}
+
+const TIES: [TiePolicy; 5] =
+    [TiePolicy::Average, TiePolicy::Ascending, TiePolicy::Descending, TiePolicy::Optimistic, TiePolicy::Pessimistic];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// With ties, duplicates, queries without positives: counts by a plain loop, and metrics in every bit those of the matrix.
+    #[test]
+    fn standings_agree_with_the_matrix(
+        rows in 1_usize..60, cols in 1_usize..300, width in 0_usize..4, seed: u64, which in 0_usize..3, density in 0.0..0.3,
+    ) {
+        let (queries, items) = (coarse(rows, width, seed), coarse(cols, width, seed ^ 1));
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 2);
+        let mut grade = |_, _| if rng.random_bool(density) { rng.random_range(1..=2) as f64 / 2.0 } else { 0.0 };
+        let relevance = SparseRelevance::from_dense(Matrix::from_fn(rows, cols, &mut grade).view()).unwrap();
+        let full = similarity(queries.view(), items.view(), MEASURES[which]).unwrap();
+        let counted = standings(queries.view(), items.view(), MEASURES[which], &relevance).unwrap();
+
+        for i in 0..rows {
+            for (&j, &got) in relevance.row(i).0.iter().zip(counted.rows.row(i)) {
+                prop_assert_eq!(got, standing(full.row(i), j as usize));
+            }
+        }
+        let by_column = relevance.transpose();
+        for j in 0..cols {
+            let scores: Vec<f32> = (0..rows).map(|i| full.row(i)[j]).collect();
+            for (&i, &got) in by_column.row(j).0.iter().zip(counted.columns.row(j)) {
+                prop_assert_eq!(got, standing(&scores, i as usize));
+            }
+        }
+
+        let truths: Vec<Vec<usize>> =
+            (0..rows).map(|i| relevance.row(i).0.iter().map(|&j| j as usize).collect()).collect();
+        for ties in TIES {
+            let options = RankOptions { ties, missing: MissingTruth::Last, ..Default::default() };
+            let want = rank::evaluate(full.view(), &truths, &options);
+            prop_assert_eq!(rank::evaluate_standings(&counted, &options), want);
+            let options = GradedOptions { ndcg_ties: ties, ap_ties: ties, empty: EmptyPolicy::Zero, ..Default::default() };
+            let want = graded::evaluate(full.view(), &relevance, &options);
+            prop_assert_eq!(graded::evaluate_standings(&counted, &options), want);
+        }
+        let want = graded::evaluate(full.view(), &relevance, &GradedOptions::as_published());
+        prop_assert_eq!(graded::evaluate_standings(&counted, &GradedOptions::as_published()), want);
+        let other = GradedOptions {
+            gain: Gain::Exponential,
+            depth: Depth::At(3),
+            ap: ApDefinition::Binary { threshold: 0.5 },
+            empty: EmptyPolicy::Zero,
+            ..Default::default()
+        };
+        prop_assert_eq!(graded::evaluate_standings(&counted, &other), graded::evaluate(full.view(), &relevance, &other));
+    }
+}
+
+fn standing(scores: &[f32], item: usize) -> Standing {
+    let equal = |items: &[f32]| items.iter().filter(|&&x| x == scores[item]).count() as u32;
+    Standing {
+        greater: scores.iter().filter(|&&x| x > scores[item]).count() as u32,
+        equal_before: equal(&scores[..item]),
+        equal_after: equal(&scores[item + 1..]),
+    }
+}
+
+/// Scores that all differ by little: a positive counted against itself, or scored in another order of sums, would show.
+#[test]
+fn positives_have_the_scores_of_the_matrix_in_every_bit() {
+    let (queries, items) = (random(150, 700, 20), random(2500, 700, 21));
+    let truths: Vec<Vec<usize>> = (0..150).map(|i| vec![(i * 17) % 2500, (i * 31 + 5) % 2500]).collect();
+    let relevance = positives(&truths, 2500).unwrap();
+    for measure in MEASURES {
+        let full = similarity(queries.view(), items.view(), measure).unwrap();
+        let want = rank::evaluate(full.view(), &truths, &RankOptions::default()).unwrap();
+        for threads in [1, 3] {
+            let counted = on_threads(threads, || standings(queries.view(), items.view(), measure, &relevance).unwrap());
+            for i in 0..150 {
+                for (&j, &got) in relevance.row(i).0.iter().zip(counted.rows.row(i)) {
+                    assert_eq!(got, standing(full.row(i), j as usize));
+                }
+            }
+            assert_eq!(rank::evaluate_standings(&counted, &RankOptions::default()).unwrap(), want);
+        }
+    }
+}
+
+#[test]
+fn positives_that_do_not_fit_are_errors() {
+    let (queries, mut items) = (random(2, 3, 22), random(4, 3, 23));
+    let narrow = positives(&[vec![0], vec![1]], 3).unwrap();
+    let error = standings(queries.view(), items.view(), Measure::Cosine, &narrow).unwrap_err();
+    assert_eq!(error.to_string(), "the positives are 2x3, the similarities 2x4");
+    items.row_mut(3)[1] = f32::NAN;
+    let good = positives(&[vec![0], vec![0, 3]], 4).unwrap();
+    let error = standings(queries.view(), items.view(), Measure::Cosine, &good).unwrap_err();
+    assert_eq!(error.to_string(), "row 3 of the items, dimension 1 is NaN, not a finite number");
 }
 
 fn offsets(lengths: &[usize]) -> Vec<usize> {

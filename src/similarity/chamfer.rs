@@ -10,8 +10,9 @@ use super::walk::{STRIP, fill, panels_per_block};
 use super::{Embeddings, Measure, Side, SimilarityError};
 use crate::matrix::Matrix;
 
-/// Bytes of packed frames that a thread compares with all queries before it packs the next.
-const GROUP_BYTES: usize = 2 << 20;
+/// Bytes of packed frames that a thread compares with all queries before it packs the next: so many that the last, partly filled panel
+/// does not matter.
+const GROUP_BYTES: usize = 8 << 20;
 
 /// Sets of frames of different lengths: the frames of all sets, one after the other, and where each set starts.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +85,7 @@ impl<'a, E: Embeddings> FrameSets<'a, E> {
 /// Context Aggregation for Video Retrieval with Contrastive Learning*, WACV 2021, who take inner products of unit vectors.
 ///
 /// Maxima are those of [`similarity`](super::similarity()) in every bit; their mean is taken in f64, in a fixed order. No matrix of frame
-/// similarities exists beyond a strip of it in the cache. Memory beyond the result: the packed queries, and for each thread 2 MiB of packed
+/// similarities exists beyond a strip of it in the cache. Memory beyond the result: the packed queries, and for each thread 8 MiB of packed
 /// items, or one item where it is larger.
 ///
 /// # Shapes
@@ -133,7 +134,7 @@ fn all_pairs<Q: Embeddings, I: Embeddings>(
 
     let kernel = Kernel::best();
     let pack = |set| {
-        let mut panels = Panels::new(Side::Queries, kernel.rows(), false);
+        let mut panels = Panels::new(kernel, Side::Queries);
         panels.pack(&queries.frames, queries.rows(set), measure, false).map(|()| panels)
     };
     let packed: Vec<Result<Panels, _>> = (0..queries.len()).into_par_iter().map(pack).collect();
@@ -141,7 +142,7 @@ fn all_pairs<Q: Embeddings, I: Embeddings>(
     let largest = packed.iter().fold(0.0, |most: f64, set| most.max(set.largest));
 
     let groups = items.groups(GROUP_BYTES / (width.max(1) * size_of::<f32>()));
-    let scratch = || (Panels::new(Side::Items, kernel.columns, true), Comparison::new(&kernel, measure, symmetric));
+    let scratch = || (Panels::new(kernel, Side::Items), Comparison::new(&kernel, measure, symmetric));
     let compare = |(panels, comparison): &mut (Panels, Comparison), group: &Range<usize>| {
         let rows = items.offsets[group.start]..items.offsets[group.end];
         panels.pack(&items.frames, rows, measure, false)?;

@@ -1,9 +1,11 @@
-//! Exact similarities of two sets of embeddings: as a full matrix, as the best k per query, or between sets of frames.
+//! Exact similarities of two sets of embeddings: as a full matrix, as the best k per query, as the standings of known positives, or
+//! between sets of frames.
 //!
 //! | function | result | memory beyond it |
 //! |---|---|---|
 //! | [`inner_product`], [`cosine`], [`euclidean`], [`similarity()`] | N x M matrix | packed queries, one block of items |
 //! | [`top_k`] | best k items of every query | the same |
+//! | [`standings()`] | ranks of positives, both directions | the same, counts |
 //! | [`chamfer`], [`symmetric_chamfer`] | N x M matrix over sets of frames | the same |
 //!
 //! Larger always means more alike. Embeddings are rows of f32, f16 or bf16 ([`Element`]), in memory or mapped from a file
@@ -19,6 +21,7 @@ mod error;
 mod kernel;
 mod mapped;
 mod panels;
+mod standings;
 mod top_k;
 mod walk;
 
@@ -29,6 +32,7 @@ pub use chamfer::{FrameSets, chamfer, symmetric_chamfer};
 pub use embeddings::{Element, Embeddings};
 pub use error::{Side, SimilarityError};
 pub use mapped::{MapError, MappedEmbeddings, Storage};
+pub use standings::standings;
 pub use top_k::{TopK, top_k, top_k_with_progress};
 use walk::Scores;
 

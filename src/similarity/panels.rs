@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::kernel::Kernel;
 use super::{Embeddings, Measure, Side, SimilarityError};
 
 /// Packed panels start on a cache line, so that the kernels' loads never cross one.
@@ -11,6 +12,7 @@ const LINE: usize = 64;
 
 /// Some rows of a set, packed. The last panel may have fewer rows: it is then narrower or, `padded`, filled up with zeros.
 pub(super) struct Panels {
+    kernel: Kernel,
     side: Side,
     height: usize,
     padded: bool,
@@ -25,10 +27,14 @@ pub(super) struct Panels {
 }
 
 impl Panels {
-    /// No rows yet; panels are to have `height` rows.
-    pub(super) fn new(side: Side, height: usize, padded: bool) -> Self {
+    /// No rows yet. Queries are the rows of the kernel's tiles, items the columns, of which there are always the full number.
+    pub(super) fn new(kernel: Kernel, side: Side) -> Self {
         let (data, squares) = (Vec::new(), Vec::new());
-        Self { side, height, padded, width: 0, rows: 0..0, data, start: 0, squares, largest: 0.0 }
+        let (height, padded) = match side {
+            Side::Queries => (kernel.rows(), false),
+            Side::Items => (kernel.columns, true),
+        };
+        Self { kernel, side, height, padded, width: 0, rows: 0..0, data, start: 0, squares, largest: 0.0 }
     }
 
     /// Packs rows of `set`, checked, widened and scaled as `measure` wants them, in place of what was here; on the calling thread only,
@@ -40,7 +46,7 @@ impl Panels {
         measure: Measure,
         parallel: bool,
     ) -> Result<(), SimilarityError> {
-        let (side, height, width, padded) = (self.side, self.height, set.cols(), self.padded);
+        let (kernel, side, height, width, padded) = (self.kernel, self.side, self.height, set.cols(), self.padded);
         (self.rows, self.width) = (rows.clone(), width);
         let len = if padded { rows.len().next_multiple_of(height) } else { rows.len() } * width;
         self.data.resize(len + LINE / 4, 0.0);
@@ -54,8 +60,12 @@ impl Panels {
             let values = set.block(chosen.clone(), scratch);
             let mut norms = vec![0.0; chosen.len()];
             for (i, row) in chosen.enumerate() {
-                norms[i] = norm(&values[i * width..][..width])
-                    .map_err(|(dimension, value)| SimilarityError::NonFinite { side, row, dimension, value })?;
+                let values = &values[i * width..][..width];
+                norms[i] = kernel.norm(values);
+                if !norms[i].is_finite() {
+                    let (dimension, value) = not_finite(values);
+                    return Err(SimilarityError::NonFinite { side, row, dimension, value });
+                }
                 squares[i] = (norms[i] * norms[i]) as f32;
             }
             match measure {
@@ -108,29 +118,34 @@ impl Panels {
     }
 }
 
-/// Euclidean norm in f64, where squares of f32 cannot overflow; or the first value that is not finite, with its position.
-fn norm(row: &[f32]) -> Result<f64, (usize, f32)> {
-    // Independent lanes, so that the sum vectorises.
-    let mut lanes = [0.0; 16];
-    for chunk in row.chunks(lanes.len()) {
-        lanes.iter_mut().zip(chunk).for_each(|(sum, &x)| *sum += f64::from(x) * f64::from(x));
-    }
-    let norm = lanes.iter().sum::<f64>().sqrt();
-    if norm.is_finite() {
-        return Ok(norm);
-    }
-    let (dimension, value) = row.iter().enumerate().find(|(_, x)| !x.is_finite()).unwrap_or((0, &f32::NAN));
-    Err((dimension, *value))
+/// The first value of a row that is not finite.
+fn not_finite(row: &[f32]) -> (usize, f32) {
+    row.iter().copied().enumerate().find(|(_, x)| !x.is_finite()).unwrap_or((0, f32::NAN))
 }
 
-/// Transposes rows into a panel of `stride` values per dimension, block by block so that the lines written to stay in the first cache.
+/// Transposes rows into a panel of `stride` values per dimension, block by block so that the lines written to stay in the first cache; four
+/// by four, which compiles to shuffles of vectors.
 fn scatter(values: &[f32], width: usize, panel: &mut [f32], stride: usize, map: impl Fn(f32, usize) -> f32) {
     const BLOCK: usize = 32;
+    let rows = values.len() / width.max(1);
     for start in (0..width).step_by(BLOCK) {
         let end = width.min(start + BLOCK);
         let lines = &mut panel[start * stride..end * stride];
-        for (i, row) in values.chunks_exact(width).enumerate() {
-            for (line, &x) in lines.chunks_exact_mut(stride).zip(&row[start..end]) {
+        let row = |i: usize| &values[i * width + start..i * width + end];
+        for i in (0..rows / 4 * 4).step_by(4) {
+            let four: [&[[f32; 4]]; 4] = std::array::from_fn(|r| row(i + r).as_chunks().0);
+            for (k, lines) in lines.chunks_exact_mut(4 * stride).enumerate() {
+                let block = [four[0][k], four[1][k], four[2][k], four[3][k]];
+                let turned: [[f32; 4]; 4] = std::array::from_fn(|d| std::array::from_fn(|r| map(block[r][d], i + r)));
+                for (line, values) in lines.chunks_exact_mut(stride).zip(&turned) {
+                    line[i..i + 4].copy_from_slice(values);
+                }
+            }
+        }
+        // What does not fill a block of four by four.
+        for i in 0..rows {
+            let done = if i < rows / 4 * 4 { (end - start) / 4 * 4 } else { 0 };
+            for (line, &x) in lines.chunks_exact_mut(stride).zip(row(i)).skip(done) {
                 line[i] = map(x, i);
             }
         }

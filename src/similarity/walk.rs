@@ -12,7 +12,7 @@ use super::{Embeddings, Measure, Side, SimilarityError};
 pub(super) const STRIP: usize = 128;
 
 /// Bytes of packed queries that stay in the second-level cache while items stream by.
-const QUERY_BYTES: usize = 256 << 10;
+const QUERY_BYTES: usize = 448 << 10;
 
 /// Most query panels of a block.
 const QUERY_PANELS: usize = 16;
@@ -86,11 +86,15 @@ impl<'a, I: Embeddings> Scores<'a, I> {
             return Err(SimilarityError::Dimensions { queries: queries.cols(), items: items.cols() });
         }
         let kernel = Kernel::best();
-        let mut packed = Panels::new(Side::Queries, kernel.rows(), false);
+        let mut packed = Panels::new(kernel, Side::Queries);
         packed.pack(queries, 0..queries.rows(), measure, true)?;
         let share = packed.len().div_ceil(rayon::current_num_threads()).max(1);
         let panels = panels_per_block(&kernel, items.cols()).min(share);
         Ok(Self { kernel, measure, queries: packed, items, panels })
+    }
+
+    pub(super) fn kernel(&self) -> Kernel {
+        self.kernel
     }
 
     /// Queries of a task.
@@ -120,7 +124,7 @@ impl<'a, I: Embeddings> Scores<'a, I> {
         let (total, width) = (self.items.rows(), self.items.cols());
         let bytes = ITEM_BYTES * rayon::current_num_threads().min(ITEM_THREADS);
         let step = (bytes / (width.max(1) * size_of::<f32>())).clamp(STRIP, 1 << 20).next_multiple_of(STRIP);
-        let mut items = Panels::new(Side::Items, self.kernel.columns, true);
+        let mut items = Panels::new(self.kernel, Side::Items);
         for start in (0..total).step_by(step) {
             let end = total.min(start + step);
             items.pack(self.items, start..end, self.measure, true)?;

@@ -15,6 +15,9 @@ mod x86;
 /// `out`: R rows, `stride` apart.
 type Tile = unsafe fn(a: &[f32], b: &[f32], out: &mut [f32], stride: usize);
 
+/// Sums the squares of a row. Every flavour gives the same bits.
+type Squares = unsafe fn(row: &[f32]) -> f64;
+
 /// A set of register-tile kernels for one kind of processor.
 #[derive(Clone, Copy)]
 pub(super) struct Kernel {
@@ -22,6 +25,7 @@ pub(super) struct Kernel {
     pub(super) columns: usize,
     /// The kernel of `R` rows at position `R - 1`.
     tiles: &'static [Tile],
+    squares: Squares,
 }
 
 impl Kernel {
@@ -36,13 +40,13 @@ impl Kernel {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") {
-                kernels.push(Self { columns: x86::AVX512_COLUMNS, tiles: &x86::AVX512 });
+                kernels.push(Self { columns: x86::AVX512_COLUMNS, tiles: &x86::AVX512, squares: x86::squares_avx512 });
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                kernels.push(Self { columns: x86::AVX2_COLUMNS, tiles: &x86::AVX2 });
+                kernels.push(Self { columns: x86::AVX2_COLUMNS, tiles: &x86::AVX2, squares: x86::squares_avx2 });
             }
         }
-        kernels.push(Self { columns: portable::COLUMNS, tiles: &portable::TILES });
+        kernels.push(Self { columns: portable::COLUMNS, tiles: &portable::TILES, squares: portable::squares });
         kernels
     }
 
@@ -61,6 +65,12 @@ impl Kernel {
         // SAFETY: `available` lists a kernel only where the processor has its instructions; that is all that its functions ask for beyond
         // the sizes, which they check like any slice access.
         unsafe { self.tiles[rows - 1](a, b, out, stride) }
+    }
+
+    /// Euclidean norm of a row; not finite exactly when one of its values is not.
+    pub(super) fn norm(&self, row: &[f32]) -> f64 {
+        // SAFETY: as for `tile`.
+        unsafe { (self.squares)(row) }.sqrt()
     }
 }
 

@@ -19,3 +19,16 @@ fn tile<const R: usize>(a: &[f32], b: &[f32], out: &mut [f32], stride: usize) {
         row[..COLUMNS].copy_from_slice(sums);
     }
 }
+
+/// In f64, where squares of f32 cannot overflow.
+#[inline(always)]
+pub(super) fn squares(row: &[f32]) -> f64 {
+    // Independent lanes, so that the sum vectorises.
+    let mut lanes = [0.0; 32];
+    let (chunks, rest) = row.as_chunks::<32>();
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(sum, &x)| *sum += f64::from(x) * f64::from(x));
+    }
+    lanes.iter_mut().zip(rest).for_each(|(sum, &x)| *sum += f64::from(x) * f64::from(x));
+    lanes.iter().sum()
+}

@@ -8,7 +8,7 @@ use std::arch::x86_64::{
     _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
-use super::Tile;
+use super::{Tile, portable};
 
 pub(super) const AVX512_COLUMNS: usize = 32;
 pub(super) const AVX2_COLUMNS: usize = 16;
@@ -74,4 +74,14 @@ fn avx2<const R: usize>(a: &[f32], b: &[f32], out: &mut [f32], stride: usize) {
             _mm256_storeu_ps(row.as_mut_ptr().add(8), sums[1]);
         }
     }
+}
+
+#[target_feature(enable = "avx512f")]
+pub(super) fn squares_avx512(row: &[f32]) -> f64 {
+    portable::squares(row)
+}
+
+#[target_feature(enable = "avx2")]
+pub(super) fn squares_avx2(row: &[f32]) -> f64 {
+    portable::squares(row)
 }
