@@ -368,3 +368,30 @@ fn bad_items_are_named_while_streaming() {
         assert_eq!(error.to_string(), "row 7777 of the items, dimension 499 is inf, not a finite number");
     }
 }
+
+/// On a card, where there is one: the sums are in another order there, so coarse values, whose sums are exact, must give the CPU's very
+/// results, ties included.
+#[cfg(feature = "cuda")]
+#[test]
+fn a_gpu_gives_the_results_of_the_cpu() {
+    let gpu = coembed::similarity::cuda::Cuda::new(0).unwrap();
+    let (queries, items) = (coarse(4500, 40, 30), coarse(9000, 40, 31));
+    let item_offsets: Vec<usize> = (0..=9).map(|set| 1000 * set).collect();
+    let q = FrameSets::new(queries.view(), &[0, 1, 300, 4300, 4500]).unwrap();
+    let v = FrameSets::new(items.view(), &item_offsets).unwrap();
+    for measure in [Measure::InnerProduct, Measure::NegativeSquaredEuclidean] {
+        for k in [1, 10, 700] {
+            let want = top_k(queries.view(), items.view(), measure, k).unwrap();
+            assert_eq!(gpu.top_k(queries.view(), items.view(), measure, k).unwrap(), want);
+        }
+        assert_eq!(gpu.chamfer(q, v, measure).unwrap(), chamfer(q, v, measure).unwrap());
+        let (got, want) = (gpu.symmetric_chamfer(q, v, measure).unwrap(), symmetric_chamfer(q, v, measure).unwrap());
+        for (got, want) in got.as_slice().iter().zip(want.as_slice()) {
+            approx::assert_relative_eq!(got, want, max_relative = 1e-6);
+        }
+    }
+    let got = gpu.chamfer(q, v, Measure::Cosine).unwrap();
+    for (got, want) in got.as_slice().iter().zip(chamfer(q, v, Measure::Cosine).unwrap().as_slice()) {
+        approx::assert_relative_eq!(got, want, max_relative = 1e-5);
+    }
+}

@@ -17,7 +17,7 @@ const GROUP_BYTES: usize = 8 << 20;
 /// Sets of frames of different lengths: the frames of all sets, one after the other, and where each set starts.
 #[derive(Debug, Clone, Copy)]
 pub struct FrameSets<'a, E> {
-    frames: E,
+    pub(super) frames: E,
     offsets: &'a [usize],
 }
 
@@ -50,11 +50,11 @@ impl<'a, E: Embeddings> FrameSets<'a, E> {
     }
 
     /// Rows of a set.
-    fn rows(&self, set: usize) -> Range<usize> {
+    pub(super) fn rows(&self, set: usize) -> Range<usize> {
         self.offsets[set]..self.offsets[set + 1]
     }
 
-    fn check(&self, side: Side) -> Result<(), SimilarityError> {
+    pub(super) fn check(&self, side: Side) -> Result<(), SimilarityError> {
         match (0..self.len()).find(|&set| self.rows(set).is_empty()) {
             Some(set) => Err(SimilarityError::EmptySet { side, set }),
             None => Ok(()),
@@ -62,7 +62,7 @@ impl<'a, E: Embeddings> FrameSets<'a, E> {
     }
 
     /// Neighbouring sets with about `rows` rows together.
-    fn groups(&self, rows: usize) -> Vec<Range<usize>> {
+    pub(super) fn groups(&self, rows: usize) -> Vec<Range<usize>> {
         let mut groups = Vec::new();
         let mut start = 0;
         for end in 1..=self.len() {

@@ -12,10 +12,14 @@
 //! ([`MappedEmbeddings`]), or any type with [`Embeddings`]; sums are taken in f32, in the order of the dimensions. The packed queries take 4
 //! bytes per dimension and query, a block of items 4 MiB for each thread (at most 64 MiB): galleries of items may be larger than memory.
 //!
+//! With the feature `cuda`, module `cuda` has top-k and chamfer similarity for NVIDIA GPUs.
+//!
 //! A score depends on its two rows and the processor's instructions alone. So all functions agree on it in every bit, and results do not
 //! depend on the number of threads.
 
 mod chamfer;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod embeddings;
 mod error;
 mod kernel;
@@ -185,10 +189,10 @@ mod tests {
 
     #[test]
     fn empty_shapes_are_legal() {
-        let (none, some) = (Matrix::new(vec![], 0, 3).unwrap(), matrix(2, &[1.0; 6]));
+        let (none, some) = (Matrix::<f32>::new(vec![], 0, 3).unwrap(), matrix(2, &[1.0; 6]));
         assert_eq!(inner_product(none.view(), some.view()).unwrap().cols(), 2);
         assert_eq!(inner_product(some.view(), none.view()).unwrap().rows(), 2);
-        let flat = Matrix::new(vec![], 2, 0).unwrap();
+        let flat = Matrix::<f32>::new(vec![], 2, 0).unwrap();
         assert_eq!(euclidean(flat.view(), flat.view()).unwrap().as_slice(), [0.0; 4]);
     }
 }

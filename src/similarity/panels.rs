@@ -37,6 +37,18 @@ impl Panels {
         Self { kernel, side, height, padded, width: 0, rows: 0..0, data, start: 0, squares, largest: 0.0 }
     }
 
+    /// No rows yet; panels are to have one row, so that the values are the rows one after the other.
+    #[cfg(feature = "cuda")]
+    pub(super) fn row_major(kernel: Kernel, side: Side) -> Self {
+        Self { height: 1, padded: false, ..Self::new(kernel, side) }
+    }
+
+    /// All packed values.
+    #[cfg(feature = "cuda")]
+    pub(super) fn values(&self) -> &[f32] {
+        &self.data[self.start..][..self.rows.len() * self.width]
+    }
+
     /// Packs rows of `set`, checked, widened and scaled as `measure` wants them, in place of what was here; on the calling thread only,
     /// unless `parallel`.
     pub(super) fn pack(

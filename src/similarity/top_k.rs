@@ -130,7 +130,7 @@ impl Best {
 fn write(mut keys: Vec<u64>, indices: &mut [u32], scores: &mut [f32]) {
     keys.sort_unstable_by(|a, b| b.cmp(a));
     for (key, (index, score)) in keys.iter().zip(indices.iter_mut().zip(scores)) {
-        (*index, *score) = (!(*key as u32), score_of(*key));
+        (*index, *score) = (item_of(*key), score_of(*key));
     }
 }
 
@@ -141,7 +141,11 @@ fn key(score: f32, index: u32) -> u64 {
     u64::from(ordered) << 32 | u64::from(!index)
 }
 
-fn score_of(key: u64) -> f32 {
+pub(super) fn item_of(key: u64) -> u32 {
+    !(key as u32)
+}
+
+pub(super) fn score_of(key: u64) -> f32 {
     let ordered = (key >> 32) as u32;
     f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered })
 }
@@ -173,7 +177,7 @@ mod tests {
             let error = top_k(items.view(), items.view(), Measure::Cosine, k).unwrap_err();
             assert_eq!(error, SimilarityError::K { k, items: 2 });
         }
-        let none = Matrix::new(vec![], 0, 1).unwrap();
+        let none = Matrix::<f32>::new(vec![], 0, 1).unwrap();
         assert_eq!(top_k(none.view(), items.view(), Measure::Cosine, 1).unwrap().indices.rows(), 0);
     }
 }
