@@ -3,7 +3,7 @@
 
 use coembed::blocks::{Config, Linear, LinearConfig, Parameters};
 use coembed::matrix::{Matrix, MatrixView};
-use coembed::ops::{self, NORM_EPS, OpError, OpsDevice};
+use coembed::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice};
 use coembed::similarity;
 use coembed::space::Embedding;
 use coembed::train::{Fit, Purpose, Sgd, SgdConfig, Step, Task, rng};
@@ -48,13 +48,13 @@ impl<I: Dim, E: Dim, D: OpsDevice> Config<D> for ResidualExpertConfig<I, E> {
 impl<I: Dim, E: Dim, D: OpsDevice> ResidualExpert<I, E, D> {
     /// # Shapes
     /// `(B, I)` to `(B, E)`.
-    pub fn forward<B: Dim, T: Tape<f32, D> + Merge<T>>(
+    pub fn forward<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, I), f32, D, T>,
-    ) -> Result<Tensor<(B, E), f32, D, T>, OpError> {
+    ) -> Result<Tensor<(B, E), f32, D, T::Output>, OpError> {
         let h = self.projection.forward(x)?;
         let residual = ops::relu(self.residual.forward(h.with_empty_tape())?)?;
-        ops::l2_normalize(h + residual, NORM_EPS)
+        ops::l2_normalize(ops::add(residual, h)?, NORM_EPS)
     }
 }
 

@@ -1,42 +1,52 @@
-"""The numbers of benches/common/inputs.rs, and the shape of a peer's program."""
+"""The numbers of benches/common/inputs.rs, and the shape of a peer's program (benches/common/peer.rs)."""
 
 import os
 import sys
 import time
 
 import numpy as np
-import torch
 
 
 def values(seed, shape, scale=1.0):
     """Uniform in [-0.5, 0.5) times `scale`: a hash of the seed and the place."""
-    with np.errstate(over="ignore"):
-        x = np.arange(int(np.prod(shape)), dtype=np.uint32) * np.uint32(0x9E3779B1)
+    out = np.empty(int(np.prod(shape)), dtype=np.float32)
+    block = 1 << 20
+    for first in range(0, out.size, block):
+        x = np.arange(first, min(out.size, first + block), dtype=np.uint32) * np.uint32(0x9E3779B1)
         x += np.uint32(seed * 0x85EBCA77 & 0xFFFFFFFF)
         x = (x ^ (x >> np.uint32(16))) * np.uint32(0x21F0AAAD)
         x = (x ^ (x >> np.uint32(15))) * np.uint32(0x735A2D97)
         x ^= x >> np.uint32(15)
-    unit = (x >> np.uint32(8)).astype(np.float32) / np.float32(1 << 24) - np.float32(0.5)
-    return torch.from_numpy((unit * np.float32(scale)).reshape(shape))
+        unit = (x >> np.uint32(8)).astype(np.float32) / np.float32(1 << 24) - np.float32(0.5)
+        out[first : first + x.size] = unit * np.float32(scale)
+    return out.reshape(shape)
 
 
 def main(works):
-    """Runs `<program> <work> <repetitions>`: a line `time <seconds>` for each repetition, at last `check <number>`."""
-    work, repetitions = works[sys.argv[1]], int(sys.argv[2])
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    step = work()
-    check = step(lambda: None, lambda: None)
+    """Runs `<program> <work> <repetitions>`: a line `time <seconds>` for each repetition, at last `check <number>`.
+
+    A work makes its inputs and returns a step, which calls `start` and `stop` around what counts and returns its check number.
+    """
+    import torch
+
+    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+    torch.set_num_threads(threads)
+    if "faiss" in sys.modules:
+        sys.modules["faiss"].omp_set_num_threads(threads)
+    step, repetitions = works[sys.argv[1]](), int(sys.argv[2])
+    spent = started = 0.0
+
+    def start():
+        nonlocal started
+        started = time.perf_counter()
+
+    def stop():
+        nonlocal spent
+        spent += time.perf_counter() - started
+
+    check = step(start, stop)
     for _ in range(repetitions):
-        spent, started = 0.0, 0.0
-
-        def start():
-            nonlocal started
-            started = time.perf_counter()
-
-        def stop():
-            nonlocal spent
-            spent += time.perf_counter() - started
-
+        spent = 0.0
         check = step(start, stop)
         print(f"time {spent:.9f}", flush=True)
-    print(f"check {check:.9g}")
+    print(f"check {check:.9e}")

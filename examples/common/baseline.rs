@@ -9,15 +9,12 @@ use coembed::losses::{self, TripletLoss};
 use coembed::matrix::Matrix;
 use coembed::metrics::rank::RankReport;
 use coembed::models::Caption;
-use coembed::ops::{self, OpError};
+use coembed::ops::{self, AdamMoments, AdamStep, LayerTape, OpError, WeightDecay};
 use coembed::recipes::relmargin::{EpochSampler, LevelEvaluation, Modality, Options, RelMarginError, Term};
 use coembed::relevance::Level;
 use coembed::space::Embedding;
 use coembed::train::{Purpose, Sgd, rng};
-use dfdx::prelude::{
-    Axes2, Backward, Cpu, Gradients, HasShape, NoneTape, PermuteTo, Rank0, Shape, SumTo, Tape, Tensor, Trace,
-    TryMatMul, TryMul,
-};
+use dfdx::prelude::{Backward, Cpu, Gradients, HasShape, NoneTape, Tensor, Trace, TryMul, ZerosTensor};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
@@ -92,58 +89,25 @@ type Rows<T = NoneTape> = Tensor<(usize, usize), f32, Cpu, T>;
 #[derive(Debug, Clone)]
 struct Tower {
     layer: Layer,
-    weight: Moments,
-    bias: Moments,
-}
-
-/// First and second moments of a parameter's gradients (Adam).
-#[derive(Debug, Clone, Default)]
-struct Moments([Vec<f32>; 2]);
-
-/// Where an optimizer stands.
-struct Step {
-    number: i32,
-    learning_rate: f32,
-    weight_decay: f32,
-}
-
-impl Moments {
-    /// One step of AdamW (Loshchilov & Hutter 2019) with the usual constants.
-    fn update<S: Shape>(
-        &mut self,
-        parameter: &mut Tensor<S, f32, Cpu>,
-        gradients: &Gradients<f32, Cpu>,
-        step: &Step,
-    ) -> Result<(), OpError> {
-        let (gradient, mut values) = (gradients.get(parameter).as_vec(), parameter.as_vec());
-        let [first, second] = &mut self.0;
-        first.resize(values.len(), 0.0);
-        second.resize(values.len(), 0.0);
-        let (lost_first, lost_second) = (1.0 - 0.9f32.powi(step.number), 1.0 - 0.999f32.powi(step.number));
-        for (((value, g), m), v) in values.iter_mut().zip(gradient).zip(first).zip(second) {
-            *m = 0.9 * *m + 0.1 * g;
-            *v = 0.999 * *v + 0.001 * g * g;
-            let direction = (*m / lost_first) / ((*v / lost_second).sqrt() + 1e-8);
-            *value -= step.learning_rate * (direction + step.weight_decay * *value);
-        }
-        parameter.copy_from(&values);
-        Ok(())
-    }
+    weight: AdamMoments<Cpu>,
+    bias: AdamMoments<Cpu>,
 }
 
 impl Tower {
     fn new(inputs: usize, outputs: usize, rng: &mut impl Rng) -> Result<Self, OpError> {
         let layer = LinearConfig { inputs, outputs }.build(&Cpu::default(), rng)?;
-        Ok(Self { layer, weight: Moments::default(), bias: Moments::default() })
+        let moments =
+            |n| AdamMoments { first: Cpu::default().zeros_like(&(n,)), second: Cpu::default().zeros_like(&(n,)) };
+        Ok(Self { layer, weight: moments(inputs * outputs), bias: moments(outputs) })
     }
 
-    fn embed<T: Tape<f32, Cpu>>(&self, rows: Rows<T>) -> Result<Rows<T>, OpError> {
+    fn embed<T: LayerTape<Cpu>>(&self, rows: Rows<T>) -> Result<Rows<T::Output>, OpError> {
         ops::l2_normalize(self.layer.forward(rows)?, ops::NORM_EPS)
     }
 
-    fn update(&mut self, gradients: &Gradients<f32, Cpu>, step: &Step) -> Result<(), OpError> {
-        self.weight.update(&mut self.layer.weight, gradients, step)?;
-        self.bias.update(&mut self.layer.bias, gradients, step)
+    fn update(&mut self, gradients: &mut Gradients<f32, Cpu>, step: AdamStep) -> Result<(), OpError> {
+        ops::adam(&mut self.layer.weight, gradients, &mut self.weight, step)?;
+        ops::adam(&mut self.layer.bias, gradients, &mut self.bias, step)
     }
 }
 
@@ -158,25 +122,6 @@ impl Parameters<Cpu> for TwoTowers {
 fn gather(features: &Matrix<f32>, rows: &[usize]) -> Result<Rows, OpError> {
     let values = rows.iter().flat_map(|row| features.row(*row)).copied().collect();
     ops::to_tensor(&Cpu::default(), values, (rows.len(), features.cols()))
-}
-
-/// Gradient of the symmetric InfoNCE loss of `n x n` similarities (matches on the diagonal) with respect to them:
-/// `(softmax of rows + softmax of columns - 2 I) / (2 n temperature)`.
-fn info_nce_gradient(similarity: &[f32], n: usize, temperature: f32) -> Vec<f32> {
-    let mut gradient = vec![0.0; n * n];
-    let rows = |i: usize, j: usize| i * n + j;
-    let columns = |i: usize, j: usize| j * n + i;
-    for at in [&rows as &dyn Fn(usize, usize) -> usize, &columns] {
-        for i in 0..n {
-            // Similarities are cosines: no overflow below a temperature of 0.0125.
-            let scores: Vec<f32> = (0..n).map(|j| ((similarity[at(i, j)] - 1.0) / temperature).exp()).collect();
-            let sum: f32 = scores.iter().sum();
-            scores.iter().enumerate().for_each(|(j, score)| gradient[at(i, j)] += score / sum);
-        }
-    }
-    (0..n).for_each(|i| gradient[rows(i, i)] -= 2.0);
-    gradient.iter_mut().for_each(|g| *g /= 2.0 * n as f32 * temperature);
-    gradient
 }
 
 impl TwoTowers {
@@ -201,26 +146,22 @@ impl TwoTowers {
                 number += 1;
                 let cosine = (std::f32::consts::PI * number as f32 / steps as f32).cos();
                 let learning_rate = options.learning_rate * 0.5 * (1.0 + cosine);
-                let step = Step { number, learning_rate, weight_decay: options.weight_decay };
-                towers.step(gather(video, rows)?, gather(&text.caption, rows)?, options.temperature, &step)?;
+                let weight_decay = WeightDecay::Decoupled(options.weight_decay);
+                let step = AdamStep { number, learning_rate, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay };
+                towers.step(gather(video, rows)?, gather(&text.caption, rows)?, options.temperature, step)?;
             }
         }
         Ok(towers)
     }
 
-    fn step(&mut self, video: Rows, text: Rows, temperature: f32, step: &Step) -> Result<(), OpError> {
-        let device = |error| OpError::Device(format!("{error:?}"));
-        let n = video.shape().0;
-        let videos = self.video.embed(video.leaky_traced())?;
-        let texts = self.text.embed(text.leaky_traced())?;
-        let similarity = videos.try_matmul(texts.try_permute::<_, Axes2<1, 0>>().map_err(device)?).map_err(device)?;
-        let gradient = info_nce_gradient(&similarity.as_vec(), n, temperature);
-        // A scalar whose gradient is that of the loss.
-        let gradient = ops::to_tensor(&Cpu::default(), gradient, (n, n))?;
-        let scalar = similarity.try_mul(gradient).map_err(device)?.try_sum::<Rank0, _>().map_err(device)?;
-        let gradients = scalar.try_backward().map_err(device)?;
-        self.video.update(&gradients, step)?;
-        self.text.update(&gradients, step)
+    fn step(&mut self, video: Rows, text: Rows, temperature: f32, step: AdamStep) -> Result<(), OpError> {
+        let videos = self.video.embed(ops::data(video))?;
+        let texts = self.text.embed(ops::data(text))?;
+        let logits = ops::scale(ops::matmul_nt(videos, texts)?, 1.0 / temperature)?;
+        let loss = ops::symmetric_cross_entropy(logits)?;
+        let mut gradients = loss.try_backward().map_err(|error| OpError::Device(format!("{error:?}")))?;
+        self.video.update(&mut gradients, step)?;
+        self.text.update(&mut gradients, step)
     }
 
     /// Trains as JPoSE is trained: the same triplets, margins, optimizer and schedule. What is left of the difference is the

@@ -2,6 +2,7 @@
 //!
 //! - [`graded`]: nDCG and mean average precision against graded relevance (EPIC-Kitchens-100 and its like).
 //! - [`rank`]: recall at k, median and mean rank against lists of ground truths.
+//! - [`standing`]: the counts that both need, for evaluation without a matrix.
 //!
 //! All of them take ONE matrix of similarities, rows by columns (in video-text retrieval: videos by texts), larger meaning more alike, in
 //! f32 or f64, and evaluate both directions from it. Sums are taken in f64. Results do not depend on the number of threads.
@@ -13,6 +14,7 @@ pub mod graded;
 mod order;
 pub mod rank;
 mod score;
+pub mod standing;
 
 use rayon::prelude::*;
 
@@ -136,6 +138,14 @@ pub enum MetricError {
         column: usize,
         /// Number of columns.
         columns: usize,
+    },
+    /// As many standings as positives are needed.
+    #[error("{standings} standings for {positives} positives")]
+    Standings {
+        /// Number of positives.
+        positives: usize,
+        /// Standings given.
+        standings: usize,
     },
     /// Too many items for 32-bit indices.
     #[error("{items} items: at most 2^31 are supported")]

@@ -41,7 +41,7 @@ impl Ranker {
         scores: &[S],
         columns: &[u32],
         values: &[f64],
-        mut visit: impl FnMut(usize, &[f64]),
+        visit: &mut dyn FnMut(usize, &[f64]),
     ) {
         self.distribute(scores);
         for (&column, &value) in columns.iter().zip(values) {

@@ -9,6 +9,7 @@
 //! These are the metrics of the text-video retrieval papers (VSE++, Faghri et al. 2018, and its descendants). Ranks come from counting the
 //! items that score higher, not from sorting; programs that look ranks up by equality of scores gain rows with ties.
 
+use super::standing::{Standing, Standings};
 use super::{Direction, MetricError, Score, TiePolicy, check_finite, per_query};
 use crate::matrix::MatrixView;
 
@@ -156,46 +157,114 @@ pub fn evaluate<S: Score>(
     })
 }
 
+/// Rank metrics in both directions from [`standings`](crate::similarity::standings()), without a similarity matrix: the same numbers in every
+/// bit. The ground truths are all positives, whatever their relevance.
+///
+/// # Errors
+/// [`MetricError`]: queries without ground truth where the options forbid them, no query left.
+pub fn evaluate_standings(standings: &Standings, options: &RankOptions) -> Result<RankReport, MetricError> {
+    let direction = |direction| {
+        let standings = standings.direction(direction);
+        let items = standings.positives().cols();
+        let places = (0..standings.positives().rows()).map(|query| Place::from_standings(standings.row(query)));
+        summarise(places.collect(), items, direction, options)
+    };
+    Ok(RankReport { v2t: direction(Direction::Rows)?, t2v: direction(Direction::Columns)? })
+}
+
 fn direction<S: Score>(
     similarity: MatrixView<'_, S>,
     truths: &[Vec<usize>],
     direction: Direction,
     options: &RankOptions,
 ) -> Result<RankScores, MetricError> {
-    let missing = truths.iter().position(Vec::is_empty);
+    let items = if direction == Direction::Rows { similarity.cols() } else { similarity.rows() };
+    let places = per_query(similarity, direction, Vec::new, |tied, query, scores| {
+        Place::from_scores(scores, &truths[query], tied)
+    });
+    summarise(places, items, direction, options)
+}
+
+/// `places`: one for every query, `None` where it has no ground truth.
+fn summarise(
+    places: Vec<Option<Place>>,
+    items: usize,
+    direction: Direction,
+    options: &RankOptions,
+) -> Result<RankScores, MetricError> {
+    let missing = places.iter().position(Option::is_none);
     if let (Some(query), MissingTruth::Error) = (missing, options.missing) {
         return Err(MetricError::EmptyQuery { direction, query });
     }
-    let ranks = per_query(similarity, direction, Vec::new, |tied, query, scores| {
-        let rank = best_rank(scores, &truths[query], options.ties, tied);
-        rank.or((options.missing == MissingTruth::Last).then_some((scores.len() + 1) as f64))
-    });
+    let last = (options.missing == MissingTruth::Last).then_some((items + 1) as f64);
+    let ranks = places.iter().map(|place| place.as_ref().map(|place| place.rank(options.ties)).or(last)).collect();
     RankScores::new(ranks, options.median).ok_or(MetricError::NoQueries { direction })
 }
 
-/// Rank from 1 of the best-ranked ground truth; `tied` is scratch.
-fn best_rank<S: Score>(scores: &[S], truths: &[usize], ties: TiePolicy, tied: &mut Vec<usize>) -> Option<f64> {
-    let mut best = scores[*truths.first()?];
-    for &item in truths {
-        best = if scores[item] > best { scores[item] } else { best };
-    }
-    tied.clear();
-    tied.extend(truths.iter().copied().filter(|&item| scores[item] == best));
-    tied.sort_unstable();
-    tied.dedup();
-    let (first, last) = (*tied.first()?, *tied.last()?);
+/// Where the best-ranked ground truths of a query stand.
+struct Place {
+    /// Items that score higher.
+    greater: usize,
+    /// Ground truths that share the best score.
+    tied: usize,
+    /// Other items of that score.
+    others: usize,
+    /// Those with a lower index than all of the ground truths.
+    before: usize,
+    /// Those with a higher index than all of the ground truths.
+    after: usize,
+}
 
-    let equal = |items: &[S]| items.iter().filter(|&&score| score == best).count();
-    let greater = scores.iter().filter(|&&score| score > best).count();
-    let ahead = match ties {
-        TiePolicy::Optimistic => 0.0,
-        TiePolicy::Ascending => equal(&scores[..first]) as f64,
-        TiePolicy::Descending => equal(&scores[last + 1..]) as f64,
-        TiePolicy::Pessimistic => (equal(scores) - tied.len()) as f64,
-        // The others are equally likely to fall into each of the gaps around the ground truths.
-        TiePolicy::Average => (equal(scores) - tied.len()) as f64 / (tied.len() + 1) as f64,
-    };
-    Some((greater + 1) as f64 + ahead)
+impl Place {
+    /// `tied` is scratch.
+    fn from_scores<S: Score>(scores: &[S], truths: &[usize], tied: &mut Vec<usize>) -> Option<Self> {
+        let mut best = scores[*truths.first()?];
+        for &item in truths {
+            best = if scores[item] > best { scores[item] } else { best };
+        }
+        tied.clear();
+        tied.extend(truths.iter().copied().filter(|&item| scores[item] == best));
+        tied.sort_unstable();
+        tied.dedup();
+        let (first, last) = (*tied.first()?, *tied.last()?);
+        let equal = |items: &[S]| items.iter().filter(|&&score| score == best).count();
+        Some(Self {
+            greater: scores.iter().filter(|&&score| score > best).count(),
+            tied: tied.len(),
+            others: equal(scores) - tied.len(),
+            before: equal(&scores[..first]),
+            after: equal(&scores[last + 1..]),
+        })
+    }
+
+    /// `standings` in ascending order of the items. Equal scores have equally many items above them, unequal ones have not.
+    fn from_standings(standings: &[Standing]) -> Option<Self> {
+        let greater = standings.iter().map(|standing| standing.greater).min()?;
+        let mut tied = standings.iter().filter(|standing| standing.greater == greater);
+        let first = tied.next()?;
+        let count = 1 + tied.clone().count();
+        let (before, after) = (first.equal_before as usize, first.equal_after as usize);
+        Some(Self {
+            greater: greater as usize,
+            tied: count,
+            others: before + after + 1 - count,
+            before,
+            after: tied.next_back().unwrap_or(first).equal_after as usize,
+        })
+    }
+
+    /// Rank from 1.
+    fn rank(&self, ties: TiePolicy) -> f64 {
+        let ahead = match ties {
+            TiePolicy::Optimistic => 0.0,
+            TiePolicy::Ascending => self.before as f64,
+            TiePolicy::Descending => self.after as f64,
+            TiePolicy::Pessimistic => self.others as f64,
+            // The others are equally likely to fall into each of the gaps around the ground truths.
+            TiePolicy::Average => self.others as f64 / (self.tied + 1) as f64,
+        };
+        (self.greater + 1) as f64 + ahead
+    }
 }
 
 #[cfg(test)]
@@ -207,14 +276,15 @@ mod tests {
     fn every_tie_policy_by_hand() {
         // One item is better; items 1 to 5 tie with the ground truths 2 and 4.
         let scores = [0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.1];
-        let rank = |ties| best_rank(&scores, &[6, 4, 2, 4], ties, &mut Vec::new()).unwrap();
+        let place = |scores: &[f64], truths: &[usize]| Place::from_scores(scores, truths, &mut Vec::new());
+        let rank = |ties| place(&scores, &[6, 4, 2, 4]).unwrap().rank(ties);
         assert_eq!(rank(TiePolicy::Optimistic), 2.0);
         assert_eq!(rank(TiePolicy::Ascending), 3.0);
         assert_eq!(rank(TiePolicy::Descending), 3.0);
         assert_eq!(rank(TiePolicy::Pessimistic), 5.0);
         assert_eq!(rank(TiePolicy::Average), 3.0);
-        assert_eq!(best_rank(&scores, &[], TiePolicy::Average, &mut Vec::new()), None);
-        assert_eq!(best_rank(&[0.0, -0.0], &[1], TiePolicy::Ascending, &mut Vec::new()), Some(2.0));
+        assert!(place(&scores, &[]).is_none());
+        assert_eq!(place(&[0.0, -0.0], &[1]).unwrap().rank(TiePolicy::Ascending), 2.0);
     }
 
     #[test]

@@ -1,19 +1,44 @@
-//! Exact similarities of two sets of embeddings, as a full matrix or as the best k per query.
+//! Exact similarities of two sets of embeddings: as a full matrix, as the best k per query, as the standings of known positives, or
+//! between sets of frames.
 //!
-//! [`inner_product`], [`cosine`] and [`euclidean`] fill an N x M matrix; [`top_k`] streams over it tile by tile and never holds it. Larger
-//! always means more alike. Both walk the same tiles with the same matrix product, so their scores agree in every bit, and tiles depend on
-//! the shapes alone: results do not depend on the number of threads.
+//! | function | result | memory beyond it |
+//! |---|---|---|
+//! | [`inner_product`], [`cosine`], [`euclidean`], [`similarity()`] | N x M matrix | packed queries, one block of items |
+//! | [`top_k`] | best k items of every query | the same |
+//! | [`standings()`] | ranks of positives, both directions | the same, counts |
+//! | [`chamfer`], [`symmetric_chamfer`] | N x M matrix over sets of frames | the same |
+//!
+//! Larger always means more alike. Embeddings are rows of f32, f16 or bf16 ([`Element`]), in memory or mapped from a file
+//! ([`MappedEmbeddings`]), or any type with [`Embeddings`]; sums are taken in f32, in the order of the dimensions. The packed queries take 4
+//! bytes per dimension and query, a block of items 4 MiB for each thread (at most 64 MiB): galleries of items may be larger than memory.
+//!
+//! With the feature `cuda`, module `cuda` has top-k and chamfer similarity for NVIDIA GPUs.
+//!
+//! A score depends on its two rows and the processor's instructions alone. So all functions agree on it in every bit, and results do not
+//! depend on the number of threads.
 
+mod chamfer;
+#[cfg(feature = "cuda")]
+pub mod cuda;
+mod embeddings;
+mod error;
+mod kernel;
+mod mapped;
+mod panels;
+mod standings;
 mod top_k;
+mod walk;
 
-use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::ControlFlow;
 
-use rayon::prelude::*;
-
-use crate::gemm::{Operand, Threads, gemm};
-use crate::matrix::{Matrix, MatrixView};
-pub use top_k::{TopK, top_k};
+use crate::matrix::Matrix;
+pub use chamfer::{FrameSets, chamfer, symmetric_chamfer};
+pub use embeddings::{Element, Embeddings};
+pub use error::{Side, SimilarityError};
+pub use mapped::{MapError, MappedEmbeddings, Storage};
+pub use standings::standings;
+pub use top_k::{TopK, top_k, top_k_with_progress};
+use walk::Scores;
 
 /// How two embeddings are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,79 +53,17 @@ pub enum Measure {
     NegativeSquaredEuclidean,
 }
 
-/// Which of the two sets of embeddings is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// The first set.
-    Queries,
-    /// The second set.
-    Items,
-}
-
-impl std::fmt::Display for Side {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Queries => "queries",
-            Self::Items => "items",
-        })
+impl Measure {
+    /// Fails when a similarity of rows with these norms may leave the range of f32.
+    fn check(self, queries: f64, items: f64) -> Result<(), SimilarityError> {
+        // By Cauchy and Schwarz no partial sum exceeds this; half the range leaves room for rounding.
+        let bound = match self {
+            Self::InnerProduct => queries * items,
+            Self::Cosine => 1.0,
+            Self::NegativeSquaredEuclidean => (queries + items) * (queries + items),
+        };
+        if bound > f64::from(f32::MAX) / 2.0 { Err(SimilarityError::Overflow { queries, items }) } else { Ok(()) }
     }
-}
-
-/// Why a similarity has no value.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum SimilarityError {
-    /// Embeddings of different sizes.
-    #[error("queries have {queries} dimensions, items {items}")]
-    Dimensions {
-        /// Size of a query.
-        queries: usize,
-        /// Size of an item.
-        items: usize,
-    },
-    /// An embedding holds NaN or an infinity.
-    #[error("row {row} of the {side}, dimension {dimension} is {value}, not a finite number")]
-    NonFinite {
-        /// Set.
-        side: Side,
-        /// Row within the set.
-        row: usize,
-        /// Dimension.
-        dimension: usize,
-        /// The value found.
-        value: f32,
-    },
-    /// Norms so large that a similarity could exceed f32.
-    #[error("the largest norms, {queries:e} (queries) and {items:e} (items), may overflow a 32-bit similarity")]
-    Overflow {
-        /// Largest norm of a query.
-        queries: f64,
-        /// Largest norm of an item.
-        items: f64,
-    },
-    /// `k` must be between 1 and the number of items.
-    #[error("k is {k}: it must be between 1 and the number of items, {items}")]
-    K {
-        /// The value given.
-        k: usize,
-        /// Number of items.
-        items: usize,
-    },
-    /// The matrix to fill has another shape than the result.
-    #[error("the result is {}x{}, the matrix to fill {}x{}", .wanted.0, .wanted.1, .given.0, .given.1)]
-    Result {
-        /// Rows and columns of the result.
-        wanted: (usize, usize),
-        /// Rows and columns given.
-        given: (usize, usize),
-    },
-    /// Too many items for 32-bit indices, or a result too large for memory to address.
-    #[error("{queries} queries and {items} items are too many")]
-    TooMany {
-        /// Number of queries.
-        queries: usize,
-        /// Number of items.
-        items: usize,
-    },
 }
 
 /// Inner products of all pairs, [`Measure::InnerProduct`].
@@ -110,7 +73,7 @@ pub enum SimilarityError {
 ///
 /// # Errors
 /// [`SimilarityError`]: dimensions that differ, values that are not finite, norms that may overflow.
-pub fn inner_product(queries: MatrixView<'_, f32>, items: MatrixView<'_, f32>) -> Result<Matrix<f32>, SimilarityError> {
+pub fn inner_product(queries: impl Embeddings, items: impl Embeddings) -> Result<Matrix<f32>, SimilarityError> {
     similarity(queries, items, Measure::InnerProduct)
 }
 
@@ -118,7 +81,7 @@ pub fn inner_product(queries: MatrixView<'_, f32>, items: MatrixView<'_, f32>) -
 ///
 /// # Errors
 /// As [`inner_product`].
-pub fn cosine(queries: MatrixView<'_, f32>, items: MatrixView<'_, f32>) -> Result<Matrix<f32>, SimilarityError> {
+pub fn cosine(queries: impl Embeddings, items: impl Embeddings) -> Result<Matrix<f32>, SimilarityError> {
     similarity(queries, items, Measure::Cosine)
 }
 
@@ -126,7 +89,7 @@ pub fn cosine(queries: MatrixView<'_, f32>, items: MatrixView<'_, f32>) -> Resul
 ///
 /// # Errors
 /// As [`inner_product`].
-pub fn euclidean(queries: MatrixView<'_, f32>, items: MatrixView<'_, f32>) -> Result<Matrix<f32>, SimilarityError> {
+pub fn euclidean(queries: impl Embeddings, items: impl Embeddings) -> Result<Matrix<f32>, SimilarityError> {
     similarity(queries, items, Measure::NegativeSquaredEuclidean)
 }
 
@@ -138,8 +101,8 @@ pub fn euclidean(queries: MatrixView<'_, f32>, items: MatrixView<'_, f32>) -> Re
 /// # Errors
 /// As [`inner_product`].
 pub fn similarity(
-    queries: MatrixView<'_, f32>,
-    items: MatrixView<'_, f32>,
+    queries: impl Embeddings,
+    items: impl Embeddings,
     measure: Measure,
 ) -> Result<Matrix<f32>, SimilarityError> {
     let (rows, cols) = (queries.rows(), items.rows());
@@ -156,10 +119,11 @@ pub fn similarity(
 /// `queries`: N x D, `items`: M x D; `out`: N x M.
 ///
 /// # Errors
-/// As [`inner_product`], and [`SimilarityError::Result`] when `out` has another shape; `out` is then left as it was.
+/// As [`inner_product`], and [`SimilarityError::Result`] when `out` has another shape. After an error the contents of `out` are
+/// unspecified.
 pub fn similarity_into(
-    queries: MatrixView<'_, f32>,
-    items: MatrixView<'_, f32>,
+    queries: impl Embeddings,
+    items: impl Embeddings,
     measure: Measure,
     out: &mut Matrix<f32>,
 ) -> Result<(), SimilarityError> {
@@ -167,115 +131,18 @@ pub fn similarity_into(
     if (out.rows(), out.cols()) != (rows, cols) {
         return Err(SimilarityError::Result { wanted: (rows, cols), given: (out.rows(), out.cols()) });
     }
-    let operands = Operands::new(queries, items, measure)?;
-    let height = query_tile(rows);
-    out.as_mut_slice().par_chunks_mut((height * cols).max(1)).enumerate().for_each(|(tile, out)| {
-        let span = tile * height..rows.min((tile + 1) * height);
-        for start in (0..cols).step_by(ITEM_TILE) {
-            operands.tile(span.clone(), start..cols.min(start + ITEM_TILE), &mut out[start..], cols);
-        }
-    });
-    Ok(())
-}
-
-/// Items per tile.
-const ITEM_TILE: usize = 1024;
-
-/// Queries per tile: enough to repay packing the items (1024 measured 1.2 times as fast as 256), few enough for all threads to have work.
-fn query_tile(queries: usize) -> usize {
-    queries.div_ceil(16).clamp(16, 1024)
-}
-
-/// Two checked sets of embeddings, prepared such that a matrix product leads to the measure.
-struct Operands<'a> {
-    measure: Measure,
-    width: usize,
-    queries: Cow<'a, [f32]>,
-    items: Cow<'a, [f32]>,
-    /// Squared norms, for the distance only.
-    query_squares: Vec<f32>,
-    item_squares: Vec<f32>,
-}
-
-impl<'a> Operands<'a> {
-    fn new(
-        queries: MatrixView<'a, f32>,
-        items: MatrixView<'a, f32>,
-        measure: Measure,
-    ) -> Result<Self, SimilarityError> {
-        if queries.cols() != items.cols() {
-            return Err(SimilarityError::Dimensions { queries: queries.cols(), items: items.cols() });
-        }
-        let (query_norms, item_norms) = (norms(queries, Side::Queries)?, norms(items, Side::Items)?);
-        let largest = |norms: &[f64]| norms.iter().fold(0.0_f64, |m, &norm| m.max(norm));
-        let (a, b) = (largest(&query_norms), largest(&item_norms));
-        // By Cauchy and Schwarz no partial sum exceeds this; half the range leaves room for rounding.
-        let bound = match measure {
-            Measure::InnerProduct => a * b,
-            Measure::Cosine => 1.0,
-            Measure::NegativeSquaredEuclidean => (a + b) * (a + b),
-        };
-        if bound > f64::from(f32::MAX) / 2.0 {
-            return Err(SimilarityError::Overflow { queries: a, items: b });
-        }
-        let prepare = |set: MatrixView<'a, f32>, norms: &[f64]| match measure {
-            Measure::Cosine => Cow::Owned(normalise(set, norms)),
-            _ => Cow::Borrowed(set.as_slice()),
-        };
-        let squares = |norms: &[f64]| match measure {
-            Measure::NegativeSquaredEuclidean => norms.iter().map(|norm| (norm * norm) as f32).collect(),
-            _ => Vec::new(),
-        };
-        Ok(Self {
-            measure,
-            width: queries.cols(),
-            queries: prepare(queries, &query_norms),
-            items: prepare(items, &item_norms),
-            query_squares: squares(&query_norms),
-            item_squares: squares(&item_norms),
-        })
-    }
-
-    /// Similarities of some queries and some items, into rows `stride` apart.
-    fn tile(&self, queries: Range<usize>, items: Range<usize>, out: &mut [f32], stride: usize) {
-        let a = &self.queries[queries.start * self.width..queries.end * self.width];
-        let b = &self.items[items.start * self.width..items.end * self.width];
-        let (a, b) = (Operand::new(a, queries.len(), self.width), Operand::new(b, items.len(), self.width));
-        gemm(a, b.t(), out, stride, false, Threads::One);
-        if self.measure == Measure::NegativeSquaredEuclidean {
-            let item_squares = &self.item_squares[items];
-            for (row, query_square) in out.chunks_mut(stride).zip(&self.query_squares[queries]) {
-                for (value, item_square) in row.iter_mut().zip(item_squares) {
-                    *value = (2.0 * *value - (query_square + item_square)).min(0.0);
-                }
+    let scores = Scores::new(&queries, &items, measure)?;
+    let mut blocks: Vec<_> = out.as_mut_slice().chunks_mut((scores.height() * cols).max(1)).collect();
+    scores.walk(
+        1,
+        &mut blocks,
+        |out, block| {
+            for (i, row) in block.iter() {
+                out[i * cols..][block.columns.clone()].copy_from_slice(row);
             }
-        }
-    }
-}
-
-/// Euclidean norm of every row, in f64, where squares of f32 cannot overflow.
-fn norms(set: MatrixView<'_, f32>, side: Side) -> Result<Vec<f64>, SimilarityError> {
-    let norm = |row: usize| {
-        // Independent lanes, so that the sum vectorises.
-        let mut lanes = [0.0; 8];
-        for chunk in set.row(row).chunks(lanes.len()) {
-            lanes.iter_mut().zip(chunk).for_each(|(sum, &x)| *sum += f64::from(x) * f64::from(x));
-        }
-        lanes.iter().sum::<f64>().sqrt()
-    };
-    let norms: Vec<f64> = (0..set.rows()).into_par_iter().map(norm).collect();
-    let Some(row) = norms.iter().position(|norm| !norm.is_finite()) else { return Ok(norms) };
-    let (dimension, value) = set.row(row).iter().enumerate().find(|(_, x)| !x.is_finite()).unwrap_or((0, &f32::NAN));
-    Err(SimilarityError::NonFinite { side, row, dimension, value: *value })
-}
-
-/// Rows divided by `max(norm, 1e-12)`.
-fn normalise(set: MatrixView<'_, f32>, norms: &[f64]) -> Vec<f32> {
-    let scaled = |row: usize| {
-        let scale = 1.0 / norms[row].max(1e-12);
-        set.row(row).iter().map(move |&x| (f64::from(x) * scale) as f32)
-    };
-    (0..set.rows()).flat_map(scaled).collect()
+        },
+        &mut |_, _| ControlFlow::Continue(()),
+    )
 }
 
 #[cfg(test)]
@@ -322,10 +189,10 @@ mod tests {
 
     #[test]
     fn empty_shapes_are_legal() {
-        let (none, some) = (Matrix::new(vec![], 0, 3).unwrap(), matrix(2, &[1.0; 6]));
+        let (none, some) = (Matrix::<f32>::new(vec![], 0, 3).unwrap(), matrix(2, &[1.0; 6]));
         assert_eq!(inner_product(none.view(), some.view()).unwrap().cols(), 2);
         assert_eq!(inner_product(some.view(), none.view()).unwrap().rows(), 2);
-        let flat = Matrix::new(vec![], 2, 0).unwrap();
+        let flat = Matrix::<f32>::new(vec![], 2, 0).unwrap();
         assert_eq!(euclidean(flat.view(), flat.view()).unwrap().as_slice(), [0.0; 4]);
     }
 }

@@ -1,9 +1,12 @@
 //! The best k items per query, without the full matrix.
 
+use std::ops::ControlFlow;
+
 use rayon::prelude::*;
 
-use super::{ITEM_TILE, Measure, Operands, SimilarityError, query_tile};
-use crate::matrix::{Matrix, MatrixView};
+use super::walk::Scores;
+use super::{Embeddings, Measure, SimilarityError};
+use crate::matrix::Matrix;
 
 /// The best k items of every query, best first.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,9 +19,9 @@ pub struct TopK {
 
 /// The best `k` items of every query; equal scores by ascending item number.
 ///
-/// Exact: the same as sorting every row of [`similarity`](super::similarity()) and taking the head, in every bit. Memory beyond the result is
-/// one tile of scores and about 2k candidates per query of a tile, per thread. For `k` near the number of items sorting the full matrix is
-/// faster.
+/// Exact: the same as sorting every row of [`similarity`](super::similarity()) and taking the head, in every bit. The items are read once, in
+/// blocks, and may be larger than memory: beyond the result there are the packed queries, a block of packed items and about 2k candidates
+/// per query ([module](super)). For `k` near the number of items sorting the full matrix is faster.
 ///
 /// # Shapes
 /// `queries`: N x D, `items`: M x D; results: N x k.
@@ -26,10 +29,27 @@ pub struct TopK {
 /// # Errors
 /// [`SimilarityError`]: `k` is 0 or exceeds M, dimensions that differ, values that are not finite, norms that may overflow, too many items.
 pub fn top_k(
-    queries: MatrixView<'_, f32>,
-    items: MatrixView<'_, f32>,
+    queries: impl Embeddings,
+    items: impl Embeddings,
     measure: Measure,
     k: usize,
+) -> Result<TopK, SimilarityError> {
+    top_k_with_progress(queries, items, measure, k, |_, _| ControlFlow::Continue(()))
+}
+
+/// [`top_k`] that calls `progress(done, total)` after every block of items and stops when it breaks.
+///
+/// # Shapes
+/// As [`top_k`].
+///
+/// # Errors
+/// As [`top_k`], and [`SimilarityError::Cancelled`] when `progress` breaks.
+pub fn top_k_with_progress(
+    queries: impl Embeddings,
+    items: impl Embeddings,
+    measure: Measure,
+    k: usize,
+    mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<TopK, SimilarityError> {
     let (rows, cols) = (queries.rows(), items.rows());
     if k == 0 || k > cols {
@@ -39,25 +59,25 @@ pub fn top_k(
     if u32::try_from(cols).is_err() {
         return Err(too_many());
     }
-    let operands = Operands::new(queries, items, measure)?;
     let len = rows.checked_mul(k).filter(|&len| len <= isize::MAX as usize / 4).ok_or_else(too_many)?;
+    let scores = Scores::new(&queries, &items, measure)?;
+    let (height, splits) = (scores.height(), scores.splits());
+    let heights = (0..rows).step_by(height).map(|start| height.min(rows - start));
+    let new = |height| (0..height).map(|_| Best::new(k)).collect::<Vec<_>>();
+    let mut tasks: Vec<_> = heights.flat_map(|height| (0..splits).map(move |_| new(height))).collect();
+    scores.walk(
+        splits,
+        &mut tasks,
+        |best, block| block.iter().for_each(|(i, scores)| best[i].offer(scores, block.columns.start)),
+        &mut progress,
+    )?;
+
     let (mut indices, mut scores) = (vec![0; len], vec![0.0; len]);
-    let height = query_tile(rows);
     let out = indices.par_chunks_mut(height * k).zip(scores.par_chunks_mut(height * k));
-    out.enumerate().for_each(|(tile, (indices, scores))| {
-        let span = tile * height..rows.min((tile + 1) * height);
-        let mut best: Vec<Best> = span.clone().map(|_| Best::new(k)).collect();
-        let mut buffer = vec![0.0; span.len() * ITEM_TILE.min(cols)];
-        for start in (0..cols).step_by(ITEM_TILE) {
-            let chosen = start..cols.min(start + ITEM_TILE);
-            operands.tile(span.clone(), chosen.clone(), &mut buffer, chosen.len());
-            for (best, row) in best.iter_mut().zip(buffer.chunks(chosen.len())) {
-                best.offer(row, start);
-            }
-        }
-        let rows = indices.chunks_mut(k).zip(scores.chunks_mut(k));
-        for (best, (indices, scores)) in best.into_iter().zip(rows) {
-            best.write(indices, scores);
+    out.zip(tasks.par_chunks_mut(splits)).for_each(|((indices, scores), parts)| {
+        for (i, (indices, scores)) in indices.chunks_mut(k).zip(scores.chunks_mut(k)).enumerate() {
+            let keys = parts.iter_mut().flat_map(|part| std::mem::take(&mut part[i].keys)).collect();
+            write(keys, indices, scores);
         }
     });
     let matrix_error = |_| too_many();
@@ -104,12 +124,13 @@ impl Best {
         self.threshold = score_of(*worst);
         self.keys.truncate(self.k);
     }
+}
 
-    fn write(mut self, indices: &mut [u32], scores: &mut [f32]) {
-        self.keys.sort_unstable_by(|a, b| b.cmp(a));
-        for (key, (index, score)) in self.keys.iter().zip(indices.iter_mut().zip(scores)) {
-            (*index, *score) = (!(*key as u32), score_of(*key));
-        }
+/// The best of the candidates, in order.
+fn write(mut keys: Vec<u64>, indices: &mut [u32], scores: &mut [f32]) {
+    keys.sort_unstable_by(|a, b| b.cmp(a));
+    for (key, (index, score)) in keys.iter().zip(indices.iter_mut().zip(scores)) {
+        (*index, *score) = (item_of(*key), score_of(*key));
     }
 }
 
@@ -120,7 +141,11 @@ fn key(score: f32, index: u32) -> u64 {
     u64::from(ordered) << 32 | u64::from(!index)
 }
 
-fn score_of(key: u64) -> f32 {
+pub(super) fn item_of(key: u64) -> u32 {
+    !(key as u32)
+}
+
+pub(super) fn score_of(key: u64) -> f32 {
     let ordered = (key >> 32) as u32;
     f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered })
 }
@@ -152,7 +177,7 @@ mod tests {
             let error = top_k(items.view(), items.view(), Measure::Cosine, k).unwrap_err();
             assert_eq!(error, SimilarityError::K { k, items: 2 });
         }
-        let none = Matrix::new(vec![], 0, 1).unwrap();
+        let none = Matrix::<f32>::new(vec![], 0, 1).unwrap();
         assert_eq!(top_k(none.view(), items.view(), Measure::Cosine, 1).unwrap().indices.rows(), 0);
     }
 }

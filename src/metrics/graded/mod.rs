@@ -13,7 +13,10 @@
 
 mod query;
 
+use rayon::prelude::*;
+
 use super::order::Ranker;
+use super::standing::{Standing, Standings};
 use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, check_finite, mean, per_query};
 use crate::matrix::MatrixView;
 use crate::relevance::{Relevance, SparseRelevance};
@@ -189,6 +192,27 @@ pub fn evaluate_rows<S: Score, R: Relevance>(
     direction(similarity, &relevance, Direction::Rows, options)
 }
 
+/// nDCG and mAP in both directions from [`standings`](crate::similarity::standings()), without a similarity matrix: the same numbers in
+/// every bit. The relevances are those of the positives; all other items have none.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_standings(standings: &Standings, options: &GradedOptions) -> Result<GradedReport, MetricError> {
+    check_options(options)?;
+    let direction = |direction| {
+        let standings = standings.direction(direction);
+        let positives = standings.positives();
+        let logs = logs(positives.cols());
+        let query = |group: &mut Vec<f64>, query: usize| {
+            let values = positives.row(query).1;
+            score(values, options, &logs, &mut Vec::new(), |add| groups(standings.row(query), values, group, add))
+        };
+        let results = (0..positives.rows()).into_par_iter().map_init(Vec::new, query).collect();
+        summarise(results, direction, options)
+    };
+    Ok(GradedReport { v2t: direction(Direction::Rows)?, t2v: direction(Direction::Columns)? })
+}
+
 fn check<S: Score>(
     similarity: MatrixView<'_, S>,
     relevance: &SparseRelevance,
@@ -201,13 +225,17 @@ fn check<S: Score>(
     if rows.max(cols) > 1 << 31 {
         return Err(MetricError::TooManyItems { items: rows.max(cols) });
     }
+    check_options(options)?;
+    check_finite(similarity)
+}
+
+fn check_options(options: &GradedOptions) -> Result<(), MetricError> {
     match options.ap {
         ApDefinition::Binary { threshold } if !(threshold.is_finite() && threshold > 0.0) => {
-            return Err(MetricError::Threshold { threshold });
+            Err(MetricError::Threshold { threshold })
         }
-        _ => {}
+        _ => Ok(()),
     }
-    check_finite(similarity)
 }
 
 /// `relevance`: queries x items, so for [`Direction::Columns`] the transpose of the one that goes with `similarity`.
@@ -217,27 +245,60 @@ fn direction<S: Score>(
     direction: Direction,
     options: &GradedOptions,
 ) -> Result<GradedScores, MetricError> {
-    let items = relevance.cols();
-    // log2(r + 1) for the ranks r = 1, 2, ..
-    let logs: Vec<f64> = (2..items + 2).map(|r| (r as f64).log2()).collect();
-    let state = || (Ranker::new(items), Vec::new());
+    let logs = logs(relevance.cols());
+    let state = || (Ranker::new(relevance.cols()), Vec::new());
     let results = per_query(similarity, direction, state, |(ranker, scratch), query, scores| {
         let (columns, values) = relevance.row(query);
-        let mut dcg = Dcg::new(options, values.len(), &logs);
-        let mut precision = Precision::new(options);
-        ranker.visit(scores, columns, values, |rank, group| {
-            dcg.add(rank, group, scratch);
-            precision.add(rank, group, scratch);
-        });
-        let relevant = values.iter().filter(|&&value| options.ap.credit(value) == 1.0).count();
-        Query {
-            relevant: values.len(),
-            dcg: dcg.sum,
-            idcg: dcg.ideal(values, scratch),
-            precisions: precision.sum,
-            hits: relevant,
-        }
+        score(values, options, &logs, scratch, |add| ranker.visit(scores, columns, values, add))
     });
+    summarise(results, direction, options)
+}
+
+/// log2(r + 1) for the ranks r = 1, 2, ..
+fn logs(items: usize) -> Vec<f64> {
+    (2..items + 2).map(|r| (r as f64).log2()).collect()
+}
+
+/// What a query with the non-zero relevances `values` adds up; `visit` calls back with every group of tied items that holds one.
+fn score(
+    values: &[f64],
+    options: &GradedOptions,
+    logs: &[f64],
+    scratch: &mut Vec<f64>,
+    visit: impl FnOnce(&mut dyn FnMut(usize, &[f64])),
+) -> Query {
+    let mut dcg = Dcg::new(options, values.len(), logs);
+    let mut precision = Precision::new(options);
+    visit(&mut |rank, group| {
+        dcg.add(rank, group, scratch);
+        precision.add(rank, group, scratch);
+    });
+    Query {
+        relevant: values.len(),
+        dcg: dcg.sum,
+        idcg: dcg.ideal(values, scratch),
+        precisions: precision.sum,
+        hits: values.iter().filter(|&&value| options.ap.credit(value) == 1.0).count(),
+    }
+}
+
+/// Groups of tied items that hold a positive, best first: how many items score higher, and the relevances in ascending order of index.
+/// `standings` and `values` belong to the positives in ascending order of index; `group` is scratch.
+fn groups(standings: &[Standing], values: &[f64], group: &mut Vec<f64>, visit: &mut dyn FnMut(usize, &[f64])) {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by_key(|&i| standings[i].greater);
+    for tied in order.chunk_by(|&a, &b| standings[a].greater == standings[b].greater) {
+        let Standing { greater, equal_before, equal_after } = standings[tied[0]];
+        group.clear();
+        group.resize(equal_before as usize + equal_after as usize + 1, 0.0);
+        for &i in tied {
+            group[standings[i].equal_before as usize] = values[i];
+        }
+        visit(greater as usize, group);
+    }
+}
+
+fn summarise(results: Vec<Query>, direction: Direction, options: &GradedOptions) -> Result<GradedScores, MetricError> {
     if let Some(query) = results.iter().position(|q| !(q.idcg.is_finite() && q.precisions.is_finite())) {
         return Err(MetricError::Overflow { direction, query });
     }

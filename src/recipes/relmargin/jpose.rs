@@ -1,4 +1,4 @@
-use dfdx::prelude::{Dim, Gradients, OwnedTape, Tensor, Trace};
+use dfdx::prelude::{Dim, Gradients, OwnedTape, Tensor};
 
 use super::RelMarginError;
 use super::evaluate::{Evaluation, LevelEvaluation, embed_all};
@@ -12,7 +12,7 @@ use crate::data::retrieval::{EvalSplit, Features, LEVELS, PerLevel};
 use crate::losses::TripletLoss;
 use crate::matrix::Matrix;
 use crate::models::{Jpose, JposeConfig, Noun, Verb, VerbNoun};
-use crate::ops::{self, OpError, OpsDevice};
+use crate::ops::{self, OpError, OpsDevice, data};
 use crate::relevance::Level;
 use crate::space::Embedding;
 use crate::train::{Purpose, rng};
@@ -75,24 +75,30 @@ pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
         }
         let scale = weights.get(level) / (3 * terms.len()) as f32;
         let before = std::mem::replace(&mut gradients, Gradients::leaky());
-        let x: TracedRows<V, D> = gather(device, &features.video, &rows.video)?.traced(before);
-        let text = |level| gather::<X, D>(device, features.text.get(level), &rows.text).map(Trace::leaky_traced);
+        let x = data(gather::<V, D>(device, &features.video, &rows.video)?);
+        let text = |level| gather::<X, D>(device, features.text.get(level), &rows.text).map(data);
         let (losses, value, after) = match level {
             Level::Verb => {
                 let video = model.embed_video_part::<Verb, _, _>(x)?.into_tensor();
-                let towers =
-                    Towers::new(vec![video], vec![model.embed_text_part::<Verb, _, _>(text(level)?)?.into_tensor()]);
+                let towers = Towers::new(
+                    before,
+                    vec![video],
+                    vec![model.embed_text_part::<Verb, _, _>(text(level)?)?.into_tensor()],
+                );
                 backward_terms(loss, terms, scale, device, &rows, towers, single::<Verb, E, D>)?
             }
             Level::Noun => {
                 let video = model.embed_video_part::<Noun, _, _>(x)?.into_tensor();
-                let towers =
-                    Towers::new(vec![video], vec![model.embed_text_part::<Noun, _, _>(text(level)?)?.into_tensor()]);
+                let towers = Towers::new(
+                    before,
+                    vec![video],
+                    vec![model.embed_text_part::<Noun, _, _>(text(level)?)?.into_tensor()],
+                );
                 backward_terms(loss, terms, scale, device, &rows, towers, single::<Noun, E, D>)?
             }
             Level::Caption => {
                 let parts = PosText::new([text(Level::Verb)?, text(Level::Noun)?])?;
-                let towers = Towers::new(model.video_parts(x)?, model.text_parts(parts)?);
+                let towers = Towers::new(before, model.video_parts(x)?, model.text_parts(parts)?);
                 let combine = |parts| model.combine_mut(parts, PartOrder::Reversed);
                 backward_terms(loss, terms, scale, device, &rows, towers, combine)?
             }

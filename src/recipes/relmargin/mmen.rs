@@ -1,4 +1,4 @@
-use dfdx::prelude::{Dim, Gradients, Trace};
+use dfdx::prelude::{Dim, Gradients};
 
 use super::RelMarginError;
 use super::evaluate::{Evaluation, LevelEvaluation, embed_all};
@@ -11,7 +11,7 @@ use crate::data::retrieval::{EvalSplit, Features, PerLevel};
 use crate::losses::TripletLoss;
 use crate::matrix::Matrix;
 use crate::models::{Caption, Mmen, MmenConfig};
-use crate::ops::{OpError, OpsDevice};
+use crate::ops::{OpError, OpsDevice, data};
 use crate::relevance::Level;
 use crate::train::{Purpose, rng};
 
@@ -40,9 +40,9 @@ pub fn mmen_step<S, V: Dim, X: Dim, E: Dim, D: OpsDevice>(
     if rows.is_empty() {
         return Ok((vec![TermLoss { value: 0.0, hard: 0 }; terms.len()], 0.0, Gradients::leaky()));
     }
-    let videos = model.embed_video(gather(device, video, &rows.video)?.leaky_traced())?.into_tensor();
-    let texts = model.embed_text(gather(device, text, &rows.text)?.leaky_traced())?.into_tensor();
-    let towers = Towers::new(vec![videos], vec![texts]);
+    let videos = model.embed_video(data(gather(device, video, &rows.video)?))?.into_tensor();
+    let texts = model.embed_text(data(gather(device, text, &rows.text)?))?.into_tensor();
+    let towers = Towers::new(Gradients::leaky(), vec![videos], vec![texts]);
     backward_terms(loss, terms, scale, device, &rows, towers, single::<S, E, D>)
 }
 

@@ -131,9 +131,11 @@ pub(super) struct Towers<E: Dim, D: OpsDevice> {
 }
 
 impl<E: Dim, D: OpsDevice> Towers<E, D> {
-    /// Splits the tapes of both modalities off and merges them.
-    pub fn new(video: Vec<TracedTensor<E, D>>, text: Vec<TracedTensor<E, D>>) -> Self {
-        let mut tape = OwnedTape::default();
+    /// Splits the tapes of both modalities off and merges them; the gradients to come are added to those from `before`.
+    pub fn new(before: Gradients<f32, D>, video: Vec<TracedTensor<E, D>>, text: Vec<TracedTensor<E, D>>) -> Self {
+        // dfdx makes a tape of gradients only on some tensor.
+        let any = video.first().or(text.first()).map(|part| part.retaped::<NoneTape>().traced(before).split_tape());
+        let mut tape = any.map(|(_, tape)| tape).unwrap_or_default();
         let mut split = |parts: Vec<TracedTensor<E, D>>| {
             let mut plain = vec![];
             for part in parts {

@@ -1,0 +1,66 @@
+//! Top-k, chamfer similarity and retrieval metrics, for comparison with `benches/peers/similarity.py`; see docs/performance.md.
+
+#[path = "common/inputs.rs"]
+mod inputs;
+#[path = "common/peer.rs"]
+mod peer;
+
+use coembed::matrix::Matrix;
+use coembed::metrics::graded::{self, GradedOptions};
+use coembed::metrics::rank::{self, RankOptions};
+use coembed::relevance::SparseRelevance;
+use coembed::similarity::{FrameSets, Measure, chamfer, top_k};
+use inputs::{value, values};
+use peer::Work;
+
+fn matrix(seed: u32, rows: usize, cols: usize) -> Matrix<f32> {
+    Matrix::new(values(seed, rows * cols, 1.0), rows, cols).unwrap()
+}
+
+/// Exact top-10 of 10,000 x 100,000 embeddings of 512 dimensions by inner product.
+fn top10() -> Work {
+    let (queries, items) = (matrix(1, 10_000, 512), matrix(2, 100_000, 512));
+    Box::new(move |clock| {
+        let top = clock.time(|| top_k(queries.view(), items.view(), Measure::InnerProduct, 10)).unwrap();
+        top.scores.as_slice().iter().map(|&score| f64::from(score)).sum()
+    })
+}
+
+/// Chamfer similarity of one query with 1,000 videos of 300 frames of 1024 dimensions.
+fn chamfer_1000() -> Work {
+    let (query, items) = (matrix(1, 300, 1024), matrix(2, 300_000, 1024));
+    let offsets: Vec<usize> = (0..=1000).map(|video| 300 * video).collect();
+    Box::new(move |clock| {
+        let query = FrameSets::new(query.view(), &[0, 300]).unwrap();
+        let items = FrameSets::new(items.view(), &offsets).unwrap();
+        let scores = clock.time(|| chamfer(query, items, Measure::InnerProduct)).unwrap();
+        scores.as_slice().iter().map(|&score| f64::from(score)).sum::<f64>() / 1000.0
+    })
+}
+
+/// Ranks, nDCG and mAP in both directions for similarities of the size of EPIC-Kitchens-100's test split, as published. Relevance is graded:
+/// half for an equal one of 12 classes, half for an equal one of 40, 10 % of all entries being non-zero.
+fn retrieval() -> Work {
+    let (rows, columns) = (9668, 3842);
+    let similarity = matrix(1, rows, columns);
+    let class = |seed, i: u32, classes: f32| ((value(seed, i) + 0.5) * classes) as usize;
+    let classes = |seed, n: u32| -> Vec<[usize; 2]> {
+        (0..n).map(|i| [class(seed, 2 * i, 12.0), class(seed, 2 * i + 1, 40.0)]).collect()
+    };
+    let (videos, texts) = (classes(2, rows as u32), classes(3, columns as u32));
+    let half = |equal| if equal { 0.5 } else { 0.0 };
+    let relevance = |i: usize, j: usize| half(videos[i][0] == texts[j][0]) + half(videos[i][1] == texts[j][1]);
+    let relevance = SparseRelevance::from_dense(Matrix::from_fn(rows, columns, relevance).view()).unwrap();
+    let truths: Vec<Vec<usize>> = (0..rows).map(|i| vec![i % columns]).collect();
+    Box::new(move |clock| {
+        let (graded, ranks) = clock.time(|| {
+            let graded = graded::evaluate(similarity.view(), &relevance, &GradedOptions::as_published()).unwrap();
+            (graded, rank::evaluate(similarity.view(), &truths, &RankOptions::as_published()).unwrap())
+        });
+        graded.ndcg_avg() + graded.map_avg() + ranks.v2t.mean + ranks.t2v.mean + ranks.rsum()
+    })
+}
+
+fn main() {
+    peer::main(&[("top10", top10), ("chamfer", chamfer_1000), ("retrieval", retrieval)]);
+}

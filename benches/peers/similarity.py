@@ -1,0 +1,100 @@
+"""Top-k in faiss, chamfer similarity in PyTorch and retrieval metrics in NumPy, as benches/peer_similarity.rs does them.
+
+The metrics are computed by full sorts, as the evaluation programs of EPIC-Kitchens-100 do: for every query one sort for the DCG, one for the
+ideal DCG, one for the average precision and one for the ranks. Sorts are stable, so that ties fall as ours do: a reversed ascending order for
+nDCG, the order of the negated scores for mAP and ranks. The dense relevance and the transposed matrices are made outside the time.
+"""
+
+import faiss
+import numpy as np
+import torch
+
+from inputs import main, values
+
+
+def top10():
+    queries, items = values(1, (10_000, 512)), values(2, (100_000, 512))
+    index = faiss.IndexFlatIP(512)
+    index.add(items)
+
+    def step(start, stop):
+        start()
+        scores, _ = index.search(queries, 10)
+        stop()
+        return scores.astype("float64").sum()
+
+    return step
+
+
+def chamfer():
+    query = torch.from_numpy(values(1, (1, 300, 1024)))
+    items = torch.from_numpy(values(2, (1000, 300, 1024)))
+
+    @torch.no_grad()
+    def step(start, stop):
+        start()
+        scores = torch.bmm(query.expand(1000, -1, -1), items.transpose(1, 2)).amax(dim=2).mean(dim=1)
+        stop()
+        return scores.double().mean().item()
+
+    return step
+
+
+def discounted_gain(scores, relevance, counted):
+    """DCG of every row: relevances in order of falling score, over the first so many ranks."""
+    order = np.argsort(scores, axis=1, kind="stable")[:, ::-1]
+    gains = np.take_along_axis(relevance, order, axis=1)
+    ranks = np.arange(1, scores.shape[1] + 1)
+    return (gains * (ranks <= counted[:, None]) / np.log2(ranks + 1)).sum(axis=1)
+
+
+def ndcg(scores, relevance):
+    counted = (relevance > 0).sum(axis=1)
+    ideal = discounted_gain(relevance, relevance, counted)
+    return np.divide(discounted_gain(scores, relevance, counted), ideal, out=np.zeros_like(ideal), where=ideal > 0).mean()
+
+
+def mean_average_precision(scores, relevance):
+    ordered = np.take_along_axis(relevance, np.argsort(-scores, axis=1, kind="stable"), axis=1)
+    precision = np.cumsum(ordered, axis=1) / np.arange(1, scores.shape[1] + 1)
+    hits = ordered == 1
+    number = hits.sum(axis=1)
+    total = (precision * hits).sum(axis=1)
+    return np.divide(total, number, out=np.zeros_like(total), where=number > 0).mean()
+
+
+def ranks(scores, truths):
+    """Rank from 1 of the best-ranked truth of every row; `truths` is a matrix of booleans."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return np.take_along_axis(truths, order, axis=1).argmax(axis=1) + 1
+
+
+def recalls(ranks):
+    return sum(100.0 * (ranks <= k).mean() for k in (1, 5, 10))
+
+
+def retrieval():
+    rows, columns = 9668, 3842
+    similarity = values(1, (rows, columns))
+    number = np.array([12, 40], dtype=np.float32)
+    classes = lambda seed, n: ((values(seed, (n, 2)) + np.float32(0.5)) * number).astype(np.int64)
+    videos, texts = classes(2, rows), classes(3, columns)
+    relevance = (videos[:, None] == texts[None]).sum(axis=2) / 2.0
+    truths = np.arange(rows)[:, None] % columns == np.arange(columns)
+    directions = [(similarity, relevance, truths)]
+    directions.append(tuple(np.ascontiguousarray(matrix.T) for matrix in directions[0]))
+
+    def step(start, stop):
+        start()
+        check = 0.0
+        for scores, relevances, truth in directions:
+            found = ranks(scores, truth)
+            check += (ndcg(scores, relevances) + mean_average_precision(scores, relevances)) / 2
+            check += found.mean() + recalls(found)
+        stop()
+        return check
+
+    return step
+
+
+main({"top10": top10, "chamfer": chamfer, "retrieval": retrieval})

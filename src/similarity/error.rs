@@ -1,0 +1,108 @@
+//! Why a similarity has no value.
+
+/// Which of the two sets of embeddings is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The first set.
+    Queries,
+    /// The second set.
+    Items,
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Queries => "queries",
+            Self::Items => "items",
+        })
+    }
+}
+
+/// Why a similarity has no value.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SimilarityError {
+    /// Embeddings of different sizes.
+    #[error("queries have {queries} dimensions, items {items}")]
+    Dimensions {
+        /// Size of a query.
+        queries: usize,
+        /// Size of an item.
+        items: usize,
+    },
+    /// An embedding holds NaN or an infinity.
+    #[error("row {row} of the {side}, dimension {dimension} is {value}, not a finite number")]
+    NonFinite {
+        /// Set.
+        side: Side,
+        /// Row within the set.
+        row: usize,
+        /// Dimension.
+        dimension: usize,
+        /// The value found.
+        value: f32,
+    },
+    /// Norms so large that a similarity could exceed f32.
+    #[error("the largest norms, {queries:e} (queries) and {items:e} (items), may overflow a 32-bit similarity")]
+    Overflow {
+        /// Largest norm of a query.
+        queries: f64,
+        /// Largest norm of an item, among those read so far.
+        items: f64,
+    },
+    /// `k` must be between 1 and the number of items.
+    #[error("k is {k}: it must be between 1 and the number of items, {items}")]
+    K {
+        /// The value given.
+        k: usize,
+        /// Number of items.
+        items: usize,
+    },
+    /// The matrix to fill has another shape than the result.
+    #[error("the result is {}x{}, the matrix to fill {}x{}", .wanted.0, .wanted.1, .given.0, .given.1)]
+    Result {
+        /// Rows and columns of the result.
+        wanted: (usize, usize),
+        /// Rows and columns given.
+        given: (usize, usize),
+    },
+    /// Too many items for 32-bit indices, or a result too large for memory to address.
+    #[error("{queries} queries and {items} items are too many")]
+    TooMany {
+        /// Number of queries.
+        queries: usize,
+        /// Number of items.
+        items: usize,
+    },
+    /// The progress callback asked to stop.
+    #[error("stopped after {done} of {total} items")]
+    Cancelled {
+        /// Items compared.
+        done: usize,
+        /// Number of items.
+        total: usize,
+    },
+    /// Offsets that do not partition the frames into sets.
+    #[error("offsets of frame sets must rise from 0 to the number of frames, {frames}; offset {index} does not")]
+    Offsets {
+        /// Position in the offsets.
+        index: usize,
+        /// Number of frames.
+        frames: usize,
+    },
+    /// A set without frames has no chamfer similarity.
+    #[error("set {set} of the {side} has no frame")]
+    EmptySet {
+        /// Set of sets.
+        side: Side,
+        /// Its index.
+        set: usize,
+    },
+    /// Positives for another number of queries or items than there are.
+    #[error("the positives are {}x{}, the similarities {}x{}", .positives.0, .positives.1, .similarities.0, .similarities.1)]
+    Positives {
+        /// Queries and items that the positives are for.
+        positives: (usize, usize),
+        /// Queries and items given.
+        similarities: (usize, usize),
+    },
+}
