@@ -20,8 +20,8 @@ def values(start, rows, cols):
 
 
 def repeat(work):
-    """Runs work() as often as the first argument of the program says, prints each time, and returns the last result."""
-    repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    """Runs work() as often as the last argument of the program says, prints each time, and returns the last result."""
+    repetitions = int(sys.argv[-1]) if len(sys.argv) > 1 else 1
     for _ in range(repetitions):
         start = time.perf_counter()
         result = work()
