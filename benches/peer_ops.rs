@@ -92,9 +92,9 @@ fn main() {
     peer::main(&[
         ("matmul_1024", matmul::<1024>),
         ("matmul_2048", matmul::<2048>),
-        ("softmax", || unary((64usize, 300usize, 300usize), |x| ops::softmax(x))),
+        ("softmax", || unary((64usize, 300usize, 300usize), ops::softmax)),
         ("layer_norm", layer_norm),
-        ("gelu", || unary(WIDE, |x| ops::gelu(x))),
+        ("gelu", || unary(WIDE, ops::gelu)),
         ("l2_normalize", || unary(WIDE, |x| ops::l2_normalize(x, 1e-12))),
         ("gate", gate),
     ]);

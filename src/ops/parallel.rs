@@ -1,5 +1,7 @@
 //! Row loops that use every thread when there is enough work, with the same result for any number of threads.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use crate::gemm::Threads;
@@ -67,15 +69,36 @@ pub(crate) fn collect_blocks(len: usize, width: usize, f: impl Fn(usize, &mut [f
     let mut out = Vec::with_capacity(len);
     let rows = rows_per_task(width);
     let blocks = out.spare_capacity_mut()[..len].par_chunks_mut(rows * width.max(1));
-    blocks.enumerate().for_each(|(i, block)| {
-        block.iter_mut().for_each(|value| _ = value.write(0.0));
-        // SAFETY: every value of the block was just initialised, and f32 and MaybeUninit<f32> have the same layout.
-        let block = unsafe { &mut *(std::ptr::from_mut(block) as *mut [f32]) };
-        f(i * rows, block);
-    });
+    blocks.enumerate().for_each(|(i, block)| f(i * rows, zeroed(block)));
     // SAFETY: the blocks are all of the first `len` values, and every one of them was initialised.
     unsafe { out.set_len(len) };
     out
+}
+
+/// [`collect_blocks`] that also fills the same rows of a second buffer: `f(first_row, block, second_block)`.
+pub(crate) fn collect_block_pairs(
+    len: usize,
+    width: usize,
+    second: &mut [f32],
+    second_width: usize,
+    f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let (width, second_width) = (width.max(1), second_width.max(1));
+    assert_eq!(len / width, second.len() / second_width, "rows of the two buffers");
+    let mut out = Vec::with_capacity(len);
+    let rows = rows_per_task(width);
+    let blocks = out.spare_capacity_mut()[..len].par_chunks_mut(rows * width);
+    let pairs = blocks.zip(second.par_chunks_mut(rows * second_width));
+    pairs.enumerate().for_each(|(i, (block, second))| f(i * rows, zeroed(block), second));
+    // SAFETY: as above; both buffers have as many blocks, so the zip reaches all.
+    unsafe { out.set_len(len) };
+    out
+}
+
+fn zeroed(block: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+    block.iter_mut().for_each(|value| _ = value.write(0.0));
+    // SAFETY: every value of the block was just initialised, and f32 and MaybeUninit<f32> have the same layout.
+    unsafe { &mut *(std::ptr::from_mut(block) as *mut [f32]) }
 }
 
 /// Calls `f(first_row, a_block, b_block)` on blocks of the same rows of two buffers.

@@ -2,7 +2,7 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor};
 
 use super::LayerNormKernel;
 use crate::ops::math::{sum, sum2, sum3};
-use crate::ops::parallel::{for_row_block_pairs, for_row_blocks_summing};
+use crate::ops::parallel::{collect_block_pairs, for_row_blocks_summing};
 use crate::ops::record::record;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
@@ -59,14 +59,12 @@ impl LayerNormKernel for Cpu {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
         let (shape, width) = (*x.shape(), x.shape().last().size());
         let (scale, shift) = (scale.clone(), shift.clone());
-        let mut y = vec![0.0; shape.num_elements()];
-        let mut moments = vec![0.0; 2 * shape.rows()];
-        if width > 0 {
-            let (x, scale, shift) = (view(&x), view(&scale), view(&shift));
-            for_row_block_pairs(&mut y, width, &mut moments, 2, |first, y, moments| {
-                normalise(&x[first * width..][..y.len()], &scale, &shift, eps, y, moments);
-            });
-        }
+        let mut moments = vec![0.0; if width == 0 { 0 } else { 2 * shape.rows() }];
+        let (values, scale_values, shift_values) = (view(&x), view(&scale), view(&shift));
+        let y = collect_block_pairs(values.len(), width, &mut moments[..], 2, |first, y, moments| {
+            normalise(&values[first * width..][..y.len()], &scale_values, &shift_values, eps, y, moments);
+        });
+        drop((values, scale_values, shift_values));
 
         let device = x.device().clone();
         record(&device, y, shape, tape.begin(), move |grad, grads| {
