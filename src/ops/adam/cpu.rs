@@ -10,11 +10,13 @@ vectorise! {
     fn update(parameter: &mut [f32], grad: &[f32], first: &mut [f32], second: &mut [f32], step: AdamStep) {
         let ((rate, root), (keep, penalty)) = (step.corrections(), step.decay());
         let (new1, new2) = (1.0 - step.beta1, 1.0 - step.beta2);
+        // One division instead of two: m / (√v / root + ε) = root m / (√v + root ε).
+        let (rate, eps) = (rate * root, step.eps * root);
         for ((p, g), (m, v)) in parameter.iter_mut().zip(grad).zip(first.iter_mut().zip(second)) {
-            let g = g + penalty * *p;
-            *m = step.beta1 * *m + new1 * g;
-            *v = step.beta2 * *v + new2 * (g * g);
-            *p = *p * keep - rate * (*m / (v.sqrt() / root + step.eps));
+            let g = p.mul_add(penalty, *g);
+            *m = m.mul_add(step.beta1, new1 * g);
+            *v = v.mul_add(step.beta2, new2 * (g * g));
+            *p = p.mul_add(keep, -(rate * *m / (v.sqrt() + eps)));
         }
     }
 }
