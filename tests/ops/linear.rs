@@ -42,3 +42,19 @@ fn linear_of_no_rows_is_empty() {
     let y = ops::linear(tensor(1, (0usize, Const::<4>)), &tensor(2, (Const::<3>, Const::<4>)), None).unwrap();
     assert!(ops::to_vec(&y).unwrap().is_empty());
 }
+
+#[test]
+fn a_permuted_weight_gets_its_gradient_in_its_own_order() {
+    use dfdx::prelude::{Axes2, PermuteTo};
+    let (x, w) = (tensor(1, (3usize, 4usize)), tensor(2, (4usize, 5usize)));
+    let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &x), gradient(g, &w)]);
+    let turned: Plain<(usize, usize)> = w.clone().permute::<_, Axes2<1, 0>>();
+    check(
+        &[x.as_vec(), w.as_vec()],
+        |v| by_row(&v[0], 4, |row| (0..5).map(|k| (0..4).map(|j| row[j] * v[1][j * 5 + k]).sum()).collect()),
+        [
+            ("fused", run(ops::linear(x.leaky_trace(), &turned, None).unwrap())),
+            ("composed", run(composed::linear(x.leaky_trace(), &turned, None).unwrap())),
+        ],
+    );
+}

@@ -2,7 +2,7 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor, TensorFrom
 
 use super::{BatchNormKernel, BatchStatistics};
 use crate::ops::parallel::{add_column_sums, for_rows};
-use crate::ops::record::record;
+use crate::ops::record::{parameter, record};
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, Rows, device_error};
 
@@ -56,6 +56,8 @@ impl BatchNormKernel for Cpu {
         eps: f32,
     ) -> Result<(Tensor<S, f32, Self, T::Output>, BatchStatistics<S::Last, Self>), OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
+        let (scale, tape) = parameter(scale, tape.begin())?;
+        let (shift, tape) = parameter(shift, tape)?;
         let (shape, last, rows) = (*x.shape(), x.shape().last(), x.shape().rows() as f64);
         let width = last.size();
 
@@ -66,13 +68,12 @@ impl BatchNormKernel for Cpu {
         let variance = squares.iter().map(|s| (s / rows) as f32).collect();
 
         let x_hat = normalised(&view(&x), &mean, &inv);
-        let y = scaled(&x_hat, &view(scale), &view(shift));
+        let y = scaled(&x_hat, &view(&scale), &view(&shift));
         let device = x.device().clone();
         let to_tensor = |v| device.try_tensor_from_vec(v, (last,)).map_err(device_error);
         let statistics = BatchStatistics { mean: to_tensor(mean)?, variance: to_tensor(variance)? };
 
-        let (scale, shift) = (scale.clone(), shift.clone());
-        let y = record(&device, y, shape, tape.begin(), move |grad, grads| {
+        let y = record(&device, y, shape, tape, move |grad, grads| {
             let sum = column_sums(grad, width, |g, _| g.into());
             let mut sum_hat = vec![0.0f64; width];
             for (g, h) in grad.chunks_exact(width.max(1)).zip(x_hat.chunks_exact(width.max(1))) {
@@ -106,13 +107,15 @@ impl BatchNormKernel for Cpu {
         eps: f32,
     ) -> Result<Tensor<S, f32, Self, T::Output>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
+        let (scale, tape) = parameter(scale, tape.begin())?;
+        let (shift, tape) = parameter(shift, tape)?;
         let (shape, width) = (*x.shape(), x.shape().last().size());
         let inv: Vec<f32> = view(&statistics.variance).iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
         let x_hat = normalised(&view(&x), &view(&statistics.mean), &inv);
-        let y = scaled(&x_hat, &view(scale), &view(shift));
+        let y = scaled(&x_hat, &view(&scale), &view(&shift));
 
-        let (device, scale, shift) = (x.device().clone(), scale.clone(), shift.clone());
-        record(&device, y, shape, tape.begin(), move |grad, grads| {
+        let device = x.device().clone();
+        record(&device, y, shape, tape, move |grad, grads| {
             let scale_data = view(&scale);
             if T::GRADIENT {
                 for_rows(grads.get_or_alloc_mut(&x)?, width, |i, gx| {

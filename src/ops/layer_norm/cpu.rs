@@ -3,7 +3,7 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor};
 use super::LayerNormKernel;
 use crate::ops::math::{sum, sum2, sum3};
 use crate::ops::parallel::{collect_block_pairs, for_row_blocks_summing};
-use crate::ops::record::record;
+use crate::ops::record::{parameter, record};
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, Rows, device_error};
@@ -58,7 +58,8 @@ impl LayerNormKernel for Cpu {
     ) -> Result<Tensor<S, f32, Self, T::Output>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
         let (shape, width) = (*x.shape(), x.shape().last().size());
-        let (scale, shift) = (scale.clone(), shift.clone());
+        let (scale, tape) = parameter(scale, tape.begin())?;
+        let (shift, tape) = parameter(shift, tape)?;
         let mut moments = vec![0.0; if width == 0 { 0 } else { 2 * shape.rows() }];
         let (values, scale_values, shift_values) = (view(&x), view(&scale), view(&shift));
         let y = collect_block_pairs(values.len(), width, &mut moments[..], 2, |first, y, moments| {
@@ -67,7 +68,7 @@ impl LayerNormKernel for Cpu {
         drop((values, scale_values, shift_values));
 
         let device = x.device().clone();
-        record(&device, y, shape, tape.begin(), move |grad, grads| {
+        record(&device, y, shape, tape, move |grad, grads| {
             if width == 0 {
                 return Ok(());
             }

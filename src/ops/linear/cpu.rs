@@ -2,8 +2,8 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor};
 
 use super::LinearKernel;
 use crate::gemm::{Operand, Threads, gemm};
-use crate::ops::parallel::{add_column_sums, for_rows};
-use crate::ops::record::record;
+use crate::ops::parallel::{add_column_sums, collect_blocks};
+use crate::ops::record::{parameter, record};
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, Rows, device_error};
 
@@ -14,23 +14,30 @@ impl LinearKernel for Cpu {
         bias: Option<&Tensor<(O,), f32, Self>>,
     ) -> Result<Tensor<S::With<O>, f32, Self, T::Output>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
-        let (weight, bias) = (weight.clone(), bias.cloned());
+        let (weight, mut tape) = parameter(weight, tape.begin())?;
+        let mut bias = bias.cloned();
+        if let Some(given) = &bias {
+            let (ordered, more) = parameter(given, tape)?;
+            (bias, tape) = (Some(ordered), more);
+        }
         let (rows, inputs, outputs) = (x.shape().rows(), x.shape().last().size(), weight.shape().0);
         let shape = x.shape().with(outputs);
         let outputs = outputs.size();
 
-        let mut y = vec![0.0; rows * outputs];
-        if let Some(bias) = &bias {
-            let bias = view(bias);
-            for_rows(&mut y, outputs, |_, row| row.copy_from_slice(&bias));
-        }
+        let bias_data = bias.as_ref().map(view);
+        let mut y = collect_blocks(rows * outputs, outputs, |_, block| {
+            if let Some(bias) = &bias_data {
+                block.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
+            }
+        });
+        drop(bias_data);
         let (x_data, w_data) = (view(&x), view(&weight));
         let a = Operand::new(&x_data, rows, inputs);
         let w = Operand::new(&w_data, outputs, inputs);
         gemm(a, w.t(), &mut y, outputs, bias.is_some(), Threads::All);
 
         let device = x.device().clone();
-        record(&device, y, shape, tape.begin(), move |grad, grads| {
+        record(&device, y, shape, tape, move |grad, grads| {
             let gy = Operand::new(grad, rows, outputs);
             let (x_data, w_data) = (view(&x), view(&weight));
             let w = Operand::new(&w_data, outputs, inputs);
