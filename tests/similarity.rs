@@ -223,6 +223,9 @@ fn results_do_not_depend_on_the_number_of_threads() {
     // More items than one thread packs at once, few and many queries; frames of more than one group and query block.
     let (queries, few, items) = (random(200, 600, 1), random(3, 600, 2), random(4000, 600, 3));
     let item_offsets: Vec<usize> = (0..=8).map(|set| 500 * set).collect();
+    let truths: Vec<Vec<usize>> = (0..200).map(|i| vec![(i * 17) % 4000, (i * 31 + 5) % 4000, 3]).collect();
+    let relevance = positives(&truths, 4000).unwrap();
+    let first = positives(&truths[..3], 4000).unwrap();
     let run = |threads| {
         on_threads(threads, || {
             let sets = FrameSets::new(items.view(), &item_offsets).unwrap();
@@ -233,6 +236,8 @@ fn results_do_not_depend_on_the_number_of_threads() {
                 top_k(few.view(), items.view(), Measure::InnerProduct, 500).unwrap(),
                 bits(chamfer(query, sets, Measure::InnerProduct).unwrap().as_slice()),
                 bits(symmetric_chamfer(query, sets, Measure::Cosine).unwrap().as_slice()),
+                standings(queries.view(), items.view(), Measure::Cosine, &relevance).unwrap(),
+                standings(few.view(), items.view(), Measure::InnerProduct, &first).unwrap(),
             )
         })
     };
@@ -367,6 +372,16 @@ fn bad_items_are_named_while_streaming() {
         let error = on_threads(threads, || top_k(queries.view(), items.view(), Measure::InnerProduct, 1).unwrap_err());
         assert_eq!(error.to_string(), "row 7777 of the items, dimension 499 is inf, not a finite number");
     }
+    // A norm that overflows comes first, in an earlier block of items or in the same one; what comes behind does not change its numbers.
+    items.row_mut(1000).fill(1e36);
+    items.row_mut(1500).fill(2e37);
+    items.row_mut(6000)[0] = f32::NAN;
+    let queries = Matrix::from_fn(3, 500, |_, _| 1e3);
+    let error = |threads| {
+        on_threads(threads, || top_k(queries.view(), items.view(), Measure::InnerProduct, 1).unwrap_err().to_string())
+    };
+    assert!(error(1).contains(" and 2.236067"), "{}", error(1));
+    assert_eq!(error(1), error(3));
 }
 
 /// On a card, where there is one: the sums are in another order there, so coarse values, whose sums are exact, must give the CPU's very

@@ -139,14 +139,6 @@ pub enum MetricError {
         /// Number of columns.
         columns: usize,
     },
-    /// As many standings as positives are needed.
-    #[error("{standings} standings for {positives} positives")]
-    Standings {
-        /// Number of positives.
-        positives: usize,
-        /// Standings given.
-        standings: usize,
-    },
     /// Too many items for 32-bit indices.
     #[error("{items} items: at most 2^31 are supported")]
     TooManyItems {

@@ -29,20 +29,14 @@ pub struct DirectionStandings {
 }
 
 impl DirectionStandings {
-    /// `standings`: one for every entry of `positives`, row by row.
-    ///
-    /// # Errors
-    /// [`MetricError::Standings`] when there are more or fewer.
-    pub fn new(positives: SparseRelevance, standings: Vec<Standing>) -> Result<Self, MetricError> {
-        let (wanted, given) = (positives.non_zeros(), standings.len());
-        if wanted != given {
-            return Err(MetricError::Standings { positives: wanted, standings: given });
-        }
+    /// `standings`: one for every entry of `positives`, row by row. Only for counts of real scores: metrics rely on ties that fit together.
+    pub(crate) fn new(positives: SparseRelevance, standings: Vec<Standing>) -> Self {
+        debug_assert_eq!(positives.non_zeros(), standings.len());
         let mut offsets = vec![0];
         for row in 0..positives.rows() {
             offsets.push(offsets[row] + positives.row(row).0.len());
         }
-        Ok(Self { positives, standings, offsets })
+        Self { positives, standings, offsets }
     }
 
     /// The positives, queries x items.
@@ -110,9 +104,5 @@ mod tests {
         assert_eq!((positives.rows(), positives.cols(), positives.non_zeros()), (3, 3, 3));
         let error = super::positives(&lists, 2).unwrap_err();
         assert_eq!(error, MetricError::TruthOutOfRange { row: 0, column: 2, columns: 2 });
-        assert_eq!(
-            DirectionStandings::new(positives, vec![]).unwrap_err(),
-            MetricError::Standings { positives: 3, standings: 0 }
-        );
     }
 }

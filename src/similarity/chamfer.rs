@@ -1,6 +1,7 @@
 //! Chamfer similarity of sets of frames, without the frame by frame matrix.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -130,7 +131,7 @@ fn all_pairs<Q: Embeddings, I: Embeddings>(
     items.check(Side::Items)?;
     let too_many = || SimilarityError::TooMany { queries: queries.len(), items: items.len() };
     let len = queries.len().checked_mul(items.len()).filter(|&len| len <= isize::MAX as usize / 4);
-    let mut out = vec![0.0; len.ok_or_else(too_many)?];
+    let out = Mutex::new(vec![0.0; len.ok_or_else(too_many)?]);
 
     let kernel = Kernel::best();
     let pack = |set| {
@@ -139,23 +140,26 @@ fn all_pairs<Q: Embeddings, I: Embeddings>(
     };
     let packed: Vec<Result<Panels, _>> = (0..queries.len()).into_par_iter().map(pack).collect();
     let packed = packed.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let largest = packed.iter().fold(0.0, |most: f64, set| most.max(set.largest));
+    let largest = packed.iter().fold(0.0, |most: f64, set| most.max(set.largest()));
 
     let groups = items.groups(GROUP_BYTES / (width.max(1) * size_of::<f32>()));
     let scratch = || (Panels::new(kernel, Side::Items), Comparison::new(&kernel, measure, symmetric));
     let compare = |(panels, comparison): &mut (Panels, Comparison), group: &Range<usize>| {
         let rows = items.offsets[group.start]..items.offsets[group.end];
         panels.pack(&items.frames, rows, measure, false)?;
-        measure.check(largest, panels.largest)?;
+        measure.check(largest, panels.largest())?;
         let offsets = &items.offsets[group.start..=group.end];
-        Ok(packed.iter().flat_map(|query| comparison.run(query, panels, offsets)).collect::<Vec<f32>>())
-    };
-    let results: Vec<Result<Vec<f32>, _>> = groups.par_iter().map_init(scratch, compare).collect();
-    for (group, result) in groups.iter().zip(results) {
-        for (query, values) in result?.chunks(group.len()).enumerate() {
-            out[query * items.len()..][group.clone()].copy_from_slice(values);
+        for (query, frames) in packed.iter().enumerate() {
+            let values = comparison.run(frames, panels, offsets);
+            let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+            out[query * items.len()..][group.clone()].copy_from_slice(&values);
         }
-    }
+        Ok(())
+    };
+    // Collected, so that the first error in order of items is found on any number of threads.
+    let results: Vec<Result<(), _>> = groups.par_iter().map_init(scratch, compare).collect();
+    results.into_iter().collect::<Result<(), _>>()?;
+    let out = out.into_inner().unwrap_or_else(PoisonError::into_inner);
     Matrix::new(out, queries.len(), items.len()).map_err(|_| too_many())
 }
 

@@ -283,7 +283,7 @@ impl Cuda {
         let values = if packed.values().is_empty() { &[0.0] } else { packed.values() };
         let values = self.device.htod_sync_copy(values)?;
         let squares = self.device.htod_sync_copy(&packed.squares)?;
-        Ok(Rows { values, squares, len: rows.len(), largest: packed.largest })
+        Ok(Rows { values, squares, len: rows.len(), largest: packed.largest() })
     }
 
     /// Inner products of some queries with all items of a block, row-major from the start of `scores` on.

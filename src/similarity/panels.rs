@@ -22,19 +22,19 @@ pub(super) struct Panels {
     start: usize,
     /// Squared norms of the rows.
     pub(super) squares: Vec<f32>,
-    /// The largest norm of a row.
-    pub(super) largest: f64,
+    /// The largest norm of each panel, up to the first panel with a bad value.
+    pub(super) norms: Vec<f64>,
 }
 
 impl Panels {
     /// No rows yet. Queries are the rows of the kernel's tiles, items the columns, of which there are always the full number.
     pub(super) fn new(kernel: Kernel, side: Side) -> Self {
-        let (data, squares) = (Vec::new(), Vec::new());
+        let (data, squares, norms) = (Vec::new(), Vec::new(), Vec::new());
         let (height, padded) = match side {
             Side::Queries => (kernel.rows(), false),
             Side::Items => (kernel.columns, true),
         };
-        Self { kernel, side, height, padded, width: 0, rows: 0..0, data, start: 0, squares, largest: 0.0 }
+        Self { kernel, side, height, padded, width: 0, rows: 0..0, data, start: 0, squares, norms }
     }
 
     /// No rows yet; panels are to have one row, so that the values are the rows one after the other.
@@ -103,8 +103,16 @@ impl Panels {
             panels.map_init(Vec::new, |scratch, (i, (data, squares))| pack(scratch, i, data, squares)).collect()
         };
         // In order, so that the same error is found on any number of threads.
-        self.largest = largest.into_iter().try_fold(0.0, |most: f64, norm| Ok(most.max(norm?)))?;
+        self.norms.clear();
+        for norm in largest {
+            self.norms.push(norm?);
+        }
         Ok(())
+    }
+
+    /// The largest norm of a row.
+    pub(super) fn largest(&self) -> f64 {
+        self.norms.iter().copied().fold(0.0, f64::max)
     }
 
     /// The rows of the set that are packed.

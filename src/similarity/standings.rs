@@ -18,7 +18,8 @@ use crate::relevance::SparseRelevance;
 /// From the counts [`rank::evaluate_standings`](crate::metrics::rank::evaluate_standings) and
 /// [`graded::evaluate_standings`](crate::metrics::graded::evaluate_standings) give what they would give for the matrix of
 /// [`similarity`](super::similarity()), without the matrix and without a sort. Every positive costs a comparison with all scores of its row
-/// and of its column: this is for few positives per query (tens); with hundreds, as in graded relevance over classes, evaluate the matrix.
+/// and of its column. This saves time only with very few positives per query: measured on one loaded machine, it took 0.8 of the time of the
+/// matrix and its evaluation with one positive per query, and 1.39 of it with eight. With more, what it saves is the memory of the matrix.
 ///
 /// # Shapes
 /// `queries`: N x D, `items`: M x D, `positives`: N x M, its non-zero entries.
@@ -65,10 +66,9 @@ pub fn standings(
         row_counts.extend((0..parts[0].counts.len()).map(sum));
     }
     let column_counts = column_counts.into_iter().map(Counter::into_standing).collect();
-    let malformed = |_| SimilarityError::TooMany { queries: rows, items: cols };
     Ok(Standings {
-        rows: DirectionStandings::new(positives.clone(), row_counts).map_err(malformed)?,
-        columns: DirectionStandings::new(positives.transpose(), column_counts).map_err(malformed)?,
+        rows: DirectionStandings::new(positives.clone(), row_counts),
+        columns: DirectionStandings::new(positives.transpose(), column_counts),
     })
 }
 
@@ -108,7 +108,7 @@ impl Lists {
                 let too_many = |_| SimilarityError::TooMany { queries: queries.rows(), items: items.rows() };
                 let view = MatrixView::new(chosen, columns.len(), width).map_err(too_many)?;
                 item.pack(&view, 0..columns.len(), measure, false).map_err(|error| in_set(error, columns))?;
-                measure.check(query.largest, item.largest)?;
+                measure.check(query.largest(), item.largest())?;
                 fill(&kernel, measure, (query, 0..1), (item, 0..item.len()), strip);
                 entries.extend(columns.iter().zip(&*strip).map(|(&index, &score)| Entry { index, score }));
             }

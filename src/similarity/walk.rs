@@ -124,11 +124,13 @@ impl<'a, I: Embeddings> Scores<'a, I> {
         let (total, width) = (self.items.rows(), self.items.cols());
         let bytes = ITEM_BYTES * rayon::current_num_threads().min(ITEM_THREADS);
         let step = (bytes / (width.max(1) * size_of::<f32>())).clamp(STRIP, 1 << 20).next_multiple_of(STRIP);
-        let mut items = Panels::new(self.kernel, Side::Items);
+        let (largest, mut items) = (self.queries.largest(), Panels::new(self.kernel, Side::Items));
         for start in (0..total).step_by(step) {
             let end = total.min(start + step);
-            items.pack(self.items, start..end, self.measure, true)?;
-            self.measure.check(self.queries.largest, items.largest)?;
+            let packed = items.pack(self.items, start..end, self.measure, true);
+            // Panel by panel up to the first bad value: the first error in order of rows, however long a block is.
+            items.norms.iter().try_for_each(|&norm| self.measure.check(largest, norm))?;
+            packed?;
             let tasks = states.par_iter_mut().enumerate();
             tasks.for_each_init(
                 || vec![0.0; self.height() * STRIP],
