@@ -11,6 +11,7 @@ WORKS = [
     ("peer_steps", "steps", "two_tower", 5),
     ("peer_steps", "steps", "pre_norm_layer", 5),
     ("peer_steps", "steps", "tca_layer", 2),
+    ("peer_steps", "steps", "tca_layer_64", 1),
     ("peer_ops", "ops", "softmax", 9),
     ("peer_ops", "ops", "layer_norm", 9),
     ("peer_ops", "ops", "gelu", 9),
@@ -76,6 +77,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if __name__ == "__main__":
     rounds = int(os.environ.get("ROUNDS", "3"))
     wanted = sys.argv[1:]
+    unknown = set(wanted) - {work for _, _, work, _ in WORKS}
+    if unknown:
+        sys.exit(f"no work named {', '.join(unknown)}: {', '.join(work for _, _, work, _ in WORKS)}")
     programs = executables()
     print("| work | threads | ours, ms | peer, ms | ratio (median of pairs) | peak memory, MB | checks apart by |")
     print("|---|---|---|---|---|---|---|")

@@ -14,16 +14,13 @@ pub(crate) struct Operand<'a> {
 impl<'a> Operand<'a> {
     /// `rows x cols`, stored row-major.
     pub(crate) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
-        assert_eq!(data.len(), rows * cols, "operand of {rows} x {cols}");
+        assert_eq!(Some(data.len()), rows.checked_mul(cols), "operand of {rows} x {cols}");
         Self { data, rows, cols, stride: cols, transposed: false }
     }
 
     /// `rows x cols`, rows `stride` apart: some columns of a wider matrix.
     pub(crate) fn strided(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
-        assert!(
-            stride >= cols && (rows == 0 || data.len() >= (rows - 1) * stride + cols),
-            "operand of {rows} x {cols}"
-        );
+        assert!(stride >= cols && holds(data, rows, cols, stride), "operand of {rows} x {cols}");
         Self { data, rows, cols, stride, transposed: false }
     }
 
@@ -41,6 +38,12 @@ impl<'a> Operand<'a> {
         let (row, col) = (self.stride as isize, 1);
         if self.transposed { (col, row) } else { (row, col) }
     }
+}
+
+/// Whether the last of `rows` rows of `cols` values, `stride` apart, ends within the data.
+fn holds(data: &[f32], rows: usize, cols: usize, stride: usize) -> bool {
+    let end = rows.checked_sub(1).map_or(Some(0), |last| last.checked_mul(stride)?.checked_add(cols));
+    end.is_some_and(|end| end <= data.len())
 }
 
 /// Which threads compute a product.
@@ -67,7 +70,7 @@ pub(crate) fn gemm(a: Operand, b: Operand, out: &mut [f32], stride: usize, accum
     if m == 0 || n == 0 {
         return;
     }
-    assert!(stride >= n && out.len() >= (m - 1) * stride + n, "output of a {m} x {n} matrix product");
+    assert!(stride >= n && holds(out, m, n, stride), "output of a {m} x {n} matrix product");
     if k == 0 {
         if !accumulate {
             out.chunks_mut(stride).take(m).for_each(|row| row[..n].fill(0.0));

@@ -2,7 +2,7 @@ use dfdx::prelude::{Dim, Merge, Tensor};
 use rand::Rng;
 
 use super::{Config, Parameters, Path, PlainEmbedding, PlainEmbeddingConfig, Visitor, VisitorMut};
-use crate::ops::{self, LayerTape, OpError, OpsDevice};
+use crate::ops::{self, OpError, OpsDevice, RecordingTape};
 
 /// How the embeddings of the parts of speech become one: `P` tensors of width `E` to one of width [`Combination::Out`].
 pub trait Combination<E: Dim, D: OpsDevice>: Parameters<D> {
@@ -16,7 +16,7 @@ pub trait Combination<E: Dim, D: OpsDevice>: Parameters<D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time sizes disagree.
-    fn forward<B: Dim, T: LayerTape<D, Output = T> + Merge<T>>(
+    fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
     ) -> Result<Tensor<(B, Self::Out), f32, D, T>, OpError>;
@@ -28,7 +28,7 @@ pub trait Combination<E: Dim, D: OpsDevice>: Parameters<D> {
     ///
     /// # Errors
     /// [`OpError::Undefined`] for a learned combination of fewer than two rows, and as [`Combination::forward`].
-    fn forward_mut<B: Dim, T: LayerTape<D, Output = T> + Merge<T>>(
+    fn forward_mut<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &mut self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
     ) -> Result<Tensor<(B, Self::Out), f32, D, T>, OpError>;
@@ -66,14 +66,14 @@ impl<W: Dim, D: OpsDevice> Parameters<D> for Concat<W> {
 impl<E: Dim, W: Dim, D: OpsDevice> Combination<E, D> for Concat<W> {
     type Out = W;
 
-    fn forward<B: Dim, T: LayerTape<D, Output = T> + Merge<T>>(
+    fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
     ) -> Result<Tensor<(B, W), f32, D, T>, OpError> {
         ops::concat(parts, self.width)
     }
 
-    fn forward_mut<B: Dim, T: LayerTape<D, Output = T> + Merge<T>>(
+    fn forward_mut<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &mut self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
     ) -> Result<Tensor<(B, W), f32, D, T>, OpError> {
@@ -119,14 +119,14 @@ impl<W: Dim, O: Dim, D: OpsDevice> Parameters<D> for Learned<W, O, D> {
 impl<E: Dim, W: Dim, O: Dim, D: OpsDevice> Combination<E, D> for Learned<W, O, D> {
     type Out = O;
 
-    fn forward<B: Dim, T: LayerTape<D, Output = T> + Merge<T>>(
+    fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
     ) -> Result<Tensor<(B, O), f32, D, T>, OpError> {
         self.fc.forward(ops::concat(parts, self.inputs)?)
     }
 
-    fn forward_mut<B: Dim, T: LayerTape<D, Output = T> + Merge<T>>(
+    fn forward_mut<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &mut self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
     ) -> Result<Tensor<(B, O), f32, D, T>, OpError> {
@@ -203,7 +203,7 @@ impl<D: OpsDevice> Parameters<D> for AnyCombination<D> {
 impl<E: Dim, D: OpsDevice> Combination<E, D> for AnyCombination<D> {
     type Out = usize;
 
-    fn forward<B: Dim, T: LayerTape<D, Output = T> + Merge<T>>(
+    fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
     ) -> Result<Tensor<(B, usize), f32, D, T>, OpError> {
@@ -214,7 +214,7 @@ impl<E: Dim, D: OpsDevice> Combination<E, D> for AnyCombination<D> {
         }
     }
 
-    fn forward_mut<B: Dim, T: LayerTape<D, Output = T> + Merge<T>>(
+    fn forward_mut<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &mut self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
     ) -> Result<Tensor<(B, usize), f32, D, T>, OpError> {

@@ -2,7 +2,7 @@ use dfdx::prelude::{Dim, Merge, Tensor, WithEmptyTape};
 use rand::Rng;
 
 use super::{BatchNorm1d, BatchNorm1dConfig, Config, Linear, LinearConfig, Parameters};
-use crate::ops::{self, LayerTape, OpError, OpsDevice};
+use crate::ops::{self, OpError, OpsDevice, RecordingTape};
 
 /// Describes a [`ContextGating`] of width `E`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl<E: Dim, D: OpsDevice> ContextGating<E, D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn forward<B: Dim, T: LayerTape<D, Output = T> + Merge<T>>(
+    pub fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &self,
         x: Tensor<(B, E), f32, D, T>,
     ) -> Result<Tensor<(B, E), f32, D, T>, OpError> {

@@ -3,7 +3,7 @@
 use dfdx::prelude::{Dim, MeanTo, Merge, SumTo, Tape, Tensor, WithEmptyTape};
 use serde::{Deserialize, Serialize};
 
-use crate::ops::{self, OpError, OpsDevice, device_error};
+use crate::ops::{self, OpError, OpsDevice, RecordingTape, device_error};
 use crate::space::Embedding;
 
 /// Added to the squared norms of [`Distance::Cosine`].
@@ -43,7 +43,7 @@ impl TripletLoss {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time sizes disagree.
-    pub fn terms<S, B: Dim, E: Dim, D: OpsDevice, T: Tape<f32, D> + Merge<T>>(
+    pub fn terms<S, B: Dim, E: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<T>>(
         &self,
         anchor: Embedding<S, B, E, D, T>,
         positive: Embedding<S, B, E, D, T>,

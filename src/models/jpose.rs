@@ -14,7 +14,7 @@ use crate::blocks::{
     Combination, Concat, ConcatConfig, Config, Member, Parameters, PartOfSpeech, PartOrder, Path, PosSet, PosText,
     Visitor, VisitorMut,
 };
-use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice};
+use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice, RecordingTape};
 use crate::space::Embedding;
 
 /// The verb space.
@@ -237,7 +237,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree, [`OpError::Undefined`] for a learned combination of fewer than two
     /// rows.
-    pub fn combine_mut<B: Dim, T: LayerTape<D, Output = T> + Merge<T>>(
+    pub fn combine_mut<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &mut self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
         order: PartOrder,

@@ -18,7 +18,7 @@ impl AdamKernel for Cuda {
 }
 
 impl AddKernel for Cuda {
-    fn add<S: Shape, T: LayerTape<Self> + Merge<R>, R: LayerTape<Self>>(
+    fn add<S: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<S, f32, Self, T>,
         b: Tensor<S, f32, Self, R>,
     ) -> Result<Tensor<S, f32, Self, T>, OpError> {
@@ -34,9 +34,9 @@ impl AttentionKernel for Cuda {
         options: &AttentionOptions<'_, B, Q, K, Self>,
     ) -> Result<Tensor<(B, Q, E), f32, Self, T>, OpError>
     where
-        T: Tape<f32, Self> + Merge<R> + Merge<U>,
-        R: Tape<f32, Self>,
-        U: Tape<f32, Self>,
+        T: RecordingTape<Self> + Merge<R> + Merge<U>,
+        R: LayerTape<Self>,
+        U: LayerTape<Self>,
     {
         composed::attention(query, key, value, options)
     }
@@ -64,11 +64,12 @@ impl BatchNormKernel for Cuda {
 }
 
 impl ConcatKernel for Cuda {
-    fn concat<B: Dim, E: Dim, W: Dim, T: Tape<f32, Self> + Merge<T>>(
-        parts: Vec<Tensor<(B, E), f32, Self, T>>,
-        width: W,
-    ) -> Result<Tensor<(B, W), f32, Self, T>, OpError> {
-        composed::concat(parts, width)
+    fn concat<S: Shape, O: Shape, T: Tape<f32, Self> + Merge<T>>(
+        parts: Vec<Tensor<S, f32, Self, T>>,
+        axis: usize,
+        shape: O,
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed::concat(parts, axis, shape)
     }
 }
 
@@ -106,7 +107,7 @@ impl GeluKernel for Cuda {
 }
 
 impl HingeKernel for Cuda {
-    fn hinge<B: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn hinge<B: Dim, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         margin: &Tensor<(B,), f32, Self>,
         small: Tensor<(B,), f32, Self, T>,
         large: Tensor<(B,), f32, Self, R>,
@@ -146,7 +147,7 @@ impl LinearKernel for Cuda {
 }
 
 impl MatmulKernel for Cuda {
-    fn matmul<A: Shape, B: Shape, O: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn matmul<A: Shape, B: Shape, O: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<A, f32, Self, T>,
         b: Tensor<B, f32, Self, R>,
         product: Product,
@@ -199,14 +200,14 @@ impl ReluKernel for Cuda {
 }
 
 impl RowDistanceKernel for Cuda {
-    fn row_squared_distance<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn row_squared_distance<B: Dim, E: Dim, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<(B, E), f32, Self, T>,
         b: Tensor<(B, E), f32, Self, R>,
     ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
         composed::row_squared_distance(a, b)
     }
 
-    fn row_cosine<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn row_cosine<B: Dim, E: Dim, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<(B, E), f32, Self, T>,
         b: Tensor<(B, E), f32, Self, R>,
         eps: f32,
@@ -228,8 +229,9 @@ impl SelectRowsKernel for Cuda {
     fn select_rows<B: Dim, E: Dim, T: Tape<f32, Self>>(
         x: Tensor<(B, E), f32, Self, T>,
         rows: &[usize],
+        frozen: Option<usize>,
     ) -> Result<Tensor<(usize, E), f32, Self, T>, OpError> {
-        composed::select_rows(x, rows)
+        composed::select_rows(x, rows, frozen)
     }
 }
 
@@ -246,7 +248,7 @@ impl SgdKernel for Cuda {
 }
 
 impl SigmoidGateKernel for Cuda {
-    fn sigmoid_gate<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn sigmoid_gate<S: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         value: Tensor<S, f32, Self, T>,
         gate: Tensor<S, f32, Self, R>,
     ) -> Result<Tensor<S, f32, Self, T>, OpError> {
@@ -255,7 +257,7 @@ impl SigmoidGateKernel for Cuda {
 }
 
 impl SmoothL1Kernel for Cuda {
-    fn smooth_l1<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn smooth_l1<S: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
         target: Tensor<S, f32, Self, R>,
         beta: f32,

@@ -3,7 +3,8 @@
 //! Multiplications and additions are fused by name (`mul_add`), which gives the same bits on every machine; only on one without such an
 //! instruction is it slow.
 
-/// `exp(x)` with a relative error below 2e-7, free of branches and calls; 0 below -87, where the result would be subnormal.
+/// `exp(x)` with a relative error below 2e-7, free of branches and calls; 0 below -87, where the result would be subnormal, and `exp(88)`
+/// above 88.
 ///
 /// Cephes' scheme: split `x = n ln 2 + r`, a polynomial of degree 5 on `r`, scale by `2^n` through the exponent bits.
 #[inline(always)]
@@ -11,6 +12,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     // The clamps keep 2^n a normal number; NaN passes through them.
+    let nan = x.is_nan();
     let high = if x > 88.0 { 88.0 } else { x };
     let (vanishes, x) = (x < -87.0, if high < -87.0 { -87.0 } else { high });
     // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer.
@@ -28,6 +30,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     let y = (p * r).mul_add(r, r) + 1.0;
     // The last bits of `shifted` are n; its other bits vanish in the shift to the place of the exponent.
     let y = f32::from_bits(y.to_bits().wrapping_add(shifted.to_bits() << 23));
+    // A NaN would lose its nature in the bits.
+    let y = if nan { f32::NAN } else { y };
     if vanishes { 0.0 } else { y }
 }
 
@@ -200,7 +204,8 @@ mod tests {
             assert!((f64::from(exp(x)) - want).abs() <= 2e-7 * want, "exp({x})");
         }
         assert_eq!(exp(0.0), 1.0);
-        assert!(exp(f32::NAN).is_nan());
+        assert!(exp(f32::NAN).is_nan() && exp(f32::from_bits(0x7fc0_0001)).is_nan());
+        assert_eq!((exp(f32::NEG_INFINITY), exp(f32::INFINITY)), (0.0, exp(88.0)));
     }
 
     #[test]

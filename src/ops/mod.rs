@@ -79,7 +79,7 @@ pub use smooth_l1::{LossReduction, SmoothL1Kernel, smooth_l1};
 pub use softmax::{SoftmaxKernel, log_softmax, masked_softmax, softmax};
 pub use squared_error::{SquaredErrorKernel, mean_squared_error};
 pub use symmetric_cross_entropy::{SymmetricCrossEntropyKernel, symmetric_cross_entropy};
-pub use tape::{DataTape, LayerTape, data};
+pub use tape::{DataTape, LayerTape, RecordingTape, data};
 pub use transfer::{to_tensor, to_vec};
 
 pub(crate) use error::{check_size, device_error};

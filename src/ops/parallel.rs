@@ -84,7 +84,7 @@ pub(crate) fn collect_block_pairs(
     f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
 ) -> Vec<f32> {
     let (width, second_width) = (width.max(1), second_width.max(1));
-    assert_eq!(len / width, second.len() / second_width, "rows of the two buffers");
+    assert!(len.is_multiple_of(width) && second.len() == len / width * second_width, "rows of the two buffers");
     let mut out = Vec::with_capacity(len);
     let rows = rows_per_task(width);
     let blocks = out.spare_capacity_mut()[..len].par_chunks_mut(rows * width);

@@ -1,6 +1,6 @@
-use dfdx::prelude::{Axes6, Dim, HasShape, ReshapeTo, Tensor};
+use dfdx::prelude::{Axes6, Dim, HasShape, Merge, PutTape, ReshapeTo, SplitTape, Tensor};
 
-use super::{LayerTape, OpError, OpsDevice, check_size, device_error, linear, permute};
+use super::{LayerTape, OpError, OpsDevice, begin, check_size, device_error, linear, permute};
 
 /// A convolution whose kernel moves by its own size: every `P x P` patch of a picture through one linear map (the stem of
 /// a vision transformer, Dosovitskiy et al. 2021).
@@ -34,6 +34,9 @@ pub fn patch_embedding<B: Dim, C: Dim, H: Dim, W: Dim, O: Dim, P: Dim, D: OpsDev
     let patches: Tensor<(usize, usize, usize, usize, usize, usize), f32, D, T> =
         permute(x.try_reshape_like(&cut).map_err(device_error)?, Axes6::<0, 2, 4, 1, 3, 5>)?;
     let patches = patches.try_reshape_like(&(batch, rows * columns, channels * side * side)).map_err(device_error)?;
-    let weight = weight.clone().try_reshape_like(&(outputs, channels * side * side)).map_err(device_error)?;
-    linear(patches, &weight, bias)
+    // A weight in another order is copied into this one, and the tape remembers it.
+    let (patches, tape) = begin(patches).split_tape();
+    let weight = weight.retaped::<T::Output>().try_reshape_like(&(outputs, channels * side * side));
+    let (weight, more) = weight.map_err(device_error)?.split_tape();
+    linear(patches.put_tape(tape.merge(more)), &weight, bias)
 }

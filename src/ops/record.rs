@@ -71,6 +71,17 @@ pub(crate) fn parameter<S: Shape, T: Tape<f32, Cpu>>(
     Ok((tensor, tape.merge(more)))
 }
 
+/// Two operands in row-major order and the tape on which the result is to be recorded.
+pub(crate) fn operands<A: Shape, B: Shape, T: Tape<f32, Cpu> + Merge<R>, R: Tape<f32, Cpu>>(
+    a: Tensor<A, f32, Cpu, T>,
+    b: Tensor<B, f32, Cpu, R>,
+) -> Result<(Tensor<A, f32, Cpu>, Tensor<B, f32, Cpu>, T), OpError> {
+    let ((a, tape), (b, b_tape)) = (a.split_tape(), b.split_tape());
+    let (a, tape) = parameter(&a, tape.merge(b_tape))?;
+    let (b, tape) = parameter(&b, tape)?;
+    Ok((a, b, tape))
+}
+
 /// Two operands for one of dfdx's operations, which do not take one tensor as both: the second gets an identity of its own. The tapes are on
 /// the first.
 pub(crate) fn distinct<A: Shape, B: Shape, D: Device<f32>, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(

@@ -82,6 +82,12 @@ impl<D: Storage<f32>> LayerTape<D> for OwnedTape<f32, D> {
     }
 }
 
+/// A tape that stays what it is: of everything but data. Operations of two tensors that have a tape each record on the first one's, so it must
+/// be such a tape; data comes second.
+pub trait RecordingTape<D: Storage<f32>>: LayerTape<D, Output = Self> {}
+
+impl<D: Storage<f32>, T: LayerTape<D, Output = T>> RecordingTape<D> for T {}
+
 /// [`LayerTape::begin`] of a tensor: for layers that compute a gradient of their input anyway.
 pub(crate) fn begin<S: Shape, D: Storage<f32>, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,

@@ -27,6 +27,8 @@ macro_rules! vectorise {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
                 {
                     // SAFETY: the machine has the features that the function is compiled for.
                     return unsafe { avx512($($arg),*) };

@@ -51,4 +51,6 @@ fn adam_refuses_moments_of_another_size() {
     let mut grads = (p.leaky_trace() * tensor(2, (4usize,))).sum::<(), _>().backward();
     let error = ops::adam(&mut p, &mut grads, &mut moments(3), step(1, WeightDecay::Penalty(0.0))).unwrap_err();
     assert_eq!(error.to_string(), "adam: first moment is 3, expected 4");
+    let error = ops::adam(&mut p, &mut grads, &mut moments(4), step(0, WeightDecay::Penalty(0.0))).unwrap_err();
+    assert!(error.to_string().contains("count from 1"), "{error}");
 }

@@ -35,7 +35,7 @@ fn softmax_of_every_row() {
 #[test]
 fn masked_softmax_shares_the_mask_within_an_item() {
     let x = tensor(1, (3usize, 2usize, 5usize));
-    let mask = vec![1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0];
+    let mask = vec![1.0, 0.0, 2.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0];
     let kept = Dev::default().tensor_from_vec(mask.clone(), (3usize, 5usize));
     let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &x)]);
     check(
@@ -66,4 +66,18 @@ fn softmax_gives_the_same_bits_on_any_number_of_threads() {
         let x = tensor(1, (600usize, 77usize));
         finish(ops::log_softmax(ops::softmax(x.leaky_trace()).unwrap()).unwrap(), |g| vec![gradient(g, &x)])
     });
+}
+
+#[test]
+fn nan_does_not_pass_for_an_empty_row() {
+    for width in [5, 16, 32] {
+        let x = Dev::default().tensor_from_vec(vec![f32::NAN; width], (1, width));
+        let ones = Dev::default().tensor_from_vec(vec![1.0; width], (1, width));
+        assert!(ops::masked_softmax(x.clone(), &ones).unwrap().as_vec().iter().all(|v| v.is_nan()));
+        let (x, y) = (x.clone(), x);
+        let rows = |t: Plain<(usize, usize)>| dfdx::prelude::ReshapeTo::reshape_like(t, &(1, width, 1));
+        let options = ops::AttentionOptions::new(1);
+        let got = ops::attention(rows(x), rows(y.clone()), rows(y), &options).unwrap().as_vec();
+        assert!(got.iter().all(|v| v.is_nan()), "{got:?}");
+    }
 }

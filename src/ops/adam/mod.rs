@@ -69,7 +69,7 @@ impl AdamStep {
     }
 }
 
-/// One step of Adam (Kingma & Ba 2015, algorithm 1), in PyTorch's order of operations:
+/// One step of Adam (Kingma & Ba 2015, algorithm 1, with ε beside the corrected root as in PyTorch):
 /// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `θ ← θ − α/(1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)`.
 ///
 /// One pass over parameter, gradient and moments; nothing is allocated. A parameter without a gradient counts as having a zero gradient.
@@ -78,7 +78,8 @@ impl AdamStep {
 /// `parameter`: any, N values; moments: `(N,)`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when the number of values differs.
+/// [`OpError::Shape`] when the number of values differs, [`OpError::Undefined`] for step 0 and for a parameter whose values do not stand in
+/// row-major order.
 pub fn adam<S: Shape, D: AdamKernel>(
     parameter: &mut Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
@@ -88,5 +89,8 @@ pub fn adam<S: Shape, D: AdamKernel>(
     let values = parameter.shape().num_elements();
     check_size("adam", "first moment", values, moments.first.shape().0)?;
     check_size("adam", "second moment", values, moments.second.shape().0)?;
+    if step.number == 0 {
+        return Err(OpError::Undefined { op: "adam", reason: "steps count from 1" });
+    }
     D::adam(parameter, gradients, moments, step)
 }

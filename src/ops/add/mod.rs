@@ -5,12 +5,12 @@ pub use composed::add as composed;
 
 use dfdx::prelude::{HasShape, Merge, Shape, Storage, Tensor};
 
-use super::{LayerTape, OpError, check_size};
+use super::{LayerTape, OpError, RecordingTape, check_size};
 
 /// Devices that can compute [`add`].
 pub trait AddKernel: Storage<f32> {
     /// See [`add`].
-    fn add<S: Shape, T: LayerTape<Self> + Merge<R>, R: LayerTape<Self>>(
+    fn add<S: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<S, f32, Self, T>,
         b: Tensor<S, f32, Self, R>,
     ) -> Result<Tensor<S, f32, Self, T>, OpError>;
@@ -23,7 +23,7 @@ pub trait AddKernel: Storage<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn add<S: Shape, D: AddKernel, T: LayerTape<D> + Merge<R>, R: LayerTape<D>>(
+pub fn add<S: Shape, D: AddKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<S, f32, D, T>,
     b: Tensor<S, f32, D, R>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {

@@ -1,6 +1,6 @@
 use dfdx::prelude::{
     Axes4, Axis, BroadcastTo, ChooseFrom, Device, Dim, HasShape, MaxTo, Merge, NoneTape, PermuteTo, ReshapeTo, SumTo,
-    Tape, Tensor, TryAdd, TryDiv, TryMatMul, TryMul, TryNe, TrySub,
+    Tape, Tensor, TryAdd, TryDiv, TryLe, TryMatMul, TryMul, TryNe, TrySub,
 };
 
 use super::AttentionOptions;
@@ -60,6 +60,9 @@ where
             seen = seen.try_mul(triangle)?;
         }
         let lowest = device.try_zeros_like(&sizes)?.try_add(f32::MIN)?;
+        // What an additive mask excludes is not seen either.
+        let excluded = scores.try_le(f32::MIN)?;
+        let seen = excluded.try_choose(device.try_zeros_like(&sizes)?, seen)?;
         let visible = seen.clone().try_ne(0.0)?;
         let seen = visible.clone().try_choose(device.try_ones_like(&sizes)?, device.try_zeros_like(&sizes)?)?;
         let scores = visible.try_choose(scores, lowest.retaped::<T>())?;

@@ -1,13 +1,13 @@
-use dfdx::prelude::{Cpu, Dim, HasShape, Merge, ReshapeTo, SplitTape, Tape, Tensor, TensorFromVec};
+use dfdx::prelude::{Cpu, Dim, HasShape, Merge, PutTape, Tensor, TensorFromVec};
 use rayon::prelude::*;
 
 use super::{AttentionKernel, AttentionOptions};
 use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::math::{exp, max, sum2, update_sum};
-use crate::ops::record::{add_gradient, record_tensor, take_gradient};
+use crate::ops::record::{add_gradient, operands, record_tensor, take_gradient};
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
-use crate::ops::{Lottery, OpError, device_error};
+use crate::ops::{LayerTape, Lottery, OpError, RecordingTape, device_error};
 
 /// Queries that are worked on at once: their scores stay in the second-level cache.
 const BLOCK: usize = 128;
@@ -94,7 +94,8 @@ vectorise! {
     /// Turns scores into probabilities and returns `log Σ exp`; zeros and negative infinity where every score is negative infinity.
     fn probabilities(row: &mut [f32]) -> f32 {
         let largest = max(row);
-        if largest == f32::NEG_INFINITY {
+        // The maximum passes over NaN, which must not pass for a query without keys.
+        if largest == f32::NEG_INFINITY && !row.iter().any(|s| s.is_nan()) {
             row.fill(0.0);
             return largest;
         }
@@ -209,21 +210,20 @@ impl AttentionKernel for Cpu {
         options: &AttentionOptions<'_, B, Q, K, Self>,
     ) -> Result<Tensor<(B, Q, E), f32, Self, T>, OpError>
     where
-        T: Tape<f32, Self> + Merge<R> + Merge<U>,
-        R: Tape<f32, Self>,
-        U: Tape<f32, Self>,
+        T: RecordingTape<Self> + Merge<R> + Merge<U>,
+        R: LayerTape<Self>,
+        U: LayerTape<Self>,
     {
-        let (q, tape) = query.try_contiguous().map_err(device_error)?.split_tape();
-        let (k, key_tape) = key.try_contiguous().map_err(device_error)?.split_tape();
-        let (v, value_tape) = value.try_contiguous().map_err(device_error)?.split_tape();
+        let (q, k, tape) = operands(query, key)?;
+        let (q, v, tape) = operands(q.put_tape(tape), value)?;
         let (shape, keys) = (*q.shape(), k.shape().1.size());
         let plan = Plan {
             queries: shape.1.size(),
             keys,
             heads: options.heads,
             width: shape.2.size(),
-            mask: options.keys.map(Tensor::as_vec),
-            additive: options.additive.map(Tensor::as_vec),
+            mask: options.keys.map(|mask| view(mask).into_owned()),
+            additive: options.additive.map(|mask| view(mask).into_owned()),
             causal: options.causal,
             lottery: options.dropout.map(|(rate, stream)| Lottery::new(rate, stream)),
         };
@@ -247,7 +247,7 @@ impl AttentionKernel for Cpu {
 
         let out = q.device().try_tensor_from_vec(out, shape).map_err(device_error)?;
         let result = out.clone();
-        Ok(record_tensor(result, tape.merge(key_tape).merge(value_tape), move |grad, grads| {
+        Ok(record_tensor(result, tape, move |grad, grads| {
             if empty {
                 return Ok(());
             }
@@ -269,8 +269,13 @@ impl AttentionKernel for Cpu {
                 backward(&plan, &item, ItemGradients { q, k, v });
             });
             add_gradient(grads, &q, gq)?;
-            add_gradient(grads, &k, gk)?;
-            add_gradient(grads, &v, gv)
+            if R::GRADIENT {
+                add_gradient(grads, &k, gk)?;
+            }
+            if U::GRADIENT {
+                add_gradient(grads, &v, gv)?;
+            }
+            Ok(())
         }))
     }
 }

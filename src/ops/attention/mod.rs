@@ -3,9 +3,9 @@ mod cpu;
 
 pub use composed::attention as composed;
 
-use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tape, Tensor};
+use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tensor};
 
-use super::{OpError, RandomStream, check_size};
+use super::{LayerTape, OpError, RandomStream, RecordingTape, check_size};
 
 /// Devices that can compute [`attention`].
 pub trait AttentionKernel: Storage<f32> {
@@ -17,9 +17,9 @@ pub trait AttentionKernel: Storage<f32> {
         options: &AttentionOptions<'_, B, Q, K, Self>,
     ) -> Result<Tensor<(B, Q, E), f32, Self, T>, OpError>
     where
-        T: Tape<f32, Self> + Merge<R> + Merge<U>,
-        R: Tape<f32, Self>,
-        U: Tape<f32, Self>;
+        T: RecordingTape<Self> + Merge<R> + Merge<U>,
+        R: LayerTape<Self>,
+        U: LayerTape<Self>;
 }
 
 /// Heads, masks and dropout of [`attention`].
@@ -63,9 +63,9 @@ pub fn attention<B: Dim, Q: Dim, K: Dim, E: Dim, D: AttentionKernel, T, R, U>(
     options: &AttentionOptions<'_, B, Q, K, D>,
 ) -> Result<Tensor<(B, Q, E), f32, D, T>, OpError>
 where
-    T: Tape<f32, D> + Merge<R> + Merge<U>,
-    R: Tape<f32, D>,
-    U: Tape<f32, D>,
+    T: RecordingTape<D> + Merge<R> + Merge<U>,
+    R: LayerTape<D>,
+    U: LayerTape<D>,
 {
     let check = |what, expected: usize, got: usize| check_size("attention", what, expected, got);
     let (batch, queries, width) = *query.shape();

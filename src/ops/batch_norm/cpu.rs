@@ -73,6 +73,7 @@ impl BatchNormKernel for Cpu {
         let to_tensor = |v| device.try_tensor_from_vec(v, (last,)).map_err(device_error);
         let statistics = BatchStatistics { mean: to_tensor(mean)?, variance: to_tensor(variance)? };
 
+        let x = x.ghost();
         let y = record(&device, y, shape, tape, move |grad, grads| {
             let sum = column_sums(grad, width, |g, _| g.into());
             let mut sum_hat = vec![0.0f64; width];
@@ -115,6 +116,7 @@ impl BatchNormKernel for Cpu {
         let y = scaled(&x_hat, &view(&scale), &view(&shift));
 
         let device = x.device().clone();
+        let x = x.ghost();
         record(&device, y, shape, tape, move |grad, grads| {
             let scale_data = view(&scale);
             if T::GRADIENT {

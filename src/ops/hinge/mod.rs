@@ -3,14 +3,14 @@ mod cpu;
 
 pub use composed::hinge as composed;
 
-use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tape, Tensor};
+use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tensor};
 
-use super::{OpError, check_size};
+use super::{LayerTape, OpError, RecordingTape, check_size};
 
 /// Devices that can compute [`hinge`].
 pub trait HingeKernel: Storage<f32> {
     /// See [`hinge`].
-    fn hinge<B: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn hinge<B: Dim, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         margin: &Tensor<(B,), f32, Self>,
         small: Tensor<(B,), f32, Self, T>,
         large: Tensor<(B,), f32, Self, R>,
@@ -26,7 +26,7 @@ pub trait HingeKernel: Storage<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn hinge<B: Dim, D: HingeKernel, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
+pub fn hinge<B: Dim, D: HingeKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     margin: &Tensor<(B,), f32, D>,
     small: Tensor<(B,), f32, D, T>,
     large: Tensor<(B,), f32, D, R>,

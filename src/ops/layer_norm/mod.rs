@@ -21,7 +21,8 @@ pub trait LayerNormKernel: Storage<f32> {
 /// Layer normalisation of every row (Ba, Kiros & Hinton 2016, equation 4, over the last axis):
 /// `y = scale (x − mean) / √(variance + eps) + shift`, the variance biased.
 ///
-/// Memory: the result and two values per row for the backward pass.
+/// Memory: the result and two values per row for the backward pass, which for features on [`data`](super::data) also has a scratch buffer of
+/// the size of `x`.
 ///
 /// # Shapes
 /// `x` and result: `(.., E)`; `scale`, `shift`: `(E,)`.

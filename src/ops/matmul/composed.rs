@@ -1,6 +1,7 @@
 use dfdx::prelude::{Axes3, Device, Merge, PermuteTo, ReshapeTo, Shape, Tape, Tensor, TryMatMul};
 
 use super::Product;
+use crate::ops::record::distinct;
 use crate::ops::{OpError, device_error};
 
 /// [`matmul`](super::matmul) in dfdx's own operations.
@@ -10,6 +11,7 @@ pub fn matmul<A: Shape, B: Shape, O: Shape, D: Device<f32>, T: Tape<f32, D> + Me
     product: Product,
     shape: O,
 ) -> Result<Tensor<O, f32, D, T>, OpError> {
+    let (a, b) = distinct(a, b)?;
     let Product { count, rows, inner, columns, left_transposed, right_transposed } = product;
     let forward = || -> Result<_, D::Err> {
         let a = if left_transposed {

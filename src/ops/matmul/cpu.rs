@@ -1,11 +1,11 @@
-use dfdx::prelude::{Cpu, Merge, ReshapeTo, Shape, SplitTape, Tape, Tensor};
+use dfdx::prelude::{Cpu, Merge, Shape, Tensor};
 
 use super::{MatmulKernel, Product};
 use crate::gemm::{Operand, gemm};
 use crate::ops::parallel::for_items;
-use crate::ops::record::record;
+use crate::ops::record::{operands, record};
 use crate::ops::view::view;
-use crate::ops::{OpError, device_error};
+use crate::ops::{LayerTape, OpError, RecordingTape};
 
 /// One operand of every product: matrices of one stored size, one after the other.
 #[derive(Clone, Copy)]
@@ -54,14 +54,13 @@ fn multiply(a: Stack, b: Stack, out: &mut [f32], accumulate: bool) {
 }
 
 impl MatmulKernel for Cpu {
-    fn matmul<A: Shape, B: Shape, O: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn matmul<A: Shape, B: Shape, O: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<A, f32, Self, T>,
         b: Tensor<B, f32, Self, R>,
         product: Product,
         shape: O,
     ) -> Result<Tensor<O, f32, Self, T>, OpError> {
-        let (a, tape) = a.try_contiguous().map_err(device_error)?.split_tape();
-        let (b, b_tape) = b.try_contiguous().map_err(device_error)?.split_tape();
+        let (a, b, tape) = operands(a, b)?;
         let Product { count, rows, inner, columns, left_transposed, right_transposed } = product;
         let mut y = vec![0.0; count * rows * columns];
         multiply(
@@ -71,7 +70,7 @@ impl MatmulKernel for Cpu {
             false,
         );
         let device = a.device().clone();
-        record(&device, y, shape, tape.merge(b_tape), move |grad, grads| {
+        record(&device, y, shape, tape, move |grad, grads| {
             let (a_data, b_data) = (view(&a), view(&b));
             let left = Stack::new(&a_data, rows, inner, left_transposed);
             let right = Stack::new(&b_data, inner, columns, right_transposed);
@@ -82,6 +81,9 @@ impl MatmulKernel for Cpu {
                 multiply(right, gy.t(), ga, true)
             } else {
                 multiply(gy, right.t(), ga, true)
+            }
+            if !R::GRADIENT {
+                return Ok(());
             }
             let gb = grads.get_or_alloc_mut(&b)?;
             if right_transposed {

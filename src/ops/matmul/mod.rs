@@ -5,9 +5,9 @@ mod matrices;
 pub use composed::matmul as composed;
 pub use matrices::Matrices;
 
-use dfdx::prelude::{Dim, HasShape, Merge, Shape, Storage, Tape, Tensor};
+use dfdx::prelude::{Dim, HasShape, Merge, Shape, Storage, Tensor};
 
-use super::{OpError, check_size};
+use super::{LayerTape, OpError, RecordingTape, check_size};
 
 /// Sizes of `count` products of an `(rows, inner)` and an `(inner, columns)` matrix, and how the operands are stored.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ pub struct Product {
 /// Devices that can compute [`matmul`], [`matmul_nt`] and [`matmul_tn`].
 pub trait MatmulKernel: Storage<f32> {
     /// See [`matmul`]; the sizes of the operands and of the result (`shape`) are those of `product`.
-    fn matmul<A: Shape, B: Shape, O: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn matmul<A: Shape, B: Shape, O: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<A, f32, Self, T>,
         b: Tensor<B, f32, Self, R>,
         product: Product,
@@ -38,7 +38,7 @@ pub trait MatmulKernel: Storage<f32> {
 }
 
 /// Checks that the leading axes agree and calls the kernel.
-fn checked<A: Matrices, B: Matrices, O: Shape, D: MatmulKernel, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
+fn checked<A: Matrices, B: Matrices, O: Shape, D: MatmulKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<A, f32, D, T>,
     b: Tensor<B, f32, D, R>,
     [left_transposed, right_transposed]: [bool; 2],
@@ -64,7 +64,7 @@ fn checked<A: Matrices, B: Matrices, O: Shape, D: MatmulKernel, T: Tape<f32, D> 
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn matmul<S: Matrices, N: Dim, D: MatmulKernel, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
+pub fn matmul<S: Matrices, N: Dim, D: MatmulKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<S, f32, D, T>,
     b: Tensor<S::With<S::Columns, N>, f32, D, R>,
 ) -> Result<Tensor<S::With<S::Rows, N>, f32, D, T>, OpError> {
@@ -79,7 +79,7 @@ pub fn matmul<S: Matrices, N: Dim, D: MatmulKernel, T: Tape<f32, D> + Merge<R>, 
 ///
 /// # Errors
 /// As [`matmul`].
-pub fn matmul_nt<S: Matrices, N: Dim, D: MatmulKernel, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
+pub fn matmul_nt<S: Matrices, N: Dim, D: MatmulKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<S, f32, D, T>,
     b: Tensor<S::With<N, S::Columns>, f32, D, R>,
 ) -> Result<Tensor<S::With<S::Rows, N>, f32, D, T>, OpError> {
@@ -94,7 +94,7 @@ pub fn matmul_nt<S: Matrices, N: Dim, D: MatmulKernel, T: Tape<f32, D> + Merge<R
 ///
 /// # Errors
 /// As [`matmul`].
-pub fn matmul_tn<S: Matrices, N: Dim, D: MatmulKernel, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
+pub fn matmul_tn<S: Matrices, N: Dim, D: MatmulKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<S, f32, D, T>,
     b: Tensor<S::With<S::Rows, N>, f32, D, R>,
 ) -> Result<Tensor<S::With<S::Columns, N>, f32, D, T>, OpError> {

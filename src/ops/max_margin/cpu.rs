@@ -1,7 +1,8 @@
 use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor};
+use rayon::prelude::*;
 
 use super::{MarginTerms, MaxMarginKernel};
-use crate::ops::parallel::{for_rows, map_row_blocks};
+use crate::ops::parallel::for_rows;
 use crate::ops::record::record;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
@@ -15,7 +16,11 @@ fn terms(score: f32, row: f32, column: f32, margin: f32) -> [f32; 2] {
 /// Sum of the terms off the diagonal, and how many positive ones each matching pair takes part in.
 fn forward(scores: &[f32], diagonal: &[f32], margin: f32) -> (f64, Vec<u32>) {
     let n = diagonal.len();
-    let blocks = map_row_blocks(scores, n, |first, rows| {
+    // At most so many blocks, since each has n counts.
+    const BLOCKS: usize = 64;
+    let height = n.div_ceil(BLOCKS).max(16);
+    let blocks = scores.par_chunks(height * n.max(1)).enumerate().map(|(block, rows)| {
+        let first = block * height;
         let (mut sum, mut active) = (0.0f64, vec![0; n]);
         for (i, row) in rows.chunks_exact(n).enumerate().map(|(i, row)| (first + i, row)) {
             let mut row_active = 0;
@@ -30,7 +35,7 @@ fn forward(scores: &[f32], diagonal: &[f32], margin: f32) -> (f64, Vec<u32>) {
         (sum, active)
     });
     // In the order of the rows, whatever thread had them.
-    blocks.into_iter().fold((0.0, vec![0; n]), |(sum, mut all), (more, active)| {
+    blocks.collect::<Vec<_>>().into_iter().fold((0.0, vec![0; n]), |(sum, mut all), (more, active)| {
         all.iter_mut().zip(active).for_each(|(all, active)| *all += active);
         (sum + more, all)
     })

@@ -119,7 +119,8 @@ impl PermuteKernel for Cpu {
         let mut y = vec![0.0; shape.num_elements()];
         order(&x.shape().concrete().into(), &axes).apply(&view(&x), &mut y, |out, value| *out = value);
 
-        let device = x.device().clone();
+        // The backward pass needs no values of the input: its identity is kept, its memory is not.
+        let (device, x) = (x.device().clone(), x.ghost());
         record(&device, y, shape, tape, move |grad, grads| {
             let mut back = vec![0; axes.len()];
             axes.iter().enumerate().for_each(|(k, axis)| back[*axis] = k);

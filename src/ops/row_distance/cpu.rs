@@ -1,10 +1,10 @@
-use dfdx::prelude::{Cpu, Dim, HasShape, Merge, ReshapeTo, SplitTape, Tape, Tensor};
+use dfdx::prelude::{Cpu, Dim, HasShape, Merge, Tensor};
 
 use super::RowDistanceKernel;
 use crate::ops::parallel::{dot, for_rows};
-use crate::ops::record::record;
+use crate::ops::record::{operands, record};
 use crate::ops::view::view;
-use crate::ops::{OpError, device_error};
+use crate::ops::{LayerTape, OpError, RecordingTape};
 
 fn row(data: &[f32], i: usize, width: usize) -> &[f32] {
     &data[i * width..][..width]
@@ -29,19 +29,18 @@ fn cosine(a: &[f32], b: &[f32], eps: f32) -> (f32, f32, f32) {
 }
 
 impl RowDistanceKernel for Cpu {
-    fn row_squared_distance<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn row_squared_distance<B: Dim, E: Dim, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<(B, E), f32, Self, T>,
         b: Tensor<(B, E), f32, Self, R>,
     ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
-        let (a, tape) = a.try_contiguous().map_err(device_error)?.split_tape();
-        let (b, b_tape) = b.try_contiguous().map_err(device_error)?.split_tape();
+        let (a, b, tape) = operands(a, b)?;
         let (rows, width) = (a.shape().0, a.shape().1.size());
         let mut y = vec![0.0; rows.size()];
         let (a_data, b_data) = (view(&a), view(&b));
         for_rows(&mut y, 1, |i, y| y[0] = squared_distance(row(&a_data, i, width), row(&b_data, i, width)));
 
         let device = a.device().clone();
-        record(&device, y, (rows,), tape.merge(b_tape), move |grad, grads| {
+        record(&device, y, (rows,), tape, move |grad, grads| {
             let (a_data, b_data) = (view(&a), view(&b));
             for_rows(grads.get_or_alloc_mut(&a)?, width, |i, ga| {
                 for ((ga, a), b) in ga.iter_mut().zip(row(&a_data, i, width)).zip(row(&b_data, i, width)) {
@@ -57,20 +56,19 @@ impl RowDistanceKernel for Cpu {
         })
     }
 
-    fn row_cosine<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn row_cosine<B: Dim, E: Dim, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<(B, E), f32, Self, T>,
         b: Tensor<(B, E), f32, Self, R>,
         eps: f32,
     ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
-        let (a, tape) = a.try_contiguous().map_err(device_error)?.split_tape();
-        let (b, b_tape) = b.try_contiguous().map_err(device_error)?.split_tape();
+        let (a, b, tape) = operands(a, b)?;
         let (rows, width) = (a.shape().0, a.shape().1.size());
         let mut y = vec![0.0; rows.size()];
         let (a_data, b_data) = (view(&a), view(&b));
         for_rows(&mut y, 1, |i, y| y[0] = cosine(row(&a_data, i, width), row(&b_data, i, width), eps).0);
 
         let device = a.device().clone();
-        record(&device, y, (rows,), tape.merge(b_tape), move |grad, grads| {
+        record(&device, y, (rows,), tape, move |grad, grads| {
             let (a_data, b_data) = (view(&a), view(&b));
             // ∂cos/∂a = b inv_a inv_b − a cos inv_a²
             for_rows(grads.get_or_alloc_mut(&a)?, width, |i, ga| {

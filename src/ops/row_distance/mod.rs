@@ -3,20 +3,20 @@ mod cpu;
 
 pub use composed::{cosine as composed_cosine, squared_distance as composed_squared_distance};
 
-use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tape, Tensor};
+use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tensor};
 
-use super::{OpError, check_size};
+use super::{LayerTape, OpError, RecordingTape, check_size};
 
 /// Devices that can compute [`row_squared_distance`] and [`row_cosine`].
 pub trait RowDistanceKernel: Storage<f32> {
     /// See [`row_squared_distance`].
-    fn row_squared_distance<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn row_squared_distance<B: Dim, E: Dim, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<(B, E), f32, Self, T>,
         b: Tensor<(B, E), f32, Self, R>,
     ) -> Result<Tensor<(B,), f32, Self, T>, OpError>;
 
     /// See [`row_cosine`].
-    fn row_cosine<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn row_cosine<B: Dim, E: Dim, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<(B, E), f32, Self, T>,
         b: Tensor<(B, E), f32, Self, R>,
         eps: f32,
@@ -39,7 +39,7 @@ fn check_pair<B: Dim, E: Dim, D: Storage<f32>, T, R>(
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn row_squared_distance<B: Dim, E: Dim, D: RowDistanceKernel, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
+pub fn row_squared_distance<B: Dim, E: Dim, D: RowDistanceKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<(B, E), f32, D, T>,
     b: Tensor<(B, E), f32, D, R>,
 ) -> Result<Tensor<(B,), f32, D, T>, OpError> {
@@ -54,7 +54,7 @@ pub fn row_squared_distance<B: Dim, E: Dim, D: RowDistanceKernel, T: Tape<f32, D
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn row_cosine<B: Dim, E: Dim, D: RowDistanceKernel, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
+pub fn row_cosine<B: Dim, E: Dim, D: RowDistanceKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<(B, E), f32, D, T>,
     b: Tensor<(B, E), f32, D, R>,
     eps: f32,

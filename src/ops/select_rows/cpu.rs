@@ -18,7 +18,8 @@ impl SelectRowsKernel for Cpu {
         let data = view(&x);
         for_rows(&mut y, width, |i, out| out.copy_from_slice(&data[rows[i] * width..][..width]));
 
-        let (device, rows) = (x.device().clone(), rows.to_vec());
+        drop(data);
+        let (device, rows, x) = (x.device().clone(), rows.to_vec(), x.ghost());
         record(&device, y, (rows.len(), last), tape, move |grad, grads| {
             let gx = grads.get_or_alloc_mut(&x)?;
             let picked = rows.iter().zip(grad.chunks_exact(width.max(1)));

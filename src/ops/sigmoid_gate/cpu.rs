@@ -1,12 +1,12 @@
-use dfdx::prelude::{Cpu, HasShape, Merge, ReshapeTo, Shape, SplitTape, Tape, Tensor};
+use dfdx::prelude::{Cpu, HasShape, Merge, Shape, Tensor};
 
 use super::SigmoidGateKernel;
 use crate::ops::math::sigmoid;
 use crate::ops::parallel::{collect_blocks, for_row_block_pairs};
-use crate::ops::record::{add_gradient, record, take_gradient};
+use crate::ops::record::{add_gradient, operands, record, take_gradient};
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
-use crate::ops::{OpError, device_error};
+use crate::ops::{LayerTape, OpError, RecordingTape};
 
 vectorise! {
     fn gated(value: &[f32], gate: &[f32], y: &mut [f32]) {
@@ -28,19 +28,18 @@ vectorise! {
 }
 
 impl SigmoidGateKernel for Cpu {
-    fn sigmoid_gate<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn sigmoid_gate<S: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         value: Tensor<S, f32, Self, T>,
         gate: Tensor<S, f32, Self, R>,
     ) -> Result<Tensor<S, f32, Self, T>, OpError> {
-        let (value, tape) = value.try_contiguous().map_err(device_error)?.split_tape();
-        let (gate, gate_tape) = gate.try_contiguous().map_err(device_error)?.split_tape();
+        let (value, gate, tape) = operands(value, gate)?;
         let shape = *value.shape();
         let (v, g) = (view(&value), view(&gate));
         let y = collect_blocks(v.len(), 1, |at, y| gated(&v[at..][..y.len()], &g[at..][..y.len()], y));
         drop((v, g));
 
         let device = value.device().clone();
-        record(&device, y, shape, tape.merge(gate_tape), move |grad, grads| {
+        record(&device, y, shape, tape, move |grad, grads| {
             let (v, g) = (view(&value), view(&gate));
             // Value and gate may be one tensor: its gradient is written in one place at a time.
             let mut g_value = take_gradient(grads, &value)?;
@@ -50,7 +49,7 @@ impl SigmoidGateKernel for Cpu {
                 backward(&v[at..][..n], &g[at..][..n], &grad[at..][..n], g_value, g_gate);
             });
             add_gradient(grads, &value, g_value)?;
-            add_gradient(grads, &gate, g_gate)
+            if R::GRADIENT { add_gradient(grads, &gate, g_gate) } else { Ok(()) }
         })
     }
 }

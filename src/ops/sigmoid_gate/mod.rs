@@ -3,14 +3,14 @@ mod cpu;
 
 pub use composed::sigmoid_gate as composed;
 
-use dfdx::prelude::{HasShape, Merge, Shape, Storage, Tape, Tensor};
+use dfdx::prelude::{HasShape, Merge, Shape, Storage, Tensor};
 
-use super::{OpError, check_size};
+use super::{LayerTape, OpError, RecordingTape, check_size};
 
 /// Devices that can compute [`sigmoid_gate`].
 pub trait SigmoidGateKernel: Storage<f32> {
     /// See [`sigmoid_gate`].
-    fn sigmoid_gate<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn sigmoid_gate<S: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         value: Tensor<S, f32, Self, T>,
         gate: Tensor<S, f32, Self, R>,
     ) -> Result<Tensor<S, f32, Self, T>, OpError>;
@@ -23,7 +23,7 @@ pub trait SigmoidGateKernel: Storage<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn sigmoid_gate<S: Shape, D: SigmoidGateKernel, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
+pub fn sigmoid_gate<S: Shape, D: SigmoidGateKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     value: Tensor<S, f32, D, T>,
     gate: Tensor<S, f32, D, R>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {

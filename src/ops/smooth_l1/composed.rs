@@ -1,6 +1,7 @@
 use dfdx::prelude::{Device, HasShape, Merge, Shape, SumTo, Tape, Tensor, TryDiv, TryMul, TrySub};
 
 use super::LossReduction;
+use crate::ops::record::distinct;
 use crate::ops::{OpError, device_error};
 
 /// [`smooth_l1`](fn@super::smooth_l1) in dfdx's own operations.
@@ -10,6 +11,7 @@ pub fn smooth_l1<S: Shape, D: Device<f32>, T: Tape<f32, D> + Merge<R>, R: Tape<f
     beta: f32,
     reduction: LossReduction,
 ) -> Result<Tensor<(), f32, D, T>, OpError> {
+    let (x, target) = distinct(x, target)?;
     let scale = reduction.scale(x.shape().num_elements()) as f32;
     let forward = || -> Result<_, D::Err> {
         let terms =

@@ -3,9 +3,9 @@ mod cpu;
 
 pub use composed::smooth_l1 as composed;
 
-use dfdx::prelude::{HasShape, Merge, Shape, Storage, Tape, Tensor};
+use dfdx::prelude::{HasShape, Merge, Shape, Storage, Tensor};
 
-use super::{OpError, check_size};
+use super::{LayerTape, OpError, RecordingTape, check_size};
 
 /// What a loss makes of its terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl LossReduction {
 /// Devices that can compute [`smooth_l1`].
 pub trait SmoothL1Kernel: Storage<f32> {
     /// See [`smooth_l1`].
-    fn smooth_l1<S: Shape, T: Tape<f32, Self> + Merge<R>, R: Tape<f32, Self>>(
+    fn smooth_l1<S: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
         target: Tensor<S, f32, Self, R>,
         beta: f32,
@@ -47,7 +47,7 @@ pub trait SmoothL1Kernel: Storage<f32> {
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a negative or undefined `beta` and for the mean of
 /// nothing.
-pub fn smooth_l1<S: Shape, D: SmoothL1Kernel, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
+pub fn smooth_l1<S: Shape, D: SmoothL1Kernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     target: Tensor<S, f32, D, R>,
     beta: f32,

@@ -23,7 +23,8 @@ pub fn softmax<S: Rows, B: Dim, D: Device<f32>, T: Tape<f32, D>>(
         let mask = mask.clone().try_reshape_like(&(items, width))?.try_broadcast_like::<_, Axis<1>>(&sizes)?;
         // Left-out entries take part with the smallest number, then with the weight 0.
         let lowest = x.device().try_zeros_like(&sizes)?.try_add(f32::MIN)?;
-        let kept = mask.clone().try_ne(0.0)?;
+        let kept = mask.try_ne(0.0)?;
+        let mask = kept.clone().try_choose(x.device().try_ones_like(&sizes)?, x.device().try_zeros_like(&sizes)?)?;
         let x = kept.try_choose(x, lowest.retaped::<T>())?;
         let largest = x.retaped::<dfdx::prelude::NoneTape>().try_max::<(usize, usize), Axis<2>>()?;
         let weights =

@@ -58,7 +58,8 @@ vectorise! {
             *y = if *m != 0.0 { *x } else { f32::NEG_INFINITY };
         }
         let largest = max(y);
-        if largest == f32::NEG_INFINITY {
+        // The maximum passes over NaN, which must not pass for a row without entries.
+        if largest == f32::NEG_INFINITY && !y.iter().any(|y| y.is_nan()) {
             return y.fill(0.0);
         }
         let scale = 1.0 / update_sum(y, |v| exp(v - largest));
