@@ -50,19 +50,6 @@ pub(crate) fn add_column_sums(x: &[f32], out: &mut [f32]) {
     }
 }
 
-/// Dot product in eight interleaved partial sums (fixed order, vectorises).
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let tail: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in a8.zip(b8) {
-        for l in 0..8 {
-            lanes[l] += x[l] * y[l];
-        }
-    }
-    lanes.iter().sum::<f32>() + tail
-}
-
 /// The buffer that `f(first_row, block)` fills: rows of `width` values, block by block. Blocks are zero before `f` sees them, each while it
 /// is in the cache, so that a large buffer crosses the memory bus once.
 pub(crate) fn collect_blocks(len: usize, width: usize, f: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {

@@ -71,6 +71,18 @@ pub(crate) fn parameter<S: Shape, T: Tape<f32, Cpu>>(
     Ok((tensor, tape.merge(more)))
 }
 
+/// [`parameter`] of a layer's weight and of its bias, if it has one.
+pub(crate) fn weight_and_bias<W: Shape, B: Shape, T: Tape<f32, Cpu>>(
+    weight: &Tensor<W, f32, Cpu>,
+    bias: Option<&Tensor<B, f32, Cpu>>,
+    tape: T,
+) -> Result<(Tensor<W, f32, Cpu>, Option<Tensor<B, f32, Cpu>>, T), OpError> {
+    let (weight, tape) = parameter(weight, tape)?;
+    let Some(bias) = bias else { return Ok((weight, None, tape)) };
+    let (bias, tape) = parameter(bias, tape)?;
+    Ok((weight, Some(bias), tape))
+}
+
 /// Two operands in row-major order and the tape on which the result is to be recorded.
 pub(crate) fn operands<A: Shape, B: Shape, T: Tape<f32, Cpu> + Merge<R>, R: Tape<f32, Cpu>>(
     a: Tensor<A, f32, Cpu, T>,

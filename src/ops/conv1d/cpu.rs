@@ -5,7 +5,7 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor};
 use super::{Conv1dKernel, Conv1dSteps};
 use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::parallel::{fold, for_items};
-use crate::ops::record::{parameter, record};
+use crate::ops::record::{record, weight_and_bias};
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, device_error};
 
@@ -115,12 +115,7 @@ impl Conv1dKernel for Cpu {
         positions: usize,
     ) -> Result<Tensor<(B, O, usize), f32, Self, T::Output>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
-        let (weight, mut tape) = parameter(weight, tape.begin())?;
-        let mut bias = bias.cloned();
-        if let Some(given) = &bias {
-            let (ordered, more) = parameter(given, tape)?;
-            (bias, tape) = (Some(ordered), more);
-        }
+        let (weight, bias, tape) = weight_and_bias(weight, bias, tape.begin())?;
         let ((batch, channels, length), (outputs, _, kernel)) = (*x.shape(), *weight.shape());
         let (channels, length, kernel) = (channels.size(), length.size(), kernel.size());
         let sizes = Sizes { channels, length, outputs: outputs.size(), kernel, positions, steps };

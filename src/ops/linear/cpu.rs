@@ -3,7 +3,7 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor};
 use super::LinearKernel;
 use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::parallel::{add_column_sums, collect_blocks};
-use crate::ops::record::{parameter, record};
+use crate::ops::record::{record, weight_and_bias};
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, Rows, device_error};
 
@@ -14,12 +14,7 @@ impl LinearKernel for Cpu {
         bias: Option<&Tensor<(O,), f32, Self>>,
     ) -> Result<Tensor<S::With<O>, f32, Self, T::Output>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
-        let (weight, mut tape) = parameter(weight, tape.begin())?;
-        let mut bias = bias.cloned();
-        if let Some(given) = &bias {
-            let (ordered, more) = parameter(given, tape)?;
-            (bias, tape) = (Some(ordered), more);
-        }
+        let (weight, bias, tape) = weight_and_bias(weight, bias, tape.begin())?;
         let (rows, inputs, outputs) = (x.shape().rows(), x.shape().last().size(), weight.shape().0);
         let shape = x.shape().with(outputs);
         let outputs = outputs.size();

@@ -1,8 +1,10 @@
 use dfdx::prelude::{Cpu, Dim, HasShape, Merge, Tensor};
 
 use super::RowDistanceKernel;
-use crate::ops::parallel::{dot, for_rows};
+use crate::ops::math::sum2;
+use crate::ops::parallel::for_rows;
 use crate::ops::record::{operands, record};
+use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, RecordingTape};
 
@@ -10,16 +12,16 @@ fn row(data: &[f32], i: usize, width: usize) -> &[f32] {
     &data[i * width..][..width]
 }
 
-fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let tail: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(x, y)| (x - y) * (x - y)).sum();
-    for (x, y) in a8.zip(b8) {
-        for l in 0..8 {
-            lanes[l] += (x[l] - y[l]) * (x[l] - y[l]);
-        }
+vectorise! {
+    fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
+        sum2(a, b, |a, b| (a - b) * (a - b))
     }
-    lanes.iter().sum::<f32>() + tail
+}
+
+vectorise! {
+    fn dot(a: &[f32], b: &[f32]) -> f32 {
+        sum2(a, b, |a, b| a * b)
+    }
 }
 
 /// Cosine of two rows with the inverse norms it was made of.

@@ -1,24 +1,33 @@
 use dfdx::prelude::{Cpu, HasShape, Merge, Shape, Tensor};
 
 use super::{LossReduction, SmoothL1Kernel};
+use crate::ops::math::sum2;
 use crate::ops::parallel::{for_blocks, map_row_blocks};
 use crate::ops::record::{operands, record};
+use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, RecordingTape};
 
-#[inline(always)]
-fn term(d: f32, beta: f32) -> f32 {
-    if d.abs() < beta { 0.5 * d * d / beta } else { d.abs() - 0.5 * beta }
+vectorise! {
+    /// Sum of `d² / 2β` where `|d| < β` and `|d| − β/2` elsewhere.
+    fn terms(x: &[f32], target: &[f32], beta: f32) -> f32 {
+        let half = if beta > 0.0 { 0.5 / beta } else { 0.0 };
+        sum2(x, target, |x, t| {
+            let d = (x - t).abs();
+            if d < beta { half * d * d } else { d - 0.5 * beta }
+        })
+    }
 }
 
-#[inline(always)]
-fn derivative(d: f32, beta: f32) -> f32 {
-    if d.abs() < beta {
-        d / beta
-    } else if d == 0.0 {
-        0.0
-    } else {
-        d.signum()
+vectorise! {
+    /// `out += scale · clamp(d / β, −1, 1)`, the sign of d where β is 0.
+    fn accumulate(x: &[f32], target: &[f32], beta: f32, scale: f32, out: &mut [f32]) {
+        let slope = if beta > 0.0 { 1.0 / beta } else { f32::INFINITY };
+        for ((out, x), t) in out.iter_mut().zip(x).zip(target) {
+            let d = x - t;
+            let sign = if d == 0.0 { 0.0 } else { d.signum() };
+            *out += scale * if d.abs() < beta { d * slope } else { sign };
+        }
     }
 }
 
@@ -31,25 +40,22 @@ impl SmoothL1Kernel for Cpu {
     ) -> Result<Tensor<(), f32, Self, T>, OpError> {
         let (x, target, tape) = operands(x, target)?;
         let scale = reduction.scale(x.shape().num_elements());
-        let sum: f64 = {
-            let targets = view(&target);
-            let blocks = map_row_blocks(&view(&x), 1, |at, block| {
-                block.iter().zip(&targets[at..]).map(|(x, t)| f64::from(term(x - t, beta))).sum::<f64>()
-            });
-            blocks.into_iter().sum()
-        };
+        // Blocks in f32, their sums in f64 and in order.
+        let targets = view(&target);
+        let blocks = map_row_blocks(&view(&x), 1, |at, block| terms(block, &targets[at..][..block.len()], beta));
+        let sum: f64 = blocks.into_iter().map(f64::from).sum();
+        drop(targets);
 
         let device = x.device().clone();
         record(&device, vec![(sum * scale) as f32], (), tape, move |grad, grads| {
             let scale = (f64::from(grad[0]) * scale) as f32;
             let (x_data, t_data) = (view(&x), view(&target));
-            let slope = |i: usize| scale * derivative(x_data[i] - t_data[i], beta);
-            for_blocks(grads.get_or_alloc_mut(&x)?, |at, block| {
-                block.iter_mut().enumerate().for_each(|(i, gx)| *gx += slope(at + i));
+            for_blocks(grads.get_or_alloc_mut(&x)?, |at, gx| {
+                accumulate(&x_data[at..][..gx.len()], &t_data[at..][..gx.len()], beta, scale, gx);
             });
             if R::GRADIENT {
-                for_blocks(grads.get_or_alloc_mut(&target)?, |at, block| {
-                    block.iter_mut().enumerate().for_each(|(i, gt)| *gt -= slope(at + i));
+                for_blocks(grads.get_or_alloc_mut(&target)?, |at, gt| {
+                    accumulate(&t_data[at..][..gt.len()], &x_data[at..][..gt.len()], beta, scale, gt);
                 });
             }
             Ok(())
