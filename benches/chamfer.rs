@@ -1,14 +1,15 @@
 //! Chamfer similarity of one query of 300 frames with 100 videos of 300 frames of 1024 dimensions, one-sided and symmetric. Prints the share
 //! of the rate of a plain matrix product of the same frames, measured in the same run.
 
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+#[path = "common/plain.rs"]
+mod plain;
+
+use std::time::Duration;
 
 use coembed::matrix::Matrix;
 use coembed::similarity::{FrameSets, Measure, chamfer, inner_product, symmetric_chamfer};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use plain::{embeddings, plain_product, shortest};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -19,50 +20,7 @@ const WIDTH: usize = 1024;
 const FLOPS: f64 = 2.0 * (FRAMES * FRAMES * VIDEOS * WIDTH) as f64;
 
 fn frames(sets: usize, seed: u64) -> (Matrix<f32>, Vec<usize>) {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let frames = Matrix::from_fn(FRAMES * sets, WIDTH, |_, _| rng.random::<f32>() - 0.5);
-    (frames, (0..=sets).map(|set| FRAMES * set).collect())
-}
-
-fn shortest<T>(runs: usize, mut f: impl FnMut() -> T) -> Duration {
-    let mut time = || {
-        let start = Instant::now();
-        black_box(f());
-        start.elapsed()
-    };
-    (0..runs).map(|_| time()).min().unwrap()
-}
-
-/// The machine's plain rate: one call of the `gemm` crate for all frames.
-fn plain_product(a: &Matrix<f32>, b: &Matrix<f32>, out: &mut [f32]) {
-    assert_eq!(out.len(), a.rows() * b.rows());
-    let (stride, width) = (b.rows() as isize, WIDTH as isize);
-    let (out, a_data, b_data) = (out.as_mut_ptr(), a.as_slice().as_ptr(), b.as_slice().as_ptr());
-    let threads = gemm::Parallelism::Rayon(0);
-    // SAFETY: shapes and strides are those of the three row-major buffers; `out` is borrowed mutably and so overlaps neither operand.
-    unsafe {
-        gemm::gemm(
-            a.rows(),
-            b.rows(),
-            WIDTH,
-            out,
-            1,
-            stride,
-            false,
-            a_data,
-            1,
-            width,
-            b_data,
-            width,
-            1,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            threads,
-        );
-    }
+    (embeddings(FRAMES * sets, WIDTH, seed), (0..=sets).map(|set| FRAMES * set).collect())
 }
 
 fn kernels(criterion: &mut Criterion) {

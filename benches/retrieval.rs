@@ -1,15 +1,15 @@
 //! Rank metrics of 9668 x 3842 embeddings of 512 dimensions from counted standings against the way through the full matrix, in the same run.
 
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+#[path = "common/plain.rs"]
+mod plain;
 
-use coembed::matrix::Matrix;
+use std::time::Duration;
+
 use coembed::metrics::rank::{self, RankOptions};
 use coembed::metrics::standing::positives;
 use coembed::similarity::{Measure, similarity, standings};
 use criterion::{Criterion, criterion_group, criterion_main};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use plain::{embeddings, shortest};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -18,22 +18,8 @@ const QUERIES: usize = 9668;
 const ITEMS: usize = 3842;
 const WIDTH: usize = 512;
 
-fn embeddings(rows: usize, seed: u64) -> Matrix<f32> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    Matrix::from_fn(rows, WIDTH, |_, _| rng.random::<f32>() - 0.5)
-}
-
-fn shortest<T>(runs: usize, mut f: impl FnMut() -> T) -> Duration {
-    let mut time = || {
-        let start = Instant::now();
-        black_box(f());
-        start.elapsed()
-    };
-    (0..runs).map(|_| time()).min().unwrap()
-}
-
 fn kernels(criterion: &mut Criterion) {
-    let (queries, items) = (embeddings(QUERIES, 1), embeddings(ITEMS, 2));
+    let (queries, items) = (embeddings(QUERIES, WIDTH, 1), embeddings(ITEMS, WIDTH, 2));
     let options = RankOptions::default();
     println!("{} threads, {QUERIES} x {ITEMS} x {WIDTH}", rayon::current_num_threads());
     let matrix_alone = shortest(3, || similarity(queries.view(), items.view(), Measure::Cosine).unwrap());

@@ -1,54 +1,21 @@
 //! Similarity matrix and streaming top-k at the size of the EPIC-Kitchens-100 test split (9668 x 3842, 512 dimensions), against the machine's
 //! plain matrix product and against full matrix + selection, both measured in the same run. Prints the ratios.
 
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+#[path = "common/plain.rs"]
+mod plain;
+
+use std::time::Duration;
 
 use coembed::matrix::Matrix;
 use coembed::similarity::{Measure, similarity, similarity_into, top_k};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use plain::{embeddings, plain_product, shortest};
 use rayon::prelude::*;
 
 const QUERIES: usize = 9668;
 const ITEMS: usize = 3842;
 const WIDTH: usize = 512;
 const FLOPS: f64 = 2.0 * QUERIES as f64 * ITEMS as f64 * WIDTH as f64;
-
-fn embeddings(rows: usize, seed: u64) -> Matrix<f32> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    Matrix::from_fn(rows, WIDTH, |_, _| rng.random::<f32>() - 0.5)
-}
-
-/// One call of the matrix product for everything, with its own threads and a result allocated beforehand: the machine's plain rate.
-fn plain_product(a: &Matrix<f32>, b: &Matrix<f32>, out: &mut [f32]) {
-    assert_eq!(out.len(), a.rows() * b.rows());
-    // SAFETY: shapes and strides are those of the three row-major buffers; `out` is borrowed mutably and so overlaps neither operand.
-    unsafe {
-        gemm::gemm(
-            a.rows(),
-            b.rows(),
-            WIDTH,
-            out.as_mut_ptr(),
-            1,
-            b.rows() as isize,
-            false,
-            a.as_slice().as_ptr(),
-            1,
-            WIDTH as isize,
-            b.as_slice().as_ptr(),
-            WIDTH as isize,
-            1,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::Rayon(0),
-        );
-    }
-}
 
 /// The peer of top-k: the full matrix, then a selection in every row.
 fn full_then_select(a: &Matrix<f32>, b: &Matrix<f32>, measure: Measure, k: usize) -> Vec<Vec<u32>> {
@@ -63,15 +30,6 @@ fn full_then_select(a: &Matrix<f32>, b: &Matrix<f32>, measure: Measure, k: usize
         order
     };
     (0..full.rows()).into_par_iter().map(select).collect()
-}
-
-fn shortest<T>(runs: usize, mut f: impl FnMut() -> T) -> Duration {
-    let time = |f: &mut dyn FnMut() -> T| {
-        let start = Instant::now();
-        black_box(f());
-        start.elapsed()
-    };
-    (0..runs).map(|_| time(&mut f)).min().unwrap()
 }
 
 fn largest_error(a: &Matrix<f32>, b: &Matrix<f32>, measure: Measure) -> f64 {
@@ -94,7 +52,7 @@ fn largest_error(a: &Matrix<f32>, b: &Matrix<f32>, measure: Measure) -> f64 {
 }
 
 fn kernels(criterion: &mut Criterion) {
-    let (queries, items) = (embeddings(QUERIES, 1), embeddings(ITEMS, 2));
+    let (queries, items) = (embeddings(QUERIES, WIDTH, 1), embeddings(ITEMS, WIDTH, 2));
     let rate = |time: Duration| FLOPS / time.as_secs_f64() / 1e9;
     let mut out = Matrix::from_fn(QUERIES, ITEMS, |_, _| 0.0_f32);
     let plain = shortest(5, || plain_product(&queries, &items, out.as_mut_slice()));
