@@ -56,7 +56,7 @@ pub(crate) enum Threads {
 }
 
 /// Work below this many multiply-adds stays on the calling thread.
-const PARALLEL_ABOVE: usize = 1 << 18;
+pub(crate) const PARALLEL_ABOVE: usize = 1 << 18;
 
 /// `out += a · b` if `accumulate`, else `out = a · b`; rows of `out` are `stride` apart.
 ///

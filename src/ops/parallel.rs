@@ -4,10 +4,10 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use crate::gemm::Threads;
+use crate::gemm::{self, Threads};
 
 /// Values below which a loop stays on the calling thread.
-const PARALLEL_ABOVE: usize = 1 << 15;
+pub(crate) const PARALLEL_ABOVE: usize = 1 << 15;
 
 /// Rows per task: fixed by the sizes alone, so that results never depend on the number of threads.
 fn rows_per_task(width: usize) -> usize {
@@ -121,9 +121,6 @@ pub(crate) fn for_row_blocks_summing(
     sums
 }
 
-/// Multiply-adds below which products stay on the calling thread.
-const PARALLEL_PRODUCTS_ABOVE: usize = 1 << 18;
-
 /// Columns per task where the rows of a result are cut.
 const COLUMNS_PER_TASK: usize = 512;
 
@@ -171,7 +168,7 @@ pub(crate) fn for_items(out: &mut [f32], size: usize, work: usize, f: impl Fn(us
     let size = size.max(1);
     if out.len() / size < rayon::current_num_threads() {
         out.chunks_exact_mut(size).enumerate().for_each(|(i, item)| f(i, item, Threads::All));
-    } else if work <= PARALLEL_PRODUCTS_ABOVE {
+    } else if work <= gemm::PARALLEL_ABOVE {
         out.chunks_exact_mut(size).enumerate().for_each(|(i, item)| f(i, item, Threads::One));
     } else {
         out.par_chunks_exact_mut(size).enumerate().for_each(|(i, item)| f(i, item, Threads::One));

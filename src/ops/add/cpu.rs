@@ -32,9 +32,7 @@ impl AddKernel for Cpu {
 
         let (a, b) = (a.ghost(), b.ghost());
         record(&device, y, shape, tape, move |grad, grads| {
-            if T::GRADIENT {
-                for_blocks(grads.get_or_alloc_mut(&a)?, |at, out| accumulate(&grad[at..][..out.len()], out));
-            }
+            for_blocks(grads.get_or_alloc_mut(&a)?, |at, out| accumulate(&grad[at..][..out.len()], out));
             if R::GRADIENT {
                 for_blocks(grads.get_or_alloc_mut(&b)?, |at, out| accumulate(&grad[at..][..out.len()], out));
             }

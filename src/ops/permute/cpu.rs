@@ -2,16 +2,13 @@ use dfdx::prelude::{Axes, Cpu, HasShape, PermuteShapeTo, PermuteStridesTo, Resha
 use rayon::prelude::*;
 
 use super::PermuteKernel;
-use crate::ops::parallel::for_rows;
+use crate::ops::parallel::{PARALLEL_ABOVE, for_rows};
 use crate::ops::record::record;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
 
 /// Side of the square tiles that are transposed at a time: both sides of one fit the first cache together.
 const TILE: usize = 32;
-
-/// Values below which a result is written by the calling thread.
-const PARALLEL_ABOVE: usize = 1 << 15;
 
 /// The axes of a result in order: sizes, and the distance of neighbours in the source.
 struct Order {
