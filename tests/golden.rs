@@ -7,6 +7,19 @@
 #[path = "golden/support.rs"]
 mod support;
 
+#[path = "golden/ce_blocks.rs"]
+mod ce_blocks;
+#[path = "golden/ce_data.rs"]
+mod ce_data;
+#[path = "golden/ce_metrics.rs"]
+mod ce_metrics;
+#[path = "golden/ce_network.rs"]
+mod ce_network;
+#[path = "golden/ce_params.rs"]
+mod ce_params;
+#[path = "golden/ce_training.rs"]
+mod ce_training;
+
 /// JPoSE and MMEN with the relevance-based margin.
 #[path = "golden/relmargin.rs"]
 mod relmargin_cases;
@@ -49,4 +62,78 @@ support::cases! { relmargin, relmargin_cases:
     train_mmen_relmargin,
     mini_eval,
     epic100_full,
+}
+
+/// Collaborative Experts, MoEE and TeachText.
+mod ce_cases {
+    pub use super::ce_blocks::*;
+    pub use super::ce_data::*;
+    pub use super::ce_metrics::*;
+    pub use super::ce_network::*;
+    pub use super::ce_params::*;
+    pub use super::ce_training::*;
+}
+
+support::cases! { ce, ce_cases:
+    context_gating,
+    context_gating_nobn,
+    g_reason_specific,
+    geu,
+    geu_mimic,
+    geu_nobn,
+    geu_reasoning,
+    mish,
+    netvlad_ghost,
+    netvlad_nobn,
+    netvlad_padding,
+    netvlad_plain,
+    reduce_dim,
+    spatial_mlp,
+    ce_concat_mix,
+    ce_concat_text_longer,
+    ce_concat_text_shorter,
+    ce_keep_missing,
+    ce_mimic_dims,
+    ce_moee,
+    ce_moee_frozen_weights,
+    ce_pairwise_default,
+    ce_pairwise_g2h2,
+    ce_pairwise_noself_relu,
+    ce_pairwise_star,
+    ce_pairwise_star_specific,
+    ce_pairwise_star_tensor,
+    ce_triplet,
+    ce_triplet_self,
+    full_ce_forward,
+    full_ce_multicaption_avg,
+    full_ce_multicaption_indep,
+    full_moee_forward,
+    loss_maxmargin_fixnorm,
+    loss_maxmargin_msrvtt_margin,
+    loss_maxmargin_nofixnorm,
+    loss_teachtext,
+    mnnet,
+    moee_original_net,
+    sims_avg,
+    sims_indep,
+    sims_keep_missing,
+    train_step_ce_ranger,
+    train_step_teachtext_radam,
+    challenge_topk,
+    metrics_basic,
+    metrics_constant,
+    metrics_map,
+    metrics_moee_original,
+    metrics_multicaption_masked,
+    metrics_multicaption_ties,
+    metrics_perfect,
+    metrics_retrieval_as_classification,
+    metrics_single,
+    metrics_small_gallery,
+    metrics_ties,
+    lr_schedules,
+    optimizer_radam,
+    optimizer_ranger,
+    collate_batch,
+    param_counts,
 }

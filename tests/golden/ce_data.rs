@@ -1,0 +1,5 @@
+//! Collaborative Experts and its relatives: batches.
+
+pub fn collate_batch() {
+    todo!()
+}

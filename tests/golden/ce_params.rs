@@ -1,0 +1,5 @@
+//! Collaborative Experts and its relatives: parameter counts.
+
+pub fn param_counts() {
+    todo!()
+}
