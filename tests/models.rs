@@ -84,8 +84,8 @@ impl<V: Dim, X: Dim, E: Dim, C: Combination<E, Dev>> Subject for JposeSubject<V,
         let parts = PosText::new([text(2), text(3)]).unwrap();
         let (v, t) = if train {
             let (v, t) = (model.video_parts(video()).unwrap(), model.text_parts(parts).unwrap());
-            let v = model.combine_mut(v, PartOrder::Reversed).unwrap();
-            (v, model.combine_mut(t, PartOrder::Reversed).unwrap())
+            let v = model.combine(v, PartOrder::Reversed).unwrap();
+            (v, model.combine(t, PartOrder::Reversed).unwrap())
         } else {
             let v = model.embed_video(video(), PartOrder::Declared).unwrap();
             (v, model.embed_text(parts, PartOrder::Declared).unwrap())

@@ -1,8 +1,10 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use dfdx::prelude::{Dim, HasShape, Tensor, TryAdd, TryMul};
 use rand::Rng;
 
-use super::{Config, Parameters};
-use crate::ops::{self, BatchStatistics, LayerTape, OpError, OpsDevice, device_error};
+use super::{Config, Parameters, Path, Role, Visitor, VisitorMut};
+use crate::ops::{self, BatchStatistics, LayerTape, OpError, OpsDevice, Rows, device_error};
 
 /// Describes a [`BatchNorm1d`] over `E` features.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,22 +24,46 @@ impl<E: Dim> BatchNorm1dConfig<E> {
     }
 }
 
+/// Whether a forward pass trains or evaluates, where that makes a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Statistics of the batch; running statistics move.
+    Training,
+    /// Running statistics; nothing changes.
+    Evaluation,
+}
+
+/// What a batch norm has seen in training.
+#[derive(Debug, Clone)]
+struct Running<E: Dim, D: OpsDevice> {
+    mean: Tensor<(E,), f32, D>,
+    variance: Tensor<(E,), f32, D>,
+    batches: u64,
+}
+
 /// Batch normalisation over rows (Ioffe & Szegedy 2015), with PyTorch's state: the batch is normalised with its biased
 /// variance, the running variance takes the unbiased one.
-#[derive(Debug, Clone)]
+///
+/// In a state dict: `weight`, `bias`, `running_mean`, `running_var` (each `(E,)`) and `num_batches_tracked`. A pass in
+/// [`Phase::Training`] moves the running statistics, behind a lock, so that models take `&self` in either phase; let training passes
+/// through one model follow each other, their order is that of the movements.
+#[derive(Debug)]
 pub struct BatchNorm1d<E: Dim, D: OpsDevice> {
     /// Scale, `(E,)`.
     pub weight: Tensor<(E,), f32, D>,
     /// Shift, `(E,)`.
     pub bias: Tensor<(E,), f32, D>,
-    /// Running mean, `(E,)`.
-    pub running_mean: Tensor<(E,), f32, D>,
-    /// Running unbiased variance, `(E,)`.
-    pub running_var: Tensor<(E,), f32, D>,
-    /// Batches seen in training.
-    pub num_batches_tracked: u64,
+    running: Mutex<Running<E, D>>,
     eps: f32,
     momentum: f32,
+}
+
+impl<E: Dim, D: OpsDevice> Clone for BatchNorm1d<E, D> {
+    fn clone(&self) -> Self {
+        let Self { weight, bias, eps, momentum, .. } = self;
+        let running = Mutex::new(self.running().clone());
+        Self { weight: weight.clone(), bias: bias.clone(), running, eps: *eps, momentum: *momentum }
+    }
 }
 
 impl<E: Dim, D: OpsDevice> Config<D> for BatchNorm1dConfig<E> {
@@ -53,9 +79,7 @@ impl<E: Dim, D: OpsDevice> Config<D> for BatchNorm1dConfig<E> {
         Ok(BatchNorm1d {
             weight: filled(1.0)?,
             bias: filled(0.0)?,
-            running_mean: filled(0.0)?,
-            running_var: filled(1.0)?,
-            num_batches_tracked: 0,
+            running: Mutex::new(Running { mean: filled(0.0)?, variance: filled(1.0)?, batches: 0 }),
             eps: self.eps,
             momentum: self.momentum,
         })
@@ -63,39 +87,53 @@ impl<E: Dim, D: OpsDevice> Config<D> for BatchNorm1dConfig<E> {
 }
 
 impl<E: Dim, D: OpsDevice> BatchNorm1d<E, D> {
-    /// Evaluation: normalises with the running statistics.
+    /// Normalises with the statistics of the batch (training) or the running ones (evaluation).
     ///
     /// # Shapes
-    /// `(B, E)` to `(B, E)`.
+    /// `(.., E)` to the same; statistics are over all rows.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn forward<B: Dim, T: LayerTape<D>>(
+    /// [`OpError::Undefined`] for fewer than two rows in training, [`OpError::Shape`] when run-time widths disagree.
+    pub fn forward<S: Rows<Last = E>, T: LayerTape<D>>(
         &self,
-        x: Tensor<(B, E), f32, D, T>,
-    ) -> Result<Tensor<(B, E), f32, D, T::Output>, OpError> {
-        let statistics = BatchStatistics { mean: self.running_mean.clone(), variance: self.running_var.clone() };
-        ops::batch_norm_eval(x, &self.weight, &self.bias, &statistics, self.eps)
+        x: Tensor<S, f32, D, T>,
+        phase: Phase,
+    ) -> Result<Tensor<S, f32, D, T::Output>, OpError> {
+        self.forward_groups(x, 1, phase)
     }
 
-    /// Training: normalises with the statistics of the batch and moves the running ones towards them.
+    /// [`BatchNorm1d::forward`] on `groups` batches that stand one after the other, as if it were called once for each.
     ///
     /// # Shapes
-    /// `(B, E)` to `(B, E)`.
+    /// As [`BatchNorm1d::forward`]; the number of rows is a multiple of `groups`.
     ///
     /// # Errors
-    /// [`OpError::Undefined`] for fewer than two rows, [`OpError::Shape`] when run-time widths disagree.
-    pub fn forward_mut<B: Dim, T: LayerTape<D>>(
-        &mut self,
-        x: Tensor<(B, E), f32, D, T>,
-    ) -> Result<Tensor<(B, E), f32, D, T::Output>, OpError> {
-        let rows = x.shape().0.size() as f32;
-        let (y, batch) = ops::batch_norm_train(x, &self.weight, &self.bias, self.eps)?;
-        let unbiased = batch.variance.try_mul(rows / (rows - 1.0)).map_err(device_error)?;
-        self.running_mean = self.moved(&self.running_mean, batch.mean)?;
-        self.running_var = self.moved(&self.running_var, unbiased)?;
-        self.num_batches_tracked += 1;
+    /// As [`BatchNorm1d::forward`].
+    pub fn forward_groups<S: Rows<Last = E>, T: LayerTape<D>>(
+        &self,
+        x: Tensor<S, f32, D, T>,
+        groups: usize,
+        phase: Phase,
+    ) -> Result<Tensor<S, f32, D, T::Output>, OpError> {
+        let mut running = self.running();
+        if phase == Phase::Evaluation {
+            let statistics = BatchStatistics { mean: running.mean.clone(), variance: running.variance.clone() };
+            return ops::batch_norm_eval(x, &self.weight, &self.bias, &statistics, self.eps);
+        }
+        let rows = x.shape().rows() as f32 / groups as f32;
+        let (y, batches) = ops::batch_norm_train(x, groups, &self.weight, &self.bias, self.eps)?;
+        for batch in batches {
+            let unbiased = batch.variance.try_mul(rows / (rows - 1.0)).map_err(device_error)?;
+            running.mean = self.moved(&running.mean, batch.mean)?;
+            running.variance = self.moved(&running.variance, unbiased)?;
+            running.batches += 1;
+        }
         Ok(y)
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running<E, D>> {
+        // A pass that panicked left whole tensors behind.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn moved(
@@ -109,11 +147,21 @@ impl<E: Dim, D: OpsDevice> BatchNorm1d<E, D> {
 }
 
 impl<E: Dim, D: OpsDevice> Parameters<D> for BatchNorm1d<E, D> {
-    crate::visit_fields! { D;
-        weight: trained,
-        bias: trained,
-        running_mean: buffer,
-        running_var: buffer,
-        num_batches_tracked: counter,
+    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        let running = self.running();
+        visitor.tensor(&path.join("weight"), Role::Trained, &self.weight)?;
+        visitor.tensor(&path.join("bias"), Role::Trained, &self.bias)?;
+        visitor.tensor(&path.join("running_mean"), Role::Buffer, &running.mean)?;
+        visitor.tensor(&path.join("running_var"), Role::Buffer, &running.variance)?;
+        visitor.counter(&path.join("num_batches_tracked"), &running.batches)
+    }
+
+    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        let running = self.running.get_mut().unwrap_or_else(PoisonError::into_inner);
+        visitor.tensor(&path.join("weight"), Role::Trained, &mut self.weight)?;
+        visitor.tensor(&path.join("bias"), Role::Trained, &mut self.bias)?;
+        visitor.tensor(&path.join("running_mean"), Role::Buffer, &mut running.mean)?;
+        visitor.tensor(&path.join("running_var"), Role::Buffer, &mut running.variance)?;
+        visitor.counter(&path.join("num_batches_tracked"), &mut running.batches)
     }
 }

@@ -1,7 +1,7 @@
 use dfdx::prelude::{Dim, Merge, Tensor};
 use rand::Rng;
 
-use super::{Config, Parameters, Path, PlainEmbedding, PlainEmbeddingConfig, Visitor, VisitorMut};
+use super::{Config, Parameters, Path, Phase, PlainEmbedding, PlainEmbeddingConfig, Visitor, VisitorMut};
 use crate::ops::{self, OpError, OpsDevice, RecordingTape};
 
 /// How the embeddings of the parts of speech become one: `P` tensors of width `E` to one of width [`Combination::Out`].
@@ -9,28 +9,16 @@ pub trait Combination<E: Dim, D: OpsDevice>: Parameters<D> {
     /// Width of the result.
     type Out: Dim;
 
-    /// Evaluation.
-    ///
     /// # Shapes
     /// Each part `(B, E)`; result `(B, Out)`.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time sizes disagree.
+    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a learned combination of fewer than two rows in
+    /// training.
     fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
-    ) -> Result<Tensor<(B, Self::Out), f32, D, T>, OpError>;
-
-    /// Training.
-    ///
-    /// # Shapes
-    /// As [`Combination::forward`].
-    ///
-    /// # Errors
-    /// [`OpError::Undefined`] for a learned combination of fewer than two rows, and as [`Combination::forward`].
-    fn forward_mut<B: Dim, T: RecordingTape<D> + Merge<T>>(
-        &mut self,
-        parts: Vec<Tensor<(B, E), f32, D, T>>,
+        phase: Phase,
     ) -> Result<Tensor<(B, Self::Out), f32, D, T>, OpError>;
 }
 
@@ -69,15 +57,9 @@ impl<E: Dim, W: Dim, D: OpsDevice> Combination<E, D> for Concat<W> {
     fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
+        _: Phase,
     ) -> Result<Tensor<(B, W), f32, D, T>, OpError> {
         ops::concat(parts, self.width)
-    }
-
-    fn forward_mut<B: Dim, T: RecordingTape<D> + Merge<T>>(
-        &mut self,
-        parts: Vec<Tensor<(B, E), f32, D, T>>,
-    ) -> Result<Tensor<(B, W), f32, D, T>, OpError> {
-        Combination::<E, D>::forward(self, parts)
     }
 }
 
@@ -122,15 +104,9 @@ impl<E: Dim, W: Dim, O: Dim, D: OpsDevice> Combination<E, D> for Learned<W, O, D
     fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
+        phase: Phase,
     ) -> Result<Tensor<(B, O), f32, D, T>, OpError> {
-        self.fc.forward(ops::concat(parts, self.inputs)?)
-    }
-
-    fn forward_mut<B: Dim, T: RecordingTape<D> + Merge<T>>(
-        &mut self,
-        parts: Vec<Tensor<(B, E), f32, D, T>>,
-    ) -> Result<Tensor<(B, O), f32, D, T>, OpError> {
-        self.fc.forward_mut(ops::concat(parts, self.inputs)?)
+        self.fc.forward(ops::concat(parts, self.inputs)?, phase)
     }
 }
 
@@ -206,21 +182,12 @@ impl<E: Dim, D: OpsDevice> Combination<E, D> for AnyCombination<D> {
     fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
+        phase: Phase,
     ) -> Result<Tensor<(B, usize), f32, D, T>, OpError> {
         match self {
-            Self::Concat(concat) => concat.forward(parts),
-            Self::Learned { layer, active: true } => layer.forward(parts),
+            Self::Concat(concat) => concat.forward(parts, phase),
+            Self::Learned { layer, active: true } => layer.forward(parts, phase),
             Self::Learned { layer, active: false } => ops::concat(parts, layer.inputs),
-        }
-    }
-
-    fn forward_mut<B: Dim, T: RecordingTape<D> + Merge<T>>(
-        &mut self,
-        parts: Vec<Tensor<(B, E), f32, D, T>>,
-    ) -> Result<Tensor<(B, usize), f32, D, T>, OpError> {
-        match self {
-            Self::Learned { layer, active: true } => layer.forward_mut(parts),
-            _ => Combination::<E, D>::forward(self, parts),
         }
     }
 }

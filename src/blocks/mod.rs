@@ -14,7 +14,7 @@ mod parameters;
 mod plain_embedding;
 mod pos_split;
 
-pub use batch_norm::{BatchNorm1d, BatchNorm1dConfig};
+pub use batch_norm::{BatchNorm1d, BatchNorm1dConfig, Phase};
 pub use combination::{
     AnyCombination, AnyCombinationConfig, Combination, Concat, ConcatConfig, Learned, LearnedConfig,
 };

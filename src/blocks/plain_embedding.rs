@@ -1,7 +1,9 @@
 use dfdx::prelude::{Dim, HasShape, ReshapeTo, Tensor};
 use rand::Rng;
 
-use super::{BatchNorm1d, BatchNorm1dConfig, Config, Linear, LinearConfig, Parameters, Path, Visitor, VisitorMut};
+use super::{
+    BatchNorm1d, BatchNorm1dConfig, Config, Linear, LinearConfig, Parameters, Path, Phase, Visitor, VisitorMut,
+};
 use crate::ops::{self, LayerTape, OpError, OpsDevice, check_size, device_error};
 
 /// Describes a [`PlainEmbedding`] from width `I` to width `O`.
@@ -71,33 +73,17 @@ impl<I: Dim, O: Dim, D: OpsDevice> Config<D> for PlainEmbeddingConfig<I, O> {
 }
 
 impl<I: Dim, O: Dim, D: OpsDevice> PlainEmbedding<I, O, D> {
-    /// Evaluation: batch norm with running statistics.
-    ///
     /// # Shapes
     /// `(B, I)` to `(B, O)`.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time widths disagree.
+    /// [`OpError::Undefined`] for fewer than two rows in training, [`OpError::Shape`] when run-time widths disagree.
     pub fn forward<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, I), f32, D, T>,
+        phase: Phase,
     ) -> Result<Tensor<(B, O), f32, D, T::Output>, OpError> {
-        self.batch_norm.forward(self.layers(x)?)
-    }
-
-    /// Training: batch norm with the statistics of the batch.
-    ///
-    /// # Shapes
-    /// `(B, I)` to `(B, O)`.
-    ///
-    /// # Errors
-    /// [`OpError::Undefined`] for fewer than two rows, [`OpError::Shape`] when run-time widths disagree.
-    pub fn forward_mut<B: Dim, T: LayerTape<D>>(
-        &mut self,
-        x: Tensor<(B, I), f32, D, T>,
-    ) -> Result<Tensor<(B, O), f32, D, T::Output>, OpError> {
-        let x = self.layers(x)?;
-        self.batch_norm.forward_mut(x)
+        self.batch_norm.forward(self.layers(x)?, phase)
     }
 
     fn layers<B: Dim, T: LayerTape<D>>(

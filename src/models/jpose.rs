@@ -11,8 +11,8 @@ use rand::Rng;
 
 use super::mmen::{Mmen, MmenConfig};
 use crate::blocks::{
-    Combination, Concat, ConcatConfig, Config, Member, Parameters, PartOfSpeech, PartOrder, Path, PosSet, PosText,
-    Visitor, VisitorMut,
+    Combination, Concat, ConcatConfig, Config, Member, Parameters, PartOfSpeech, PartOrder, Path, Phase, PosSet,
+    PosText, Visitor, VisitorMut,
 };
 use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice, RecordingTape};
 use crate::space::Embedding;
@@ -180,7 +180,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
         x: Tensor<(B, V), f32, D, T>,
         order: PartOrder,
     ) -> Result<Tensor<(B, C::Out), f32, D, T::Output>, OpError> {
-        self.combination.forward(order.arrange(self.video_parts(x)?))
+        self.combination.forward(order.arrange(self.video_parts(x)?), Phase::Evaluation)
     }
 
     /// The combined parts of captions without the final norm.
@@ -195,7 +195,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
         text: PosText<P, B, X, D, T>,
         order: PartOrder,
     ) -> Result<Tensor<(B, C::Out), f32, D, T::Output>, OpError> {
-        self.combination.forward(order.arrange(self.text_parts(text)?))
+        self.combination.forward(order.arrange(self.text_parts(text)?), Phase::Evaluation)
     }
 
     /// Embeds videos in the action space (evaluation).
@@ -237,12 +237,12 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree, [`OpError::Undefined`] for a learned combination of fewer than two
     /// rows.
-    pub fn combine_mut<B: Dim, T: RecordingTape<D> + Merge<T>>(
-        &mut self,
+    pub fn combine<B: Dim, T: RecordingTape<D> + Merge<T>>(
+        &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
         order: PartOrder,
     ) -> Result<ActionEmbedding<P, B, E, C, D, T>, OpError> {
-        let combined = self.combination.forward_mut(order.arrange(parts))?;
+        let combined = self.combination.forward(order.arrange(parts), Phase::Training)?;
         Ok(Embedding::new(ops::l2_normalize(combined, NORM_EPS)?))
     }
 }

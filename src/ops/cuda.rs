@@ -1,6 +1,6 @@
 //! Every operation on CUDA, composed of dfdx's own kernels until a measurement asks for a fused one.
 
-use dfdx::prelude::{Axes, Cuda, Dim, Gradients, Merge, PermuteShapeTo, Shape, Tape, Tensor};
+use dfdx::prelude::{Axes, Const, Cuda, Dim, Gradients, Merge, PermuteShapeTo, Shape, Tape, Tensor};
 
 use super::*;
 
@@ -45,11 +45,12 @@ impl AttentionKernel for Cuda {
 impl BatchNormKernel for Cuda {
     fn batch_norm_train<S: Rows, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
+        groups: usize,
         scale: &Tensor<(S::Last,), f32, Self>,
         shift: &Tensor<(S::Last,), f32, Self>,
         eps: f32,
-    ) -> Result<(Tensor<S, f32, Self, T::Output>, BatchStatistics<S::Last, Self>), OpError> {
-        composed::batch_norm_train(x, scale, shift, eps)
+    ) -> Result<(Tensor<S, f32, Self, T::Output>, Vec<BatchStatistics<S::Last, Self>>), OpError> {
+        composed::batch_norm_train(x, groups, scale, shift, eps)
     }
 
     fn batch_norm_eval<S: Rows, T: LayerTape<Self>>(
@@ -137,12 +138,13 @@ impl LayerNormKernel for Cuda {
 }
 
 impl LinearKernel for Cuda {
-    fn linear<S: Rows, O: Dim, T: LayerTape<Self>>(
+    fn linear<S: Rows, O: Dim, W: Dim, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
-        weight: &Tensor<(O, S::Last), f32, Self>,
+        weight: &Tensor<(O, W), f32, Self>,
+        first: usize,
         bias: Option<&Tensor<(O,), f32, Self>>,
     ) -> Result<Tensor<S::With<O>, f32, Self, T::Output>, OpError> {
-        composed::linear(x, weight, bias)
+        composed::linear(x, weight, first, bias)
     }
 }
 
@@ -170,6 +172,17 @@ impl MaxMarginKernel for Cuda {
 impl MishKernel for Cuda {
     fn mish<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
         composed::mish(x)
+    }
+}
+
+impl MixtureSimilarityKernel for Cuda {
+    fn mixture_similarity<Q: Dim, V: Dim, E: Dim, T: Tape<f32, Self> + Merge<T>>(
+        text: Vec<Tensor<(Q, E), f32, Self, T>>,
+        video: Vec<Tensor<(V, E), f32, Self, T>>,
+        weights: Tensor<(Q, usize), f32, Self, T>,
+        available: &Tensor<(V, usize), f32, Self>,
+    ) -> Result<Tensor<(Q, V), f32, Self, T>, OpError> {
+        composed::mixture_similarity(text, video, weights, available)
     }
 }
 
@@ -291,10 +304,38 @@ impl SquaredErrorKernel for Cuda {
     }
 }
 
+impl SumTermsKernel for Cuda {
+    fn sum_terms<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<T>>(
+        terms: Vec<Tensor<(B, E), f32, Self, T>>,
+        groups: Vec<Vec<usize>>,
+    ) -> Result<Tensor<(usize, B, E), f32, Self, T>, OpError> {
+        composed::sum_terms(terms, groups)
+    }
+}
+
 impl SymmetricCrossEntropyKernel for Cuda {
     fn symmetric_cross_entropy<B: Dim, C: Dim, T: Tape<f32, Self>>(
         logits: Tensor<(B, C), f32, Self, T>,
     ) -> Result<Tensor<(), f32, Self, T>, OpError> {
         composed::symmetric_cross_entropy(logits)
+    }
+}
+
+impl VladKernel for Cuda {
+    fn vlad<B: Dim, N: Dim, A: Dim, K: Dim, E: Dim, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
+        assignment: Tensor<(B, N, A), f32, Self, T>,
+        x: Tensor<(B, N, E), f32, Self, R>,
+        centres: &Tensor<(Const<1>, E, K), f32, Self>,
+    ) -> Result<Tensor<(B, K, E), f32, Self, T>, OpError> {
+        composed::vlad(assignment, x, centres)
+    }
+}
+
+impl WeightedSumKernel for Cuda {
+    fn weighted_sum<G: Dim, B: Dim, E: Dim, T: Tape<f32, Self>>(
+        x: Tensor<(G, B, E), f32, Self, T>,
+        weights: &Tensor<(G, B), f32, Self>,
+    ) -> Result<Tensor<(B, E), f32, Self, T>, OpError> {
+        composed::weighted_sum(x, weights)
     }
 }

@@ -26,6 +26,7 @@ mod math;
 mod matmul;
 mod max_margin;
 mod mish;
+mod mixture_similarity;
 mod parallel;
 mod patch_embedding;
 mod permute;
@@ -41,11 +42,14 @@ mod sigmoid_gate;
 mod smooth_l1;
 mod softmax;
 mod squared_error;
+mod sum_terms;
 mod symmetric_cross_entropy;
 mod tape;
 mod transfer;
 mod vectorise;
 mod view;
+mod vlad;
+mod weighted_sum;
 
 pub use adam::{AdamKernel, AdamMoments, AdamStep, WeightDecay, adam};
 pub use add::{AddKernel, add};
@@ -61,10 +65,11 @@ pub use gelu::{GeluKernel, gelu, quick_gelu};
 pub use hinge::{HingeKernel, hinge};
 pub use l2_normalize::{L2NormalizeKernel, NORM_EPS, l2_normalize};
 pub use layer_norm::{LayerNormKernel, layer_norm};
-pub use linear::{LinearKernel, linear};
+pub use linear::{LinearKernel, linear, linear_columns};
 pub use matmul::{MatmulKernel, Matrices, Product, matmul, matmul_nt, matmul_tn};
 pub use max_margin::{MarginTerms, MaxMarginKernel, max_margin};
 pub use mish::{MishKernel, mish};
+pub use mixture_similarity::{MixtureSimilarityKernel, mixture_similarity};
 pub use patch_embedding::patch_embedding;
 pub use permute::{PermuteKernel, permute};
 pub use reduce::{EmptyRows, ReduceKernel, ReduceMask, Reduction, TieGradient, masked_reduce, reduce};
@@ -78,9 +83,12 @@ pub use sigmoid_gate::{SigmoidGateKernel, sigmoid_gate};
 pub use smooth_l1::{LossReduction, SmoothL1Kernel, smooth_l1};
 pub use softmax::{SoftmaxKernel, log_softmax, masked_softmax, softmax};
 pub use squared_error::{SquaredErrorKernel, mean_squared_error};
+pub use sum_terms::{SumTermsKernel, sum_terms};
 pub use symmetric_cross_entropy::{SymmetricCrossEntropyKernel, symmetric_cross_entropy};
 pub use tape::{DataTape, LayerTape, RecordingTape, data};
 pub use transfer::{to_tensor, to_vec};
+pub use vlad::{VladKernel, vlad};
+pub use weighted_sum::{WeightedSumKernel, weighted_sum};
 
 pub(crate) use error::{check_size, device_error};
 pub(crate) use tape::begin;
@@ -105,6 +113,7 @@ pub trait OpsDevice:
     + MatmulKernel
     + MaxMarginKernel
     + MishKernel
+    + MixtureSimilarityKernel
     + PermuteKernel
     + ReduceKernel
     + ReluKernel
@@ -117,6 +126,9 @@ pub trait OpsDevice:
     + SquaredErrorKernel
     + SymmetricCrossEntropyKernel
     + SmoothL1Kernel
+    + SumTermsKernel
+    + VladKernel
+    + WeightedSumKernel
 {
 }
 
@@ -139,6 +151,7 @@ pub mod composed {
     pub use super::matmul::composed as matmul;
     pub use super::max_margin::composed as max_margin;
     pub use super::mish::composed as mish;
+    pub use super::mixture_similarity::composed as mixture_similarity;
     pub use super::permute::composed as permute;
     pub use super::reduce::composed as reduce;
     pub use super::relu::composed as relu;
@@ -150,5 +163,8 @@ pub mod composed {
     pub use super::smooth_l1::composed as smooth_l1;
     pub use super::softmax::{composed_log_softmax as log_softmax, composed_softmax as softmax};
     pub use super::squared_error::composed as mean_squared_error;
+    pub use super::sum_terms::composed as sum_terms;
     pub use super::symmetric_cross_entropy::composed as symmetric_cross_entropy;
+    pub use super::vlad::composed as vlad;
+    pub use super::weighted_sum::composed as weighted_sum;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use coembed::blocks::{
     Combination, ConcatConfig, Config, ContextGatingConfig, GatedEmbeddingConfig, LearnedConfig, Parameters, PartOrder,
-    PlainEmbeddingConfig, PosText,
+    Phase, PlainEmbeddingConfig, PosText,
 };
 use coembed::data::epic100::{self, EvalSplitName};
 use coembed::data::retrieval::{EvalSplit, Features, PerLevel};
@@ -85,7 +85,7 @@ fn plain_embedding(name: &str, train: bool) {
     case.load_into(&mut block);
     let x = case.tensor::<usize, usize>("input.x");
     let traced = x.leaky_trace();
-    let y = if train { block.forward_mut(traced) } else { block.forward(traced) }.unwrap();
+    let y = block.forward(traced, if train { Phase::Training } else { Phase::Evaluation }).unwrap();
     case.compare_tensor("output.y", &y.retaped());
     let loss = dot_loss(y, case.tensor("input.cotangent"));
     case.compare_f32("output.loss", &value(&loss));
@@ -96,7 +96,7 @@ fn plain_embedding(name: &str, train: bool) {
     if !train {
         let mut rectified = build(config(true));
         case.load_into(&mut rectified);
-        case.compare_tensor("output.y_last_relu", &rectified.forward(x).unwrap());
+        case.compare_tensor("output.y_last_relu", &rectified.forward(x, Phase::Evaluation).unwrap());
     }
     case.finish();
 }
@@ -263,8 +263,8 @@ pub fn jpose_forward_fc_train() {
     let (v, text) = jpose_inputs(&case);
     let (parts_v, parts_t) =
         (model.video_parts(v.leaky_trace()).unwrap(), model.text_parts(traced_text(&text)).unwrap());
-    let action_v = model.combine_mut(parts_v, PartOrder::Declared).unwrap().into_tensor();
-    let action_t = model.combine_mut(parts_t, PartOrder::Declared).unwrap().into_tensor();
+    let action_v = model.combine(parts_v, PartOrder::Declared).unwrap().into_tensor();
+    let action_t = model.combine(parts_t, PartOrder::Declared).unwrap().into_tensor();
     finish_jpose(case, &model, (v, text), action_v, action_t);
 }
 

@@ -14,10 +14,10 @@ fn naive_batch_norm(x: &[f64], scale: &[f64], shift: &[f64]) -> Vec<f64> {
 fn batch_norm_in_training_uses_the_statistics_of_the_batch() {
     let (x, scale, shift) = (tensor(8, (6usize, Const::<5>)), tensor(9, (Const::<5>,)), tensor(10, (Const::<5>,)));
     let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &x), gradient(g, &scale), gradient(g, &shift)]);
-    let (fused, statistics) = ops::batch_norm_train(x.leaky_trace(), &scale, &shift, 1e-5).unwrap();
-    let (composed, same) = composed::batch_norm_train(x.leaky_trace(), &scale, &shift, 1e-5).unwrap();
-    assert_close("mean", &statistics.mean.as_vec(), &wide(&same.mean.as_vec()), 1e-6);
-    assert_close("variance", &statistics.variance.as_vec(), &wide(&same.variance.as_vec()), 1e-6);
+    let (fused, statistics) = ops::batch_norm_train(x.leaky_trace(), 1, &scale, &shift, 1e-5).unwrap();
+    let (composed, same) = composed::batch_norm_train(x.leaky_trace(), 1, &scale, &shift, 1e-5).unwrap();
+    assert_close("mean", &statistics[0].mean.as_vec(), &wide(&same[0].mean.as_vec()), 1e-6);
+    assert_close("variance", &statistics[0].variance.as_vec(), &wide(&same[0].variance.as_vec()), 1e-6);
     check(
         &[x.as_vec(), scale.as_vec(), shift.as_vec()],
         |v| naive_batch_norm(&v[0], &v[1], &v[2]),
@@ -48,7 +48,28 @@ fn batch_norm_in_evaluation_uses_given_statistics() {
 
 #[test]
 fn batch_norm_of_one_row_is_refused_in_training() {
-    let error = ops::batch_norm_train(tensor(1, (1usize, 4usize)), &tensor(2, (4usize,)), &tensor(3, (4usize,)), 1e-5)
-        .unwrap_err();
+    let error =
+        ops::batch_norm_train(tensor(1, (1usize, 4usize)), 1, &tensor(2, (4usize,)), &tensor(3, (4usize,)), 1e-5)
+            .unwrap_err();
     assert!(error.to_string().contains("at least two rows"), "{error}");
+}
+
+#[test]
+fn groups_of_rows_are_normalised_each_on_its_own() {
+    let (x, scale, shift) = (tensor(8, (3usize, 4usize, 5usize)), tensor(9, (5usize,)), tensor(10, (5usize,)));
+    let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &x), gradient(g, &scale), gradient(g, &shift)]);
+    let (fused, statistics) = ops::batch_norm_train(x.leaky_trace(), 3, &scale, &shift, 1e-5).unwrap();
+    let (composed, same) = composed::batch_norm_train(x.leaky_trace(), 3, &scale, &shift, 1e-5).unwrap();
+    assert_eq!((statistics.len(), same.len()), (3, 3));
+    for (fused, composed) in statistics.iter().zip(&same) {
+        assert_close("mean", &fused.mean.as_vec(), &wide(&composed.mean.as_vec()), 1e-6);
+        assert_close("variance", &fused.variance.as_vec(), &wide(&composed.variance.as_vec()), 1e-6);
+    }
+    check(
+        &[x.as_vec(), scale.as_vec(), shift.as_vec()],
+        |v| v[0].chunks(20).flat_map(|group| naive_batch_norm(group, &v[1], &v[2])).collect(),
+        [("fused", run(fused)), ("composed", run(composed))],
+    );
+    let error = ops::batch_norm_train(x, 5, &scale, &shift, 1e-5).unwrap_err();
+    assert!(error.to_string().contains("whole number of groups"), "{error}");
 }

@@ -20,7 +20,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
         let (x, w, b) = (tensor(1, (300usize, 257usize)), tensor(2, (200usize, 257usize)), tensor(3, (200usize,)));
         let y = ops::linear(x.leaky_trace(), &w, Some(&b)).unwrap();
         let y = ops::l2_normalize(y, 1e-12).unwrap();
-        let (y, _) = ops::batch_norm_train(y, &tensor(4, (200usize,)), &b, 1e-5).unwrap();
+        let (y, _) = ops::batch_norm_train(y, 1, &tensor(4, (200usize,)), &b, 1e-5).unwrap();
         let gate = dfdx::prelude::WithEmptyTape::with_empty_tape(&y);
         finish(ops::sigmoid_gate(y, gate).unwrap(), |g| vec![gradient(g, &x), gradient(g, &w)])
     });

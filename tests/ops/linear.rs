@@ -19,7 +19,7 @@ fn linear_with_bias_and_collapsed_leading_axes() {
                 |v| naive_linear(&v[0], &v[1], &v[2]),
                 [
                     ("fused", run(ops::linear(x.leaky_trace(), &w, Some(&b)).unwrap())),
-                    ("composed", run(composed::linear(x.leaky_trace(), &w, Some(&b)).unwrap())),
+                    ("composed", run(composed::linear(x.leaky_trace(), &w, 0, Some(&b)).unwrap())),
                 ],
             );
         }};
@@ -54,7 +54,27 @@ fn a_permuted_weight_gets_its_gradient_in_its_own_order() {
         |v| by_row(&v[0], 4, |row| (0..5).map(|k| (0..4).map(|j| row[j] * v[1][j * 5 + k]).sum()).collect()),
         [
             ("fused", run(ops::linear(x.leaky_trace(), &turned, None).unwrap())),
-            ("composed", run(composed::linear(x.leaky_trace(), &turned, None).unwrap())),
+            ("composed", run(composed::linear(x.leaky_trace(), &turned, 0, None).unwrap())),
         ],
     );
+}
+
+#[test]
+fn the_shares_of_two_parts_sum_to_the_layer_over_their_concatenation() {
+    let (x, w, b) = (tensor(1, (4usize, 3usize)), tensor(2, (Const::<5>, 7usize)), tensor(3, (Const::<5>,)));
+    let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &x), gradient(g, &w), gradient(g, &b)]);
+    check(
+        &[x.as_vec(), w.as_vec(), b.as_vec()],
+        |v| {
+            by_row(&v[0], 3, |x| {
+                (0..5).map(|o| v[2][o] + (0..3).map(|i| x[i] * v[1][o * 7 + 2 + i]).sum::<f64>()).collect()
+            })
+        },
+        [
+            ("fused", run(ops::linear_columns(x.leaky_trace(), &w, 2, Some(&b)).unwrap())),
+            ("composed", run(composed::linear(x.leaky_trace(), &w, 2, Some(&b)).unwrap())),
+        ],
+    );
+    let error = ops::linear_columns(x, &w, 5, None).unwrap_err();
+    assert!(error.to_string().contains("columns of the weight is 2, expected 3"), "{error}");
 }

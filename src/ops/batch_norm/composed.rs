@@ -1,44 +1,58 @@
 use dfdx::prelude::{
-    Axis, BroadcastTo, Device, HasShape, MeanTo, ReshapeTo, Tape, Tensor, TryAdd, TryDiv, TryMul, TrySub,
+    Axes2, Axis, BroadcastTo, Device, Dim, HasShape, MeanTo, ReshapeTo, SelectTo, Tape, Tensor, TryAdd, TryDiv, TryMul,
+    TrySub,
 };
 
 use super::BatchStatistics;
 use crate::ops::{LayerTape, OpError, Rows, begin, device_error};
 
-type Vector<S, D, T> = Tensor<(<S as Rows>::Last,), f32, D, T>;
+/// `(groups, rows of a group, features)`
+type Grouped<E, D, T> = Tensor<(usize, usize, E), f32, D, T>;
+/// One vector for each group.
+type PerGroup<E, D, T> = Tensor<(usize, E), f32, D, T>;
 
 /// `scale (x − mean) / √(variance + eps) + shift` with gradients through every operand that carries a tape.
-fn apply<S: Rows, D: Device<f32>, T: Tape<f32, D>>(
-    x: Tensor<(usize, S::Last), f32, D, T>,
-    mean: Vector<S, D, T>,
-    variance: Vector<S, D, T>,
-    scale: &Vector<S, D, dfdx::prelude::NoneTape>,
-    shift: &Vector<S, D, dfdx::prelude::NoneTape>,
+fn apply<E: Dim, D: Device<f32>, T: Tape<f32, D>>(
+    x: Grouped<E, D, T>,
+    mean: PerGroup<E, D, T>,
+    variance: PerGroup<E, D, T>,
+    scale: &Tensor<(E,), f32, D>,
+    shift: &Tensor<(E,), f32, D>,
     eps: f32,
-) -> Result<Tensor<(usize, S::Last), f32, D, T>, D::Err> {
+) -> Result<Grouped<E, D, T>, D::Err> {
     let shape = *x.shape();
-    let deviation = variance.try_add(eps)?.try_sqrt()?.try_broadcast_like::<_, Axis<0>>(&shape)?;
-    let y = x.try_sub(mean.try_broadcast_like::<_, Axis<0>>(&shape)?)?.try_div(deviation)?;
-    let y = y.try_mul(scale.retaped::<T>().try_broadcast_like::<_, Axis<0>>(&shape)?)?;
-    y.try_add(shift.retaped::<T>().try_broadcast_like::<_, Axis<0>>(&shape)?)
+    let deviation = variance.try_add(eps)?.try_sqrt()?.try_broadcast_like::<_, Axis<1>>(&shape)?;
+    let y = x.try_sub(mean.try_broadcast_like::<_, Axis<1>>(&shape)?)?.try_div(deviation)?;
+    let y = y.try_mul(scale.retaped::<T>().try_broadcast_like::<_, Axes2<0, 1>>(&shape)?)?;
+    y.try_add(shift.retaped::<T>().try_broadcast_like::<_, Axes2<0, 1>>(&shape)?)
 }
 
 /// [`batch_norm_train`](super::batch_norm_train) in dfdx's own operations.
 pub fn train<S: Rows, D: Device<f32>, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
+    groups: usize,
     scale: &Tensor<(S::Last,), f32, D>,
     shift: &Tensor<(S::Last,), f32, D>,
     eps: f32,
-) -> Result<(Tensor<S, f32, D, T::Output>, BatchStatistics<S::Last, D>), OpError> {
+) -> Result<(Tensor<S, f32, D, T::Output>, Vec<BatchStatistics<S::Last, D>>), OpError> {
     let x = begin(x);
     let shape = *x.shape();
     let forward = || -> Result<_, D::Err> {
-        let x = x.try_reshape_like(&(shape.rows(), shape.last()))?;
-        let mean = x.retaped::<T::Output>().try_mean::<(S::Last,), Axis<0>>()?;
-        let centre = mean.retaped::<T::Output>().try_broadcast_like::<_, Axis<0>>(x.shape())?;
-        let variance = x.retaped::<T::Output>().try_sub(centre)?.try_square()?.try_mean::<(S::Last,), Axis<0>>()?;
-        let statistics = BatchStatistics { mean: mean.retaped(), variance: variance.retaped() };
-        let y = apply::<S, D, T::Output>(x, mean, variance, scale, shift, eps)?;
+        let x = x.try_reshape_like(&(groups, shape.rows() / groups, shape.last()))?;
+        let mean = x.retaped::<T::Output>().try_mean::<(usize, S::Last), Axis<1>>()?;
+        let centre = mean.retaped::<T::Output>().try_broadcast_like::<_, Axis<1>>(x.shape())?;
+        let variance =
+            x.retaped::<T::Output>().try_sub(centre)?.try_square()?.try_mean::<(usize, S::Last), Axis<1>>()?;
+        let statistics = (0..groups)
+            .map(|group| {
+                let select = |per_group: &PerGroup<S::Last, D, T::Output>| {
+                    let index = per_group.device().try_tensor_from_vec(vec![group], ())?;
+                    per_group.retaped::<dfdx::prelude::NoneTape>().try_select(index)
+                };
+                Ok(BatchStatistics { mean: select(&mean)?, variance: select(&variance)? })
+            })
+            .collect::<Result<Vec<_>, D::Err>>()?;
+        let y = apply(x, mean, variance, scale, shift, eps)?;
         Ok((y.try_reshape_like(&shape)?, statistics))
     };
     forward().map_err(device_error)
@@ -55,9 +69,9 @@ pub fn eval<S: Rows, D: Device<f32>, T: LayerTape<D>>(
     let x = begin(x);
     let shape = *x.shape();
     let forward = || -> Result<_, D::Err> {
-        let x = x.try_reshape_like(&(shape.rows(), shape.last()))?;
-        let (mean, variance) = (statistics.mean.retaped::<T::Output>(), statistics.variance.retaped::<T::Output>());
-        apply::<S, D, T::Output>(x, mean, variance, scale, shift, eps)?.try_reshape_like(&shape)
+        let x = x.try_reshape_like(&(1usize, shape.rows(), shape.last()))?;
+        let one = |t: &Tensor<(S::Last,), f32, D>| t.retaped::<T::Output>().try_reshape_like(&(1usize, shape.last()));
+        apply(x, one(&statistics.mean)?, one(&statistics.variance)?, scale, shift, eps)?.try_reshape_like(&shape)
     };
     forward().map_err(device_error)
 }

@@ -18,13 +18,14 @@ pub struct BatchStatistics<E: Dim, D: Storage<f32>> {
 
 /// Devices that can compute [`batch_norm_train`] and [`batch_norm_eval`].
 pub trait BatchNormKernel: Storage<f32> {
-    /// See [`batch_norm_train`].
+    /// See [`batch_norm_train`]. Every group has the same number of rows, at least two.
     fn batch_norm_train<S: Rows, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
+        groups: usize,
         scale: &Tensor<(S::Last,), f32, Self>,
         shift: &Tensor<(S::Last,), f32, Self>,
         eps: f32,
-    ) -> Result<(Tensor<S, f32, Self, T::Output>, BatchStatistics<S::Last, Self>), OpError>;
+    ) -> Result<(Tensor<S, f32, Self, T::Output>, Vec<BatchStatistics<S::Last, Self>>), OpError>;
 
     /// See [`batch_norm_eval`].
     fn batch_norm_eval<S: Rows, T: LayerTape<Self>>(
@@ -48,23 +49,32 @@ fn check_widths<S: Rows, D: Storage<f32>, T>(
 /// Batch normalisation with the statistics of this batch (Ioffe & Szegedy 2015, algorithm 1):
 /// `y = scale (x − mean) / √(variance + eps) + shift`, the variance biased.
 ///
+/// The rows are `groups` batches, one after the other, each normalised on its own and with statistics of its own: what a layer does that is
+/// called once per group, in one pass. One group is the usual case.
+///
 /// # Shapes
 /// `x` and result: `(.., E)`; `scale`, `shift`, statistics: `(E,)`.
 ///
 /// # Errors
-/// [`OpError::Undefined`] for fewer than two rows (no variance), [`OpError::Shape`] when run-time widths disagree.
+/// [`OpError::Undefined`] for fewer than two rows in a group (no variance) or rows that are no multiple of the groups,
+/// [`OpError::Shape`] when run-time widths disagree.
 pub fn batch_norm_train<S: Rows, D: BatchNormKernel, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
+    groups: usize,
     scale: &Tensor<(S::Last,), f32, D>,
     shift: &Tensor<(S::Last,), f32, D>,
     eps: f32,
-) -> Result<(Tensor<S, f32, D, T::Output>, BatchStatistics<S::Last, D>), OpError> {
+) -> Result<(Tensor<S, f32, D, T::Output>, Vec<BatchStatistics<S::Last, D>>), OpError> {
     check_widths(&x, [("width of the scale", scale), ("width of the shift", shift)])?;
-    if x.shape().rows() < 2 {
+    let rows = x.shape().rows();
+    if groups == 0 || !rows.is_multiple_of(groups) {
+        return Err(OpError::Undefined { op: "batch norm", reason: "the rows are no whole number of groups" });
+    }
+    if rows / groups < 2 {
         let reason = "training needs at least two rows, the variance of one is undefined";
         return Err(OpError::Undefined { op: "batch norm", reason });
     }
-    D::batch_norm_train(x, scale, shift, eps)
+    D::batch_norm_train(x, groups, scale, shift, eps)
 }
 
 /// Batch normalisation with given statistics (the running ones, in evaluation).

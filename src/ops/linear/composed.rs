@@ -1,19 +1,25 @@
 use dfdx::prelude::{Axes2, Axis, BroadcastTo, Device, Dim, HasShape, PermuteTo, ReshapeTo, Tensor, TryAdd, TryMatMul};
 
-use crate::ops::{LayerTape, OpError, Rows, begin, device_error};
+use crate::ops::{LayerTape, OpError, Rows, begin, composed, device_error};
 
-/// [`linear`](super::linear) in dfdx's own operations.
-pub fn linear<S: Rows, O: Dim, D: Device<f32>, T: LayerTape<D>>(
+/// [`linear_columns`](super::linear_columns) in dfdx's own operations.
+pub fn linear<S: Rows, O: Dim, W: Dim, D: Device<f32>, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
-    weight: &Tensor<(O, S::Last), f32, D>,
+    weight: &Tensor<(O, W), f32, D>,
+    first: usize,
     bias: Option<&Tensor<(O,), f32, D>>,
 ) -> Result<Tensor<S::With<O>, f32, D, T::Output>, OpError> {
     let x = begin(x);
-    let (shape, outputs) = (*x.shape(), weight.shape().0);
+    let (shape, (outputs, columns)) = (*x.shape(), *weight.shape());
+    let inputs = shape.last().size();
+    let columns_first = || weight.retaped::<T::Output>().try_permute::<(W, O), Axes2<1, 0>>();
+    let mut weight =
+        columns_first().map_err(device_error)?.try_reshape_like(&(columns.size(), outputs)).map_err(device_error)?;
+    if inputs < columns.size() {
+        weight = composed::select_rows(weight, &(first..first + inputs).collect::<Vec<_>>(), None)?;
+    }
     let forward = || -> Result<_, D::Err> {
-        let rows = x.try_reshape_like(&(shape.rows(), shape.last()))?;
-        let weight: Tensor<(S::Last, O), f32, D> = weight.clone().try_permute::<_, Axes2<1, 0>>()?;
-        let mut y = rows.try_matmul(weight)?;
+        let mut y = x.try_reshape_like(&(shape.rows(), inputs))?.try_matmul(weight)?;
         if let Some(bias) = bias {
             let bias = bias.retaped::<T::Output>().try_broadcast_like::<_, Axis<0>>(&(shape.rows(), outputs))?;
             y = y.try_add(bias)?;

@@ -8,14 +8,16 @@ use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, Rows, device_error};
 
 impl LinearKernel for Cpu {
-    fn linear<S: Rows, O: Dim, T: LayerTape<Self>>(
+    fn linear<S: Rows, O: Dim, W: Dim, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
-        weight: &Tensor<(O, S::Last), f32, Self>,
+        weight: &Tensor<(O, W), f32, Self>,
+        first: usize,
         bias: Option<&Tensor<(O,), f32, Self>>,
     ) -> Result<Tensor<S::With<O>, f32, Self, T::Output>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
         let (weight, bias, tape) = weight_and_bias(weight, bias, tape.begin())?;
-        let (rows, inputs, outputs) = (x.shape().rows(), x.shape().last().size(), weight.shape().0);
+        let (rows, inputs, (outputs, columns)) = (x.shape().rows(), x.shape().last().size(), *weight.shape());
+        let columns = columns.size();
         let shape = x.shape().with(outputs);
         let outputs = outputs.size();
 
@@ -28,19 +30,20 @@ impl LinearKernel for Cpu {
         drop(bias_data);
         let (x_data, w_data) = (view(&x), view(&weight));
         let a = Operand::new(&x_data, rows, inputs);
-        let w = Operand::new(&w_data, outputs, inputs);
+        let w = Operand::strided(w_data.get(first..).unwrap_or_default(), outputs, inputs, columns);
         gemm(a, w.t(), &mut y, outputs, bias.is_some(), Threads::All);
 
         let device = x.device().clone();
         record(&device, y, shape, tape, move |grad, grads| {
             let gy = Operand::new(grad, rows, outputs);
             let (x_data, w_data) = (view(&x), view(&weight));
-            let w = Operand::new(&w_data, outputs, inputs);
+            let w = Operand::strided(w_data.get(first..).unwrap_or_default(), outputs, inputs, columns);
             let a = Operand::new(&x_data, rows, inputs);
             if T::GRADIENT {
                 gemm(gy, w, grads.get_or_alloc_mut(&x)?, inputs, true, Threads::All);
             }
-            gemm(gy.t(), a, grads.get_or_alloc_mut(&weight)?, inputs, true, Threads::All);
+            let gw = &mut **grads.get_or_alloc_mut(&weight)?;
+            gemm(gy.t(), a, gw.get_mut(first..).unwrap_or_default(), columns, true, Threads::All);
             if let Some(bias) = &bias {
                 add_column_sums(grad, grads.get_or_alloc_mut(bias)?);
             }

@@ -3,18 +3,26 @@ mod cpu;
 
 pub use composed::linear as composed;
 
-use dfdx::prelude::{Dim, Storage, Tensor};
+use dfdx::prelude::{Dim, HasShape, Storage, Tensor};
 
 use super::{LayerTape, OpError, Rows, check_size};
 
-/// Devices that can compute [`linear`].
+/// Devices that can compute [`linear`] and [`linear_columns`].
 pub trait LinearKernel: Storage<f32> {
-    /// See [`linear`].
-    fn linear<S: Rows, O: Dim, T: LayerTape<Self>>(
+    /// See [`linear_columns`]; the columns of the weight from `first` on are at least as many as those of `x`.
+    fn linear<S: Rows, O: Dim, W: Dim, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
-        weight: &Tensor<(O, S::Last), f32, Self>,
+        weight: &Tensor<(O, W), f32, Self>,
+        first: usize,
         bias: Option<&Tensor<(O,), f32, Self>>,
     ) -> Result<Tensor<S::With<O>, f32, Self, T::Output>, OpError>;
+}
+
+fn check_bias<O: Dim, W: Dim, D: Storage<f32>>(
+    weight: &Tensor<(O, W), f32, D>,
+    bias: Option<&Tensor<(O,), f32, D>>,
+) -> Result<(), OpError> {
+    bias.map_or(Ok(()), |bias| check_size("linear", "bias width", weight.shape().0.size(), bias.shape().0.size()))
 }
 
 /// Affine map of every row: `y = x Wᵀ + b`.
@@ -29,11 +37,31 @@ pub fn linear<S: Rows, O: Dim, D: LinearKernel, T: LayerTape<D>>(
     weight: &Tensor<(O, S::Last), f32, D>,
     bias: Option<&Tensor<(O,), f32, D>>,
 ) -> Result<Tensor<S::With<O>, f32, D, T::Output>, OpError> {
-    use dfdx::prelude::HasShape;
-    let (out, width) = *weight.shape();
-    check_size("linear", "input width", width.size(), x.shape().last().size())?;
-    if let Some(bias) = bias {
-        check_size("linear", "bias width", out.size(), bias.shape().0.size())?;
+    check_size("linear", "input width", weight.shape().1.size(), x.shape().last().size())?;
+    check_bias(weight, bias)?;
+    D::linear(x, weight, 0, bias)
+}
+
+/// The share of `x` in the affine map of a concatenation: `y = x W[:, first .. first + I]ᵀ + b`.
+///
+/// A layer over `[x₁; x₂]` is the sum of its shares. Where the parts occur in many concatenations, each share is computed once.
+///
+/// # Shapes
+/// `x`: `(.., I)`, `weight`: `(O, W)` with `first + I <= W`, `bias`: `(O,)`; result: `(.., O)`.
+///
+/// # Errors
+/// [`OpError::Shape`] when the weight has too few columns or the bias another width.
+pub fn linear_columns<S: Rows, O: Dim, W: Dim, D: LinearKernel, T: LayerTape<D>>(
+    x: Tensor<S, f32, D, T>,
+    weight: &Tensor<(O, W), f32, D>,
+    first: usize,
+    bias: Option<&Tensor<(O,), f32, D>>,
+) -> Result<Tensor<S::With<O>, f32, D, T::Output>, OpError> {
+    let (columns, inputs) = (weight.shape().1.size(), x.shape().last().size());
+    if columns.checked_sub(first).is_none_or(|left| left < inputs) {
+        let got = columns.saturating_sub(first);
+        return Err(OpError::Shape { op: "linear", what: "columns of the weight", expected: inputs, got });
     }
-    D::linear(x, weight, bias)
+    check_bias(weight, bias)?;
+    D::linear(x, weight, first, bias)
 }

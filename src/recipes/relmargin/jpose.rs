@@ -99,7 +99,7 @@ pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
             Level::Caption => {
                 let parts = PosText::new([text(Level::Verb)?, text(Level::Noun)?])?;
                 let towers = Towers::new(before, model.video_parts(x)?, model.text_parts(parts)?);
-                let combine = |parts| model.combine_mut(parts, PartOrder::Reversed);
+                let combine = |parts| model.combine(parts, PartOrder::Reversed);
                 backward_terms(loss, terms, scale, device, &rows, towers, combine)?
             }
         };

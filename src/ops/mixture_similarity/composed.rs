@@ -1,0 +1,44 @@
+use dfdx::prelude::{
+    Axes2, Axis, BroadcastTo, Device, Dim, HasShape, Merge, PermuteTo, PutTape, ReshapeTo, Tape, Tensor, TryAdd,
+    TryDiv, TryMatMul, TryMul,
+};
+
+use crate::ops::record::distinct;
+use crate::ops::{OpError, device_error};
+
+/// [`mixture_similarity`](super::mixture_similarity) in dfdx's own operations.
+pub fn mixture_similarity<Q: Dim, V: Dim, E: Dim, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
+    text: Vec<Tensor<(Q, E), f32, D, T>>,
+    video: Vec<Tensor<(V, E), f32, D, T>>,
+    weights: Tensor<(Q, usize), f32, D, T>,
+    available: &Tensor<(V, usize), f32, D>,
+) -> Result<Tensor<(Q, V), f32, D, T>, OpError> {
+    let ((queries, experts), videos) = (*weights.shape(), available.shape().0);
+    let (q, v, device) = (queries.size(), videos.size(), weights.device().clone());
+    let columns: Tensor<(usize, usize), f32, D> =
+        available.clone().try_reshape_like(&(v, experts)).map_err(device_error)?;
+    let columns: Tensor<(usize, usize), f32, D> = columns.try_permute::<_, Axes2<1, 0>>().map_err(device_error)?;
+    let weights = weights.try_reshape_like(&(q, experts)).map_err(device_error)?;
+    let again = weights.retaped::<T>();
+    let mut sum = device.try_zeros_like(&(q, v)).map_err(device_error)?.put_tape(T::default());
+    for (m, (text, video)) in text.into_iter().zip(video).enumerate() {
+        let (text, video) = distinct(text, video)?;
+        let width = text.shape().1.size();
+        let one = |rows: bool| {
+            let unit = (0..experts).map(|n| f32::from(n == m)).collect();
+            device.try_tensor_from_vec(unit, if rows { (experts, 1usize) } else { (1usize, experts) })
+        };
+        let term = || -> Result<_, D::Err> {
+            let text = text.try_reshape_like(&(q, width))?;
+            let video = video.try_reshape_like(&(v, width))?.try_permute::<_, Axes2<1, 0>>()?;
+            let share = again.retaped::<T>().try_matmul(one(true)?)?.try_reshape_like(&(q,))?;
+            let share = share.try_broadcast_like::<_, Axis<1>>(&(q, v))?;
+            let has = one(false)?.try_matmul(columns.clone())?.try_reshape_like(&(v,))?;
+            let has = has.try_broadcast_like::<_, Axis<0>>(&(q, v))?;
+            text.try_matmul(video)?.try_mul(share)?.try_mul(has)
+        };
+        sum = sum.try_add(term().map_err(device_error)?).map_err(device_error)?;
+    }
+    let left = weights.try_matmul(columns).map_err(device_error)?;
+    sum.try_div(left).map_err(device_error)?.try_reshape_like(&(queries, videos)).map_err(device_error)
+}

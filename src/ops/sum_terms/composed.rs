@@ -1,0 +1,34 @@
+use dfdx::prelude::{Device, Dim, HasShape, Merge, PutTape, ReshapeTo, SplitTape, Tape, Tensor, TryAdd, TryMul};
+
+use crate::ops::{OpError, composed, device_error};
+
+/// [`sum_terms`](super::sum_terms) in dfdx's own operations.
+pub fn sum_terms<B: Dim, E: Dim, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
+    terms: Vec<Tensor<(B, E), f32, D, T>>,
+    groups: Vec<Vec<usize>>,
+) -> Result<Tensor<(usize, B, E), f32, D, T>, OpError> {
+    let first = terms.first().ok_or(OpError::Undefined { op: "sum of terms", reason: "there are no terms" })?;
+    let ((rows, width), device) = (*first.shape(), first.device().clone());
+    let (mut tape, mut inputs) = (T::default(), Vec::with_capacity(terms.len()));
+    for term in terms {
+        let (term, its_tape) = term.split_tape();
+        tape = tape.merge(its_tape);
+        inputs.push(term);
+    }
+    let zeros = || device.try_zeros_like(&(rows, width)).map_err(device_error);
+    let mut sums = Vec::with_capacity(groups.len());
+    for group in &groups {
+        // The first sum carries the tapes of all terms.
+        let mut sum = zeros()?.put_tape(std::mem::take(&mut tape));
+        for &t in group {
+            // A product gives every use an identity of its own.
+            let term = inputs[t].retaped::<T>().try_mul(1.0).map_err(device_error)?;
+            sum = sum.try_add(term).map_err(device_error)?;
+        }
+        sums.push(sum.try_reshape_like(&(1usize, rows.size() * width.size())).map_err(device_error)?);
+    }
+    if sums.is_empty() {
+        return Ok(device.try_zeros_like(&(0, rows, width)).map_err(device_error)?.put_tape(tape));
+    }
+    composed::concat(sums, 0, (groups.len(), rows, width))
+}

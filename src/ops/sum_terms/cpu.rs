@@ -1,0 +1,57 @@
+use dfdx::prelude::{Cpu, Dim, HasShape, Merge, ReshapeTo, SplitTape, Tape, Tensor};
+
+use super::SumTermsKernel;
+use crate::ops::parallel::{collect_blocks, for_blocks};
+use crate::ops::record::record;
+use crate::ops::vectorise::vectorise;
+use crate::ops::view::view;
+use crate::ops::{OpError, device_error};
+
+vectorise! {
+    fn accumulate(x: &[f32], out: &mut [f32]) {
+        out.iter_mut().zip(x).for_each(|(out, x)| *out += x);
+    }
+}
+
+impl SumTermsKernel for Cpu {
+    fn sum_terms<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<T>>(
+        terms: Vec<Tensor<(B, E), f32, Self, T>>,
+        groups: Vec<Vec<usize>>,
+    ) -> Result<Tensor<(usize, B, E), f32, Self, T>, OpError> {
+        let mut tape = T::default();
+        let mut inputs = Vec::with_capacity(terms.len());
+        for term in terms {
+            let (term, its_tape) = term.try_contiguous().map_err(device_error)?.split_tape();
+            tape = tape.merge(its_tape);
+            inputs.push(term);
+        }
+        // The caller checked that there is a term.
+        let ((rows, width), device) = (*inputs[0].shape(), inputs[0].device().clone());
+        let size = rows.size() * width.size();
+        let data: Vec<_> = inputs.iter().map(view).collect();
+        let y = collect_blocks(groups.len() * size, width.size(), |first, y| {
+            // A block may reach over the border between two groups.
+            let (mut at, mut rest) = (first * width.size(), y);
+            while !rest.is_empty() {
+                let (group, from) = (at / size, at % size);
+                let (part, after) = rest.split_at_mut(rest.len().min(size - from));
+                groups[group].iter().for_each(|&t| accumulate(&data[t][from..][..part.len()], part));
+                (at, rest) = (at + part.len(), after);
+            }
+        });
+        drop(data);
+
+        let ghosts: Vec<_> = inputs.iter().map(|term| term.ghost()).collect();
+        record(&device, y, (groups.len(), rows, width), tape, move |grad, grads| {
+            for (t, ghost) in ghosts.iter().enumerate() {
+                let uses = groups.iter().enumerate();
+                let uses: Vec<usize> =
+                    uses.flat_map(|(g, group)| group.iter().filter(|u| **u == t).map(move |_| g)).collect();
+                for_blocks(grads.get_or_alloc_mut(ghost)?, |at, out| {
+                    uses.iter().for_each(|g| accumulate(&grad[g * size + at..][..out.len()], out));
+                });
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,62 @@
+use coembed::ops::{self, composed};
+
+use crate::support::*;
+
+const AVAILABLE: [f32; 12] = [1., 1., 1., 0., 1., 1., 1., 0., 0., 1., 1., 0.];
+
+#[test]
+fn similarities_of_experts_are_mixed_by_the_weights_of_those_that_a_video_has() {
+    let (queries, videos, widths) = (2usize, 4usize, [3usize, 2, 4]);
+    let text: Vec<_> = widths.iter().map(|w| tensor(*w as u64, (queries, *w))).collect();
+    let video: Vec<_> = widths.iter().map(|w| tensor(10 + *w as u64, (videos, *w))).collect();
+    let weights =
+        Dev::default().tensor_from_vec(values(20, 6).iter().map(|w| w.abs() + 0.1).collect(), (queries, 3usize));
+    let available = Dev::default().tensor_from_vec(AVAILABLE.to_vec(), (videos, 3usize));
+    let inputs: Vec<_> = text.iter().chain(&video).map(|t| t.as_vec()).chain([weights.as_vec()]).collect();
+    let traced = |t: &[Plain<(usize, usize)>]| t.iter().map(Trace::leaky_trace).collect::<Vec<_>>();
+    let run = |y: Traced<_>| {
+        finish(y, |g| text.iter().chain(&video).map(|t| gradient(g, t)).chain([gradient(g, &weights)]).collect())
+    };
+    check(
+        &inputs,
+        |v| {
+            let value = |i: usize| {
+                let (q, j) = (i / videos, i % videos);
+                let weight = |m: usize| v[6][q * 3 + m] * f64::from(AVAILABLE[j * 3 + m]);
+                let left: f64 = (0..3).map(weight).sum();
+                let product = |m: usize| {
+                    let (w, t, x) = (widths[m], &v[m], &v[3 + m]);
+                    (0..w).map(|d| t[q * w + d] * x[j * w + d]).sum::<f64>()
+                };
+                (0..3).map(|m| weight(m) / left * product(m)).sum()
+            };
+            (0..queries * videos).map(value).collect()
+        },
+        [
+            (
+                "fused",
+                run(ops::mixture_similarity(traced(&text), traced(&video), weights.leaky_trace(), &available).unwrap()),
+            ),
+            (
+                "composed",
+                run(composed::mixture_similarity(traced(&text), traced(&video), weights.leaky_trace(), &available)
+                    .unwrap()),
+            ),
+        ],
+    );
+    let error = ops::mixture_similarity(text, video[..2].to_vec(), weights, &available).unwrap_err();
+    assert!(error.to_string().contains("experts of the videos is 2, expected 3"), "{error}");
+}
+
+#[test]
+fn mixtures_have_the_same_bits_for_any_number_of_threads() {
+    let text: Vec<_> = (0..2).map(|i| tensor(i, (200usize, 30usize))).collect();
+    let video: Vec<_> = (2..4).map(|i| tensor(i, (210usize, 30usize))).collect();
+    let weights = Dev::default().tensor_from_vec(vec![0.5; 400], (200usize, 2usize));
+    let available = Dev::default().tensor_from_vec(vec![1.0; 420], (210usize, 2usize));
+    let traced = |t: &[Plain<(usize, usize)>]| t.iter().map(Trace::leaky_trace).collect::<Vec<_>>();
+    assert_threads_agree(|| {
+        let y = ops::mixture_similarity(traced(&text), traced(&video), weights.leaky_trace(), &available).unwrap();
+        finish(y, |g| text.iter().chain(&video).map(|t| gradient(g, t)).chain([gradient(g, &weights)]).collect())
+    });
+}
