@@ -1,7 +1,7 @@
 use dfdx::prelude::{Dim, Tensor};
 use rand::Rng;
 
-use super::{Config, ContextGating, ContextGatingConfig, Linear, LinearConfig, Parameters};
+use super::{Config, ContextGating, ContextGatingConfig, GateNorm, Linear, LinearConfig, Parameters, Phase};
 use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice};
 
 /// Describes a [`GatedEmbedding`] from width `I` to width `E`.
@@ -11,6 +11,14 @@ pub struct GatedEmbeddingConfig<I: Dim, E: Dim> {
     pub inputs: I,
     /// Embedding width.
     pub embedding: E,
+    /// Batch norm on the gate.
+    pub norm: GateNorm,
+}
+
+impl<I: Dim, E: Dim> GatedEmbeddingConfig<I, E> {
+    fn gating(&self) -> ContextGatingConfig<E> {
+        ContextGatingConfig { width: self.embedding, norm: self.norm }
+    }
 }
 
 /// Gated embedding unit (Miech, Laptev & Sivic 2018, "Learning a Text-Video Embedding from Incomplete and Heterogeneous
@@ -28,12 +36,12 @@ impl<I: Dim, E: Dim, D: OpsDevice> Config<D> for GatedEmbeddingConfig<I, E> {
 
     fn num_parameters(&self) -> usize {
         Config::<D>::num_parameters(&LinearConfig { inputs: self.inputs, outputs: self.embedding })
-            + Config::<D>::num_parameters(&ContextGatingConfig { width: self.embedding })
+            + Config::<D>::num_parameters(&self.gating())
     }
 
     fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
         let fc = LinearConfig { inputs: self.inputs, outputs: self.embedding }.build(device, rng)?;
-        Ok(GatedEmbedding { fc, cg: ContextGatingConfig { width: self.embedding }.build(device, rng)? })
+        Ok(GatedEmbedding { fc, cg: self.gating().build(device, rng)? })
     }
 }
 
@@ -42,12 +50,13 @@ impl<I: Dim, E: Dim, D: OpsDevice> GatedEmbedding<I, E, D> {
     /// `(B, I)` to `(B, E)`, rows of unit length.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time widths disagree.
+    /// As [`ContextGating::forward`].
     pub fn forward<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, I), f32, D, T>,
+        phase: Phase,
     ) -> Result<Tensor<(B, E), f32, D, T::Output>, OpError> {
-        ops::l2_normalize(self.cg.forward(self.fc.forward(x)?)?, NORM_EPS)
+        ops::l2_normalize(self.cg.forward(self.fc.forward(x)?, phase)?, NORM_EPS)
     }
 }
 

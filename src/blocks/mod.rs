@@ -5,25 +5,38 @@
 //! `Const<N>` where the size is known, so that a mismatch does not compile; `usize` where only a file knows it, checked
 //! when it meets the data. The batch axis of every `forward` is generic likewise.
 
+mod activation;
 mod batch_norm;
 mod combination;
 mod context_gating;
 mod gated_embedding;
 mod linear;
+mod net_vlad;
 mod parameters;
 mod plain_embedding;
 mod pos_split;
+mod projection;
+mod reasoning;
 
+pub use activation::Activation;
 pub use batch_norm::{BatchNorm1d, BatchNorm1dConfig, Phase};
 pub use combination::{
     AnyCombination, AnyCombinationConfig, Combination, Concat, ConcatConfig, Learned, LearnedConfig,
 };
-pub use context_gating::{ContextGating, ContextGatingConfig};
+pub use context_gating::{
+    ContextGating, ContextGatingConfig, GateNorm, NormalizedGating, NormalizedGatingConfig, SpatialMlp,
+    SpatialMlpConfig,
+};
 pub use gated_embedding::{GatedEmbedding, GatedEmbeddingConfig};
 pub use linear::{Linear, LinearConfig};
+pub use net_vlad::{NetVlad, NetVladConfig};
 pub use parameters::{Parameters, Path, Role, Visitor, VisitorMut, num_parameters};
 pub use plain_embedding::{PlainEmbedding, PlainEmbeddingConfig};
 pub use pos_split::{Member, PartOfSpeech, PartOrder, PosSet, PosText};
+pub use projection::{Projection, ProjectionConfig};
+pub use reasoning::{
+    PairReasoning, PairReasoningConfig, ReasoningGate, ReasoningGateConfig, ReasoningStack, ReasoningStackConfig,
+};
 
 use rand::Rng;
 

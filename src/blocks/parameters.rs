@@ -78,6 +78,30 @@ pub trait Parameters<D: OpsDevice> {
     fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error>;
 }
 
+/// What is not there has no parameters.
+impl<D: OpsDevice, M: Parameters<D>> Parameters<D> for Option<M> {
+    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        self.iter().try_for_each(|module| module.visit(path, visitor))
+    }
+
+    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        self.iter_mut().try_for_each(|module| module.visit_mut(path, visitor))
+    }
+}
+
+/// A list of modules: named by their number, from 0.
+impl<D: OpsDevice, M: Parameters<D>> Parameters<D> for Vec<M> {
+    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        let mut modules = self.iter().enumerate();
+        modules.try_for_each(|(i, module)| module.visit(&path.join(&i.to_string()), visitor))
+    }
+
+    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        let mut modules = self.iter_mut().enumerate();
+        modules.try_for_each(|(i, module)| module.visit_mut(&path.join(&i.to_string()), visitor))
+    }
+}
+
 /// Number of trained values of something built.
 pub fn num_parameters<D: OpsDevice>(model: &impl Parameters<D>) -> usize {
     struct Count(usize);

@@ -1,9 +1,7 @@
 use dfdx::prelude::{Dim, HasShape, ReshapeTo, Tensor};
 use rand::Rng;
 
-use super::{
-    BatchNorm1d, BatchNorm1dConfig, Config, Linear, LinearConfig, Parameters, Path, Phase, Visitor, VisitorMut,
-};
+use super::{BatchNorm1d, BatchNorm1dConfig, Config, Linear, LinearConfig, Parameters, Phase};
 use crate::ops::{self, LayerTape, OpError, OpsDevice, check_size, device_error};
 
 /// Describes a [`PlainEmbedding`] from width `I` to width `O`.
@@ -105,21 +103,7 @@ impl<I: Dim, O: Dim, D: OpsDevice> PlainEmbedding<I, O, D> {
 }
 
 impl<I: Dim, O: Dim, D: OpsDevice> Parameters<D> for PlainEmbedding<I, O, D> {
-    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        let layers = path.join("fc_layers");
-        for (i, layer) in self.fc_layers.iter().enumerate() {
-            layer.visit(&layers.join(&i.to_string()), visitor)?;
-        }
-        self.batch_norm.visit(&path.join("batch_norm"), visitor)
-    }
-
-    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        let layers = path.join("fc_layers");
-        for (i, layer) in self.fc_layers.iter_mut().enumerate() {
-            layer.visit_mut(&layers.join(&i.to_string()), visitor)?;
-        }
-        self.batch_norm.visit_mut(&path.join("batch_norm"), visitor)
-    }
+    crate::visit_fields! { D; fc_layers: module, batch_norm: module }
 }
 
 #[cfg(test)]

@@ -7,9 +7,12 @@ use std::marker::PhantomData;
 use dfdx::prelude::{Const, Dim, Tensor};
 use rand::Rng;
 
-use crate::blocks::{Config, GatedEmbedding, GatedEmbeddingConfig, Parameters};
+use crate::blocks::{Config, GateNorm, GatedEmbedding, GatedEmbeddingConfig, Parameters, Phase};
 use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice};
 use crate::space::Embedding;
+
+/// No batch norm is applied in the towers, so the phase makes no difference.
+const PHASE: Phase = Phase::Evaluation;
 
 /// The space of whole captions.
 #[derive(Debug, Clone, Copy)]
@@ -59,13 +62,22 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> Config<D> for MmenConfig<S, V, X, 
     type Built = Mmen<S, V, X, E, D>;
 
     fn num_parameters(&self) -> usize {
-        Config::<D>::num_parameters(&GatedEmbeddingConfig { inputs: self.text, embedding: self.embedding })
-            + Config::<D>::num_parameters(&GatedEmbeddingConfig { inputs: self.video, embedding: self.embedding })
+        Config::<D>::num_parameters(&GatedEmbeddingConfig {
+            inputs: self.text,
+            embedding: self.embedding,
+            norm: GateNorm::Unused,
+        }) + Config::<D>::num_parameters(&GatedEmbeddingConfig {
+            inputs: self.video,
+            embedding: self.embedding,
+            norm: GateNorm::Unused,
+        })
     }
 
     fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
-        let text = GatedEmbeddingConfig { inputs: self.text, embedding: self.embedding }.build(device, rng)?;
-        let video = GatedEmbeddingConfig { inputs: self.video, embedding: self.embedding }.build(device, rng)?;
+        let text = GatedEmbeddingConfig { inputs: self.text, embedding: self.embedding, norm: GateNorm::Unused }
+            .build(device, rng)?;
+        let video = GatedEmbeddingConfig { inputs: self.video, embedding: self.embedding, norm: GateNorm::Unused }
+            .build(device, rng)?;
         Ok(Mmen { text, video, space: PhantomData })
     }
 }
@@ -82,7 +94,7 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> Mmen<S, V, X, E, D> {
         &self,
         x: Tensor<(B, V), f32, D, T>,
     ) -> Result<Tensor<(B, E), f32, D, T::Output>, OpError> {
-        self.video.forward(ops::l2_normalize(x, NORM_EPS)?)
+        self.video.forward(ops::l2_normalize(x, NORM_EPS)?, PHASE)
     }
 
     /// The text tower without the final norm.
@@ -96,7 +108,7 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> Mmen<S, V, X, E, D> {
         &self,
         x: Tensor<(B, X), f32, D, T>,
     ) -> Result<Tensor<(B, E), f32, D, T::Output>, OpError> {
-        self.text.forward(ops::l2_normalize(x, NORM_EPS)?)
+        self.text.forward(ops::l2_normalize(x, NORM_EPS)?, PHASE)
     }
 
     /// Embeds videos.

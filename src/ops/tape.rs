@@ -43,7 +43,7 @@ pub fn data<S: Shape, D: Storage<f32>>(x: Tensor<S, f32, D>) -> Tensor<S, f32, D
 /// A tape as the input of a layer with parameters, and what it becomes behind it.
 pub trait LayerTape<D: Storage<f32>>: Tape<f32, D> {
     /// The tape behind the layer.
-    type Output: LayerTape<D, Output = Self::Output> + Merge<Self::Output>;
+    type Output: LayerTape<D, Output = Self::Output> + Merge<Self::Output> + Merge<Self>;
 
     /// Whether a tensor on this tape gets a gradient: data does not. (A tensor without a tape may be a second use of one that has a tape.)
     const GRADIENT: bool;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use coembed::blocks::{
-    Combination, ConcatConfig, Config, ContextGatingConfig, GatedEmbeddingConfig, LearnedConfig, Parameters, PartOrder,
-    Phase, PlainEmbeddingConfig, PosText,
+    Combination, ConcatConfig, Config, ContextGatingConfig, GateNorm, GatedEmbeddingConfig, LearnedConfig, Parameters,
+    PartOrder, Phase, PlainEmbeddingConfig, PosText,
 };
 use coembed::data::epic100::{self, EvalSplitName};
 use coembed::data::retrieval::{EvalSplit, Features, PerLevel};
@@ -50,10 +50,10 @@ fn value(loss: &Tensor<(), f32, Dev, OwnedTape<f32, Dev>>) -> Vec<f32> {
 
 pub fn block_context_gating() {
     let case = load("block_context_gating");
-    let mut block = build(ContextGatingConfig { width: Const::<10> });
+    let mut block = build(ContextGatingConfig { width: Const::<10>, norm: GateNorm::Unused });
     case.load_into(&mut block);
     let x = case.tensor::<usize, Const<10>>("input.x");
-    let y = block.forward(x.leaky_trace()).unwrap();
+    let y = block.forward(x.leaky_trace(), Phase::Evaluation).unwrap();
     case.compare_tensor("output.y", &y.retaped());
     let loss = dot_loss(y, case.tensor("input.cotangent"));
     case.compare_f32("output.loss", &value(&loss));
@@ -65,10 +65,10 @@ pub fn block_context_gating() {
 
 pub fn block_gated_embedding() {
     let case = load("block_gated_embedding");
-    let mut block = build(GatedEmbeddingConfig { inputs: 22usize, embedding: Const::<10> });
+    let mut block = build(GatedEmbeddingConfig { inputs: 22usize, embedding: Const::<10>, norm: GateNorm::Unused });
     case.load_into(&mut block);
     let x = case.tensor::<Const<6>, usize>("input.x");
-    let y = block.forward(x.leaky_trace()).unwrap();
+    let y = block.forward(x.leaky_trace(), Phase::Evaluation).unwrap();
     case.compare_tensor("output.y", &y.retaped());
     let loss = dot_loss(y, case.tensor("input.cotangent"));
     case.compare_f32("output.loss", &value(&loss));
