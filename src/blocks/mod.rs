@@ -6,9 +6,13 @@
 //! when it meets the data. The batch axis of every `forward` is generic likewise.
 
 mod activation;
+mod availability;
 mod batch_norm;
+mod collaborative_gating;
 mod combination;
 mod context_gating;
+pub mod experts;
+mod frame_statistics;
 mod gated_embedding;
 mod linear;
 mod net_vlad;
@@ -19,7 +23,11 @@ mod projection;
 mod reasoning;
 
 pub use activation::Activation;
+pub use availability::{Availability, AvailabilityError};
 pub use batch_norm::{BatchNorm1d, BatchNorm1dConfig, Phase};
+pub use collaborative_gating::{
+    CollaborativeGating, CollaborativeGatingConfig, CommonExperts, OwnExperts, ReasoningConfig, Relation,
+};
 pub use combination::{
     AnyCombination, AnyCombinationConfig, Combination, Concat, ConcatConfig, Learned, LearnedConfig,
 };
@@ -27,6 +35,8 @@ pub use context_gating::{
     ContextGating, ContextGatingConfig, GateNorm, NormalizedGating, NormalizedGatingConfig, SpatialMlp,
     SpatialMlpConfig,
 };
+pub use experts::{ExpertConfig, ExpertFeatures, ExpertInfo, ExpertKind, ExpertList, ExpertSet, Pooled, Pooling};
+pub use frame_statistics::{FrameStatistic, Frames, pool_frames};
 pub use gated_embedding::{GatedEmbedding, GatedEmbeddingConfig};
 pub use linear::{Linear, LinearConfig};
 pub use net_vlad::{NetVlad, NetVladConfig};
