@@ -163,6 +163,7 @@ impl Train {
             select: Some(score("nDCG")),
             config: config.clone(),
             data: digest,
+            ..Fit::default()
         };
         if fresh && folder.join("last.safetensors").exists() {
             bail!("{} holds a run already: go on with --resume, or give another --name", folder.display());

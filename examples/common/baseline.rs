@@ -184,8 +184,8 @@ impl TwoTowers {
             let batches = sampler.num_batches();
             for batch in 0..batches {
                 let gradients = towers.triplet_gradients(&split.features, &sampler.terms(relations, batch))?;
-                let done = (epoch as f64 + batch as f64 / batches as f64) / options.num_epochs as f64;
-                optimizer.set_rate_factor(options.schedule.factor(done));
+                let time = epoch as f64 + batch as f64 / batches as f64;
+                optimizer.set_rate_factor(options.schedule.factor(time, options.num_epochs));
                 optimizer.step(&mut towers, gradients)?;
             }
         }

@@ -2,15 +2,20 @@
 //!
 //! - [`graded`]: nDCG and mean average precision against graded relevance (EPIC-Kitchens-100 and its like).
 //! - [`rank`]: recall at k, median and mean rank against lists of ground truths.
-//! - [`standing`]: the counts that both need, for evaluation without a matrix.
+//! - [`captions`]: the same where every video has a fixed number of captions, some of which may be absent; challenge predictions.
+//! - [`labels`]: labels as queries for videos that have several.
+//! - [`standing`]: the counts that [`graded`] and [`rank`] need, for evaluation without a matrix.
 //!
-//! All of them take ONE matrix of similarities, rows by columns (in video-text retrieval: videos by texts), larger meaning more alike, in
-//! f32 or f64, and evaluate both directions from it. Sums are taken in f64. Results do not depend on the number of threads.
+//! All of them take ONE matrix of similarities, larger meaning more alike, in f32 or f64. [`graded`] and [`rank`] take it videos by texts
+//! and evaluate both directions from it; [`captions`] and [`labels`] take it with the texts or labels as rows, as the programs that they
+//! reproduce do. Sums are taken in f64. Results do not depend on the number of threads.
 //!
 //! Where published programs differ from each other or from the textbook, the choice is an enum. `Default` gives the sound variants, the
 //! `as_published` constructors those of the published programs.
 
+pub mod captions;
 pub mod graded;
+pub mod labels;
 mod order;
 pub mod rank;
 mod score;
@@ -89,6 +94,23 @@ pub enum MetricError {
         similarity: (usize, usize),
         /// Rows and columns of the relevance matrix.
         relevance: (usize, usize),
+    },
+    /// Texts do not fit the mask of captions.
+    #[error(
+        "similarity is {}x{}, a mask of {}x{} (videos x captions) wants {}x{}",
+        .similarity.0, .similarity.1, .mask.0, .mask.1, .mask.0.saturating_mul(.mask.1), .mask.0
+    )]
+    Captions {
+        /// Rows (texts) and columns (videos) of the similarity matrix.
+        similarity: (usize, usize),
+        /// Rows (videos) and columns (captions of each) of the mask.
+        mask: (usize, usize),
+    },
+    /// The paired metric needs as many rows as columns.
+    #[error("similarity is {}x{}, expected a square matrix of pairs", .similarity.0, .similarity.1)]
+    NotSquare {
+        /// Rows and columns of the similarity matrix.
+        similarity: (usize, usize),
     },
     /// The relevance matrix is malformed.
     #[error(transparent)]

@@ -16,8 +16,10 @@ use crate::matrix::MatrixView;
 /// What becomes of a query without ground truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MissingTruth {
-    /// It is ranked behind the last of the n items, at rank n + 1, as published (0-based: rank n).
+    /// It is ranked behind the last of the n items, at rank n + 1, as published for EPIC-Kitchens-100 (0-based: rank n).
     Last,
+    /// It has an infinite rank, as published for Collaborative Experts: never found, and the mean rank is infinite, too.
+    Infinite,
     /// It is left out.
     #[default]
     Skip,
@@ -37,11 +39,38 @@ pub enum Median {
     Floor,
 }
 
+/// What becomes of several ground truths of a query that share its best score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TiedTruths {
+    /// The rank is that of the one that comes first.
+    #[default]
+    First,
+    /// The rank is that of any one of them, the others counting as items like all others; so published for Collaborative Experts, where
+    /// [`TiePolicy::Average`] then is the mean of all places that the score occupies. It differs from `First` under
+    /// [`TiePolicy::Average`] and [`TiePolicy::Pessimistic`] only.
+    Single,
+}
+
+/// Which ranks (from 1) a recall at k counts. They differ for fractional ranks alone, which [`TiePolicy::Average`] brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum RecallBound {
+    /// Those that are at most k.
+    #[default]
+    AtMost,
+    /// At k = 1 those that are exactly 1, at every other k those below k + 1, as published for Collaborative Experts (0-based: `rank == 0`
+    /// but `rank < k`): two tied items at the top, of rank 1.5, count at 5 and not at 1, and a rank of 5.5 counts at 5.
+    BelowNext,
+}
+
 /// Choices of [`evaluate`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct RankOptions {
     /// Items tied with the best ground truth. [`TiePolicy::Average`] gives the expected rank, which may be fractional.
     pub ties: TiePolicy,
+    /// Ground truths tied with each other.
+    pub tied_truths: TiedTruths,
+    /// Ranks that a recall counts.
+    pub recall: RecallBound,
     /// Queries without ground truth.
     pub missing: MissingTruth,
     /// Median convention.
@@ -51,7 +80,20 @@ pub struct RankOptions {
 impl RankOptions {
     /// The published test script for EPIC-Kitchens-100: ties by ascending index, queries without ground truth last, floored median.
     pub fn as_published() -> Self {
-        Self { ties: TiePolicy::Ascending, missing: MissingTruth::Last, median: Median::Floor }
+        Self { ties: TiePolicy::Ascending, missing: MissingTruth::Last, median: Median::Floor, ..Self::default() }
+    }
+
+    /// The published evaluation of Collaborative Experts (Liu et al., BMVC 2019): the mean of all places that a score occupies, fractional
+    /// ranks counted by [`RecallBound::BelowNext`], videos without captions at an infinite rank. Its other tie rule, which is disabled
+    /// in the program, is [`TiePolicy::Optimistic`].
+    pub fn collaborative_experts() -> Self {
+        Self {
+            ties: TiePolicy::Average,
+            tied_truths: TiedTruths::Single,
+            recall: RecallBound::BelowNext,
+            missing: MissingTruth::Infinite,
+            median: Median::Mean,
+        }
     }
 }
 
@@ -66,6 +108,8 @@ pub struct RankScores {
     pub r5: f64,
     /// R@10 in percent.
     pub r10: f64,
+    /// R@50 in percent.
+    pub r50: f64,
     /// Median rank.
     pub median: f64,
     /// Mean rank.
@@ -75,20 +119,19 @@ pub struct RankScores {
 impl RankScores {
     /// Summarises ranks; `None` stays out of every mean and count.
     ///
-    /// Returns `None` when no rank is left.
-    pub fn new(ranks: Vec<Option<f64>>, median: Median) -> Option<Self> {
+    /// Of the options, only the median and the bound of recall matter here. Returns `None` when no rank is left.
+    pub fn new(ranks: Vec<Option<f64>>, options: &RankOptions) -> Option<Self> {
         let mut sorted: Vec<f64> = ranks.iter().flatten().copied().collect();
         if sorted.is_empty() {
             return None;
         }
         sorted.sort_unstable_by(f64::total_cmp);
-        let recall = |k| recall_at(&ranks, k);
+        let [r1, r5, r10, r50] = [1, 5, 10, 50].map(|k| recall_at(&ranks, k, options.recall));
         let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
-        let (r1, r5, r10, median) = (recall(1), recall(5), recall(10), median_of(&sorted, median));
-        Some(Self { r1, r5, r10, median, mean, ranks })
+        Some(Self { r1, r5, r10, r50, median: median_of(&sorted, options.median), mean, ranks })
     }
 
-    /// Geometric mean of R@1, R@5 and R@10.
+    /// Geometric mean of R@1, R@5 and R@10; 0 if one of them is 0.
     pub fn geometric_mean(&self) -> f64 {
         (self.r1 * self.r5 * self.r10).cbrt()
     }
@@ -97,9 +140,9 @@ impl RankScores {
 /// Rank metrics in both directions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankReport {
-    /// Rows as queries: video to text.
+    /// Video to text; in [`evaluate`], rows as queries.
     pub v2t: RankScores,
-    /// Columns as queries: text to video.
+    /// Text to video; in [`evaluate`], columns as queries.
     pub t2v: RankScores,
 }
 
@@ -110,10 +153,15 @@ impl RankReport {
     }
 }
 
-/// Share of the ranks (from 1) that are at most `k`, in percent; `None` is not counted, and no rank at all gives 0.
-pub fn recall_at(ranks: &[Option<f64>], k: usize) -> f64 {
+/// Share of the ranks (from 1) within `k`, in percent; `None` is not counted, and no rank at all gives 0.
+pub fn recall_at(ranks: &[Option<f64>], k: usize, bound: RecallBound) -> f64 {
+    let within = |rank: f64| match (bound, k) {
+        (RecallBound::AtMost, _) => rank <= k as f64,
+        (RecallBound::BelowNext, 1) => rank == 1.0,
+        (RecallBound::BelowNext, _) => rank < k as f64 + 1.0,
+    };
     let counted = ranks.iter().flatten().count().max(1);
-    let found = ranks.iter().flatten().filter(|&&rank| rank <= k as f64).count();
+    let found = ranks.iter().flatten().filter(|&&rank| within(rank)).count();
     100.0 * found as f64 / counted as f64
 }
 
@@ -186,7 +234,7 @@ fn direction<S: Score>(
 }
 
 /// `places`: one for every query, `None` where it has no ground truth.
-fn summarise(
+pub(super) fn summarise(
     places: Vec<Option<Place>>,
     items: usize,
     direction: Direction,
@@ -196,19 +244,24 @@ fn summarise(
     if let (Some(query), MissingTruth::Error) = (missing, options.missing) {
         return Err(MetricError::EmptyQuery { direction, query });
     }
-    let last = (options.missing == MissingTruth::Last).then_some((items + 1) as f64);
-    let ranks = places.iter().map(|place| place.as_ref().map(|place| place.rank(options.ties)).or(last)).collect();
-    RankScores::new(ranks, options.median).ok_or(MetricError::NoQueries { direction })
+    let last = match options.missing {
+        MissingTruth::Last => Some((items + 1) as f64),
+        MissingTruth::Infinite => Some(f64::INFINITY),
+        MissingTruth::Skip | MissingTruth::Error => None,
+    };
+    let rank = |place: &Place| place.rank(options.ties, options.tied_truths);
+    let ranks = places.iter().map(|place| place.as_ref().map(rank).or(last)).collect();
+    RankScores::new(ranks, options).ok_or(MetricError::NoQueries { direction })
 }
 
 /// Where the best-ranked ground truths of a query stand.
-struct Place {
+pub(super) struct Place {
     /// Items that score higher.
-    greater: usize,
+    pub(super) greater: usize,
     /// Ground truths that share the best score.
     tied: usize,
     /// Other items of that score.
-    others: usize,
+    pub(super) others: usize,
     /// Those with a lower index than all of the ground truths.
     before: usize,
     /// Those with a higher index than all of the ground truths.
@@ -217,7 +270,7 @@ struct Place {
 
 impl Place {
     /// `tied` is scratch.
-    fn from_scores<S: Score>(scores: &[S], truths: &[usize], tied: &mut Vec<usize>) -> Option<Self> {
+    pub(super) fn from_scores<S: Score>(scores: &[S], truths: &[usize], tied: &mut Vec<usize>) -> Option<Self> {
         let mut best = scores[*truths.first()?];
         for &item in truths {
             best = if scores[item] > best { scores[item] } else { best };
@@ -254,14 +307,18 @@ impl Place {
     }
 
     /// Rank from 1.
-    fn rank(&self, ties: TiePolicy) -> f64 {
+    pub(super) fn rank(&self, ties: TiePolicy, truths: TiedTruths) -> f64 {
+        let (tied, others) = match truths {
+            TiedTruths::First => (self.tied, self.others),
+            TiedTruths::Single => (1, self.others + self.tied - 1),
+        };
         let ahead = match ties {
             TiePolicy::Optimistic => 0.0,
             TiePolicy::Ascending => self.before as f64,
             TiePolicy::Descending => self.after as f64,
-            TiePolicy::Pessimistic => self.others as f64,
+            TiePolicy::Pessimistic => others as f64,
             // The others are equally likely to fall into each of the gaps around the ground truths.
-            TiePolicy::Average => self.others as f64 / (self.tied + 1) as f64,
+            TiePolicy::Average => others as f64 / (tied + 1) as f64,
         };
         (self.greater + 1) as f64 + ahead
     }
@@ -277,27 +334,38 @@ mod tests {
         // One item is better; items 1 to 5 tie with the ground truths 2 and 4.
         let scores = [0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.1];
         let place = |scores: &[f64], truths: &[usize]| Place::from_scores(scores, truths, &mut Vec::new());
-        let rank = |ties| place(&scores, &[6, 4, 2, 4]).unwrap().rank(ties);
+        let rank = |ties| place(&scores, &[6, 4, 2, 4]).unwrap().rank(ties, TiedTruths::First);
         assert_eq!(rank(TiePolicy::Optimistic), 2.0);
         assert_eq!(rank(TiePolicy::Ascending), 3.0);
         assert_eq!(rank(TiePolicy::Descending), 3.0);
         assert_eq!(rank(TiePolicy::Pessimistic), 5.0);
         assert_eq!(rank(TiePolicy::Average), 3.0);
+        let single = |ties| place(&scores, &[6, 4, 2, 4]).unwrap().rank(ties, TiedTruths::Single);
+        assert_eq!((single(TiePolicy::Average), single(TiePolicy::Pessimistic)), (4.0, 6.0));
+        assert_eq!((single(TiePolicy::Optimistic), single(TiePolicy::Ascending)), (2.0, 3.0));
         assert!(place(&scores, &[]).is_none());
-        assert_eq!(place(&[0.0, -0.0], &[1]).unwrap().rank(TiePolicy::Ascending), 2.0);
+        assert_eq!(place(&[0.0, -0.0], &[1]).unwrap().rank(TiePolicy::Ascending, TiedTruths::First), 2.0);
     }
 
     #[test]
     fn summary_by_hand() {
         let ranks = [1.0, 4.0, 7.0, 2.0].map(Some).to_vec();
-        let scores = |median| RankScores::new(ranks.clone(), median).unwrap();
+        let with = |median| RankOptions { median, ..RankOptions::default() };
+        let scores = |median| RankScores::new(ranks.clone(), &with(median)).unwrap();
         let mean = scores(Median::Mean);
         assert_eq!((mean.r1, mean.r5, mean.r10, mean.median, mean.mean), (25.0, 75.0, 100.0, 3.0, 3.5));
         approx::assert_relative_eq!(mean.geometric_mean(), (25.0_f64 * 75.0 * 100.0).cbrt());
         assert_eq!(scores(Median::Lower).median, 2.0);
-        let even = RankScores::new([2.0, 3.0].map(Some).to_vec(), Median::Floor).unwrap();
+        let even = RankScores::new([2.0, 3.0].map(Some).to_vec(), &with(Median::Floor)).unwrap();
         assert_eq!(even.median, 2.0);
-        assert!(RankScores::new(vec![None], Median::Mean).is_none());
+        assert!(RankScores::new(vec![None], &with(Median::Mean)).is_none());
+        let fractional = [1.5, 5.5, 10.5, 50.5].map(Some).to_vec();
+        let recalls = |options| {
+            let scores = RankScores::new(fractional.clone(), &options).unwrap();
+            (scores.r1, scores.r5, scores.r10, scores.r50)
+        };
+        assert_eq!(recalls(RankOptions::default()), (0.0, 25.0, 50.0, 75.0));
+        assert_eq!(recalls(RankOptions::collaborative_experts()), (0.0, 50.0, 75.0, 100.0));
     }
 
     #[test]

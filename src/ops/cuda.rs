@@ -7,13 +7,22 @@ use super::*;
 impl OpsDevice for Cuda {}
 
 impl AdamKernel for Cuda {
-    fn adam<S: Shape>(
+    fn moment_update<S: Shape>(
         parameter: &mut Tensor<S, f32, Self>,
         gradients: &mut Gradients<f32, Self>,
         moments: &mut AdamMoments<Self>,
-        step: AdamStep,
+        by: MomentUpdate,
     ) -> Result<(), OpError> {
-        composed::adam(parameter, gradients, moments, step)
+        composed::moment_update(parameter, gradients, moments, by)
+    }
+
+    fn moment_update_projecting<S: Shape>(
+        parameter: &mut Tensor<S, f32, Self>,
+        gradients: &mut Gradients<f32, Self>,
+        moments: &mut AdamMoments<Self>,
+        by: MomentUpdate,
+    ) -> Result<Projection, OpError> {
+        composed::moment_update_projecting(parameter, gradients, moments, by)
     }
 }
 
@@ -145,6 +154,16 @@ impl LinearKernel for Cuda {
         bias: Option<&Tensor<(O,), f32, Self>>,
     ) -> Result<Tensor<S::With<O>, f32, Self, T::Output>, OpError> {
         composed::linear(x, weight, first, bias)
+    }
+}
+
+impl LookAheadKernel for Cuda {
+    fn look_ahead<S: Shape>(
+        parameter: &mut Tensor<S, f32, Self>,
+        slow: &mut Tensor<(usize,), f32, Self>,
+        alpha: f32,
+    ) -> Result<(), OpError> {
+        composed::look_ahead(parameter, slow, alpha)
     }
 }
 

@@ -22,6 +22,7 @@ mod hinge;
 mod l2_normalize;
 mod layer_norm;
 mod linear;
+mod look_ahead;
 mod math;
 mod matmul;
 mod max_margin;
@@ -51,7 +52,10 @@ mod view;
 mod vlad;
 mod weighted_sum;
 
-pub use adam::{AdamKernel, AdamMoments, AdamStep, WeightDecay, adam};
+pub use adam::{
+    AdamKernel, AdamMoments, AdamStep, MomentUpdate, Projection, Rectification, RectifiedStep, Unrectified,
+    WeightDecay, adam, moment_update, moment_update_projecting, rectified_adam,
+};
 pub use add::{AddKernel, add};
 pub use around_axis::AroundAxis;
 pub use attention::{AttentionKernel, AttentionOptions, attention};
@@ -66,6 +70,7 @@ pub use hinge::{HingeKernel, hinge};
 pub use l2_normalize::{L2NormalizeKernel, NORM_EPS, l2_normalize};
 pub use layer_norm::{LayerNormKernel, layer_norm};
 pub use linear::{LinearKernel, linear, linear_columns};
+pub use look_ahead::{LookAheadKernel, look_ahead};
 pub use matmul::{MatmulKernel, Matrices, Product, matmul, matmul_nt, matmul_tn};
 pub use max_margin::{MarginTerms, MaxMarginKernel, max_margin};
 pub use mish::{MishKernel, mish};
@@ -110,6 +115,7 @@ pub trait OpsDevice:
     + L2NormalizeKernel
     + LayerNormKernel
     + LinearKernel
+    + LookAheadKernel
     + MatmulKernel
     + MaxMarginKernel
     + MishKernel
@@ -136,7 +142,7 @@ impl OpsDevice for dfdx::prelude::Cpu {}
 
 /// The same operations composed of dfdx's own, on any device: the reference that the fused kernels are tested against.
 pub mod composed {
-    pub use super::adam::composed as adam;
+    pub use super::adam::{composed as moment_update, composed_projecting as moment_update_projecting};
     pub use super::add::composed as add;
     pub use super::attention::composed as attention;
     pub use super::batch_norm::{composed_eval as batch_norm_eval, composed_train as batch_norm_train};
@@ -148,6 +154,7 @@ pub mod composed {
     pub use super::l2_normalize::composed as l2_normalize;
     pub use super::layer_norm::composed as layer_norm;
     pub use super::linear::composed as linear;
+    pub use super::look_ahead::composed as look_ahead;
     pub use super::matmul::composed as matmul;
     pub use super::max_margin::composed as max_margin;
     pub use super::mish::composed as mish;

@@ -1,10 +1,12 @@
-//! What a run says about itself: tables, significance, the summary file.
+//! What a run says about itself: tables, significance, the summary file, predictions for a challenge.
 
+mod predictions;
 mod significance;
 mod statistics;
 mod summary;
 mod table;
 
+pub use predictions::write_predictions;
 pub use significance::{PairedTest, paired_permutation_test};
 pub use statistics::MeanStd;
 pub use summary::Summary;

@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -5,7 +6,7 @@ use dfdx::prelude::{Gradients, Shape, Tensor};
 
 use super::checkpoint::{Checkpoint, CheckpointError, Progress};
 use super::metrics_log::MetricsLog;
-use super::optim::Sgd;
+use super::optim::Optimizer;
 use super::schedule::Schedule;
 use super::state_dict::state_dict;
 use crate::blocks::{Parameters, Path, Role, Visitor};
@@ -94,21 +95,59 @@ pub enum FitError<E: std::error::Error + 'static> {
     },
 }
 
+/// Which of several epochs with the same best score is the best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum BestTie {
+    /// The first.
+    #[default]
+    Earlier,
+    /// The last, as published for Collaborative Experts.
+    Later,
+}
+
+/// Checkpoints at regular intervals of which the newest are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rolling {
+    /// Epochs between two of them: written after the epochs (from 0) that it divides.
+    pub every: NonZeroUsize,
+    /// Epochs at the start of the run without any.
+    pub skip: usize,
+    /// How many are kept.
+    pub keep: NonZeroUsize,
+}
+
+impl Rolling {
+    /// Whether one is written after an epoch.
+    fn fires(&self, epoch: usize) -> bool {
+        epoch >= self.skip && epoch.is_multiple_of(self.every.get())
+    }
+
+    /// The epoch whose checkpoint goes when that of `epoch` is written.
+    fn outlived(&self, epoch: usize) -> Option<usize> {
+        let old = epoch.checked_sub(self.every.get().checked_mul(self.keep.get())?)?;
+        self.fires(old).then_some(old)
+    }
+}
+
 /// The loop: one for every paper.
 #[derive(Debug, Clone, Default)]
 pub struct Fit {
     /// Epochs in all.
     pub epochs: usize,
-    /// Where checkpoints (`last.safetensors`, `best.safetensors`, `NAME_EPOCH.safetensors`) and `metrics.jsonl` go;
-    /// nothing is written without it.
+    /// Where checkpoints (`last.safetensors`, `best.safetensors`, `NAME_EPOCH.safetensors`, `epoch_EPOCH.safetensors`) and
+    /// `metrics.jsonl` go; nothing is written without it.
     pub folder: Option<PathBuf>,
     /// Name and rate of the numbered checkpoints: written when `(epoch + 1) % rate == 1` (every epoch for a rate of 1,
     /// where the published rule never fires) and after the last epoch.
     pub numbered: Option<(String, usize)>,
+    /// Checkpoints `epoch_EPOCH.safetensors` of which the newest are kept.
+    pub rolling: Option<Rolling>,
     /// Course of the learning rate.
     pub schedule: Schedule,
     /// Name of the score whose maximum is the best checkpoint.
     pub select: Option<String>,
+    /// Which epoch wins when scores are equal.
+    pub select_tie: BestTie,
     /// The configuration of the run, kept in every checkpoint.
     pub config: String,
     /// Digest of the data of the run, kept in every checkpoint.
@@ -128,11 +167,11 @@ impl Fit {
     ///
     /// # Errors
     /// [`FitError`].
-    pub fn run<D: OpsDevice, T: Task<D>>(
+    pub fn run<D: OpsDevice, T: Task<D>, O: Optimizer<D>>(
         &self,
         task: &mut T,
         model: &mut T::Model,
-        optimizer: &mut Sgd<D>,
+        optimizer: &mut O,
         mut progress: Progress,
         observer: &mut impl Observer,
         stop: &AtomicBool,
@@ -155,8 +194,8 @@ impl Fit {
                 if let Some(what) = not_finite(model, &mut gradients, loss)? {
                     return Err(FitError::NotFinite { epoch, batch, what });
                 }
-                let done = (epoch as f64 + batch as f64 / batches as f64) / self.epochs as f64;
-                optimizer.set_rate_factor(self.schedule.factor(done));
+                let time = epoch as f64 + batch as f64 / batches as f64;
+                optimizer.set_rate_factor(self.schedule.factor(time, self.epochs));
                 optimizer.step(model, gradients)?;
                 progress.batches = batch + 1;
                 progress.partial_loss += loss;
@@ -189,11 +228,12 @@ impl Fit {
         epoch: usize,
         numbers: &[(String, f64)],
         model: &impl Parameters<D>,
-        optimizer: &Sgd<D>,
+        optimizer: &impl Optimizer<D>,
         progress: &mut Progress,
     ) -> Result<(), FitError<E>> {
         let score = numbers.iter().find(|(name, _)| self.select.as_ref() == Some(name)).map(|(_, score)| *score);
-        let better = score.filter(|score| progress.best.is_none_or(|(best, _)| *score > best));
+        let beats = |score: f64, best: f64| score > best || (self.select_tie == BestTie::Later && score == best);
+        let better = score.filter(|score| progress.best.is_none_or(|(best, _)| beats(*score, best)));
         if let Some(score) = better {
             progress.best = Some((score, epoch));
             self.save("best", model, optimizer, progress)?;
@@ -203,6 +243,18 @@ impl Fit {
         {
             self.save(&format!("{name}_{epoch}"), model, optimizer, progress)?;
         }
+        if let (Some(rolling), Some(folder)) = (self.rolling.filter(|rolling| rolling.fires(epoch)), &self.folder) {
+            self.save(&format!("epoch_{epoch}"), model, optimizer, progress)?;
+            if let Some(old) = rolling.outlived(epoch) {
+                let path = folder.join(format!("epoch_{old}.safetensors"));
+                match std::fs::remove_file(&path) {
+                    Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(CheckpointError::Io { path, source }.into());
+                    }
+                    _ => {}
+                }
+            }
+        }
         // Last, so that a run killed before it repeats the epoch and writes the same files again.
         self.save("last", model, optimizer, progress)
     }
@@ -211,7 +263,7 @@ impl Fit {
         &self,
         name: &str,
         model: &impl Parameters<D>,
-        optimizer: &Sgd<D>,
+        optimizer: &impl Optimizer<D>,
         progress: &Progress,
     ) -> Result<(), FitError<E>> {
         let Some(folder) = &self.folder else { return Ok(()) };
@@ -269,5 +321,17 @@ mod tests {
         assert_eq!(epochs(10), [0, 10, 20]);
         assert_eq!(epochs(1).len(), 25);
         assert_eq!(epochs(2), (0..25).step_by(2).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn rolling_checkpoints_keep_the_newest() {
+        let [every, keep] = [2, 3].map(|n| NonZeroUsize::new(n).unwrap());
+        let rolling = Rolling { every, skip: 3, keep };
+        let mut kept = Vec::new();
+        for epoch in (0..14).filter(|epoch| rolling.fires(*epoch)) {
+            kept.push(epoch);
+            kept.retain(|old| Some(*old) != rolling.outlived(epoch));
+        }
+        assert_eq!(kept, [8, 10, 12]);
     }
 }

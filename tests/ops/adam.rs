@@ -1,9 +1,13 @@
-use coembed::ops::{self, AdamMoments, AdamStep, OpError, WeightDecay, composed};
+use coembed::ops::{
+    self, AdamMoments, AdamStep, MomentUpdate, OpError, Projection, Rectification, RectifiedStep, Unrectified,
+    WeightDecay, composed,
+};
 use dfdx::prelude::ZerosTensor;
 
 use crate::support::*;
 
-type Step = fn(&mut Plain<(usize,)>, &mut Gradients<f32, Dev>, &mut AdamMoments<Dev>, AdamStep) -> Result<(), OpError>;
+type Step<R> =
+    fn(&mut Plain<(usize,)>, &mut Gradients<f32, Dev>, &mut AdamMoments<Dev>, MomentUpdate) -> Result<R, OpError>;
 
 fn step(number: u32, weight_decay: WeightDecay) -> AdamStep {
     AdamStep { number, learning_rate: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay }
@@ -14,13 +18,19 @@ fn moments(n: usize) -> AdamMoments<Dev> {
     AdamMoments { first: zeros(), second: zeros() }
 }
 
-fn run(f: Step, decay: WeightDecay) -> Vec<f32> {
+/// The parameter after so many steps, and what the steps returned.
+fn run<R>(f: Step<R>, steps: u32, update: impl Fn(u32) -> MomentUpdate) -> (Vec<f32>, Vec<R>) {
     let (mut p, mut moments) = (tensor(22, (19usize,)), moments(19));
-    for number in 1..=3 {
+    let returned = (1..=steps).map(|number| {
         let mut grads = (p.leaky_trace() * tensor(23 + u64::from(number), (19usize,))).sum::<(), _>().backward();
-        f(&mut p, &mut grads, &mut moments, step(number, decay)).unwrap();
-    }
-    p.as_vec()
+        f(&mut p, &mut grads, &mut moments, update(number)).unwrap()
+    });
+    let returned = returned.collect();
+    (p.as_vec(), returned)
+}
+
+fn gradient(number: u32) -> Vec<f64> {
+    wide(&values(23 + u64::from(number), 19))
 }
 
 #[test]
@@ -40,8 +50,71 @@ fn adam_follows_its_formula() {
                 want[i] -= 0.01 * m / (v.sqrt() + 1e-8);
             }
         }
-        assert_close("fused", &run(ops::adam, decay), &want, 1e-6);
-        assert_close("composed", &run(composed::adam, decay), &want, 1e-6);
+        let update = |number| step(number, decay).update().unwrap();
+        assert_close("fused", &run(ops::moment_update, 3, update).0, &want, 1e-6);
+        assert_close("composed", &run(composed::moment_update, 3, update).0, &want, 1e-6);
+    }
+}
+
+#[test]
+fn a_projected_step_is_the_same_step() {
+    let update = |number| step(number, WeightDecay::Penalty(0.3)).update().unwrap();
+    let (want, _) = run(ops::moment_update, 2, update);
+    for (name, f) in
+        [("fused", ops::moment_update_projecting as Step<Projection>), ("composed", composed::moment_update_projecting)]
+    {
+        let (got, projections) = run(f, 2, update);
+        assert_close(name, &got, &wide(&want), 1e-6);
+        let (before, after) = (run(ops::moment_update, 1, update).0, &want);
+        let pairs = before.iter().zip(after).zip(gradient(2));
+        let (mut squared_length, mut along) = (0.0, 0.0);
+        for ((p, q), g) in pairs {
+            let (p, q) = (f64::from(*p), f64::from(*q));
+            squared_length += (q - p) * (q - p);
+            along += (q - p) * (g + 0.3 * p);
+        }
+        let Projection { squared_length: got_length, along_gradient } = projections[1];
+        assert!((got_length - squared_length).abs() < 1e-4 * squared_length, "{name}: {got_length} {squared_length}");
+        assert!((along_gradient - along).abs() < 1e-4 * along.abs(), "{name}: {along_gradient} {along}");
+    }
+}
+
+#[test]
+fn rectified_adam_follows_its_formula() {
+    let kinds = [
+        (Rectification::AboveFour, Unrectified::Momentum, 5),
+        (Rectification::AtLeastFive, Unrectified::Momentum, 6),
+        (Rectification::AboveFive, Unrectified::Still, 6),
+    ];
+    for (rectification, unrectified, adaptive_from) in kinds {
+        let (mut want, mut m, mut v) = (wide(&values(22, 19)), vec![0.0; 19], vec![0.0; 19]);
+        for t in 1..=8u32 {
+            let (power1, power2) = (0.95f64.powi(t as i32), 0.999f64.powi(t as i32));
+            let (longest, t) = (1999.0, f64::from(t));
+            let n = longest - 2.0 * t * power2 / (1.0 - power2);
+            let rho = ((1.0 - power2) * (n - 4.0) / (longest - 4.0) * (n - 2.0) / n * longest / (longest - 2.0)).sqrt();
+            for (i, g) in gradient(t as u32).into_iter().enumerate() {
+                m[i] = 0.95 * m[i] + 0.05 * g;
+                v[i] = 0.999 * v[i] + 0.001 * g * g;
+                want[i] -= 0.01 * 0.3 * want[i];
+                if t as u32 >= adaptive_from {
+                    want[i] -= 0.01 * rho / (1.0 - power1) * m[i] / (v[i].sqrt() + 1e-5);
+                } else if unrectified == Unrectified::Momentum {
+                    want[i] -= 0.01 / (1.0 - power1) * m[i];
+                }
+            }
+        }
+        let update = |number| {
+            let (learning_rate, weight_decay) = (0.01, 0.3);
+            let (beta1, beta2, eps) = (0.95, 0.999, 1e-5);
+            let step =
+                RectifiedStep { number, learning_rate, beta1, beta2, eps, weight_decay, rectification, unrectified };
+            let update = step.update().unwrap();
+            assert_eq!(update.eps.is_some(), number >= adaptive_from, "{rectification:?} at step {number}");
+            update
+        };
+        assert_close("fused", &run(ops::moment_update, 8, update).0, &want, 2e-6);
+        assert_close("composed", &run(composed::moment_update, 8, update).0, &want, 2e-6);
     }
 }
 

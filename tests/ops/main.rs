@@ -15,6 +15,7 @@ mod hinge;
 mod l2_normalize;
 mod layer_norm;
 mod linear;
+mod look_ahead;
 mod matmul;
 mod max_margin;
 mod mixture_similarity;

@@ -1,30 +1,60 @@
-use dfdx::prelude::{Device, Gradients, HasShape, ReshapeTo, Shape, Tensor, TryAdd, TryDiv, TryMul, TrySub};
+use dfdx::prelude::{Device, Gradients, HasShape, ReshapeTo, Shape, SumTo, Tensor, TryAdd, TryDiv, TryMul, TrySub};
 
-use super::{AdamMoments, AdamStep};
+use super::{AdamMoments, MomentUpdate, Projection};
 use crate::ops::{OpError, device_error};
 
-/// [`adam`](super::adam) in dfdx's own operations. The parameter becomes a new tensor (a new id), so gradients of the step before no longer
-/// belong to it.
-pub fn adam<S: Shape, D: Device<f32>>(
+type Flat<D> = Tensor<(usize,), f32, D>;
+
+/// The step `rate d` and the gradient with its penalty; the moments and the parameter advance.
+fn step<S: Shape, D: Device<f32>>(
     parameter: &mut Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
     moments: &mut AdamMoments<D>,
-    step: AdamStep,
-) -> Result<(), OpError> {
-    let ((rate, root), (keep, penalty)) = (step.corrections(), step.decay());
-    let mut update = || -> Result<(), D::Err> {
-        gradients.try_alloc_for(&*parameter)?;
-        let shape = *parameter.shape();
-        let flat = parameter.clone().try_reshape_like(moments.first.shape())?;
-        let grad = gradients.get(&*parameter).try_reshape_like(moments.first.shape())?;
-        let grad = grad.try_add(flat.clone().try_mul(penalty)?)?;
-        moments.first = moments.first.clone().try_mul(step.beta1)?.try_add(grad.clone().try_mul(1.0 - step.beta1)?)?;
-        let square = grad.try_square()?.try_mul(1.0 - step.beta2)?;
-        moments.second = moments.second.clone().try_mul(step.beta2)?.try_add(square)?;
-        let scale = moments.second.clone().try_sqrt()?.try_div(root)?.try_add(step.eps)?;
-        let update = moments.first.clone().try_div(scale)?.try_mul(rate)?;
-        *parameter = flat.try_mul(keep)?.try_sub(update)?.try_reshape_like(&shape)?;
-        Ok(())
+    by: MomentUpdate,
+) -> Result<(Flat<D>, Flat<D>), D::Err> {
+    gradients.try_alloc_for(&*parameter)?;
+    let shape = *parameter.shape();
+    let flat = parameter.clone().try_reshape_like(moments.first.shape())?;
+    let grad = gradients.get(&*parameter).try_reshape_like(moments.first.shape())?;
+    let grad = grad.try_add(flat.clone().try_mul(by.penalty)?)?;
+    moments.first = moments.first.clone().try_mul(by.first.0)?.try_add(grad.clone().try_mul(by.first.1)?)?;
+    let square = grad.clone().try_square()?.try_mul(by.second.1)?;
+    moments.second = moments.second.clone().try_mul(by.second.0)?.try_add(square)?;
+    let direction = match by.eps {
+        Some(eps) => moments.first.clone().try_div(moments.second.clone().try_sqrt()?.try_add(eps)?)?,
+        None => moments.first.clone(),
     };
-    update().map_err(device_error)
+    let step = direction.try_mul(by.rate)?;
+    let change = flat.clone().try_mul(by.decay)?.try_add(step.clone())?;
+    *parameter = flat.try_sub(change)?.try_reshape_like(&shape)?;
+    Ok((step, grad))
+}
+
+/// [`moment_update`](crate::ops::moment_update) in dfdx's own operations. The parameter becomes a new tensor (a new id), so gradients of the
+/// step before no longer belong to it.
+pub fn moment_update<S: Shape, D: Device<f32>>(
+    parameter: &mut Tensor<S, f32, D>,
+    gradients: &mut Gradients<f32, D>,
+    moments: &mut AdamMoments<D>,
+    by: MomentUpdate,
+) -> Result<(), OpError> {
+    step(parameter, gradients, moments, by).map(|_| ()).map_err(device_error)
+}
+
+/// [`moment_update_projecting`](crate::ops::moment_update_projecting) in dfdx's own operations; sums in f32.
+pub fn moment_update_projecting<S: Shape, D: Device<f32>>(
+    parameter: &mut Tensor<S, f32, D>,
+    gradients: &mut Gradients<f32, D>,
+    moments: &mut AdamMoments<D>,
+    by: MomentUpdate,
+) -> Result<Projection, OpError> {
+    let mut projection = || -> Result<Projection, D::Err> {
+        let (step, grad) = step(parameter, gradients, moments, by)?;
+        let sum = |values: Flat<D>| -> Result<f64, D::Err> {
+            Ok(values.try_sum::<(), _>()?.as_vec().into_iter().map(f64::from).sum())
+        };
+        let along_gradient = -sum(step.clone().try_mul(grad)?)?;
+        Ok(Projection { squared_length: sum(step.try_square()?)?, along_gradient })
+    };
+    projection().map_err(device_error)
 }

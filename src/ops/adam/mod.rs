@@ -1,21 +1,31 @@
 mod composed;
 mod cpu;
+mod rectified;
 
-pub use composed::adam as composed;
+pub use composed::{moment_update as composed, moment_update_projecting as composed_projecting};
+pub use rectified::{Rectification, RectifiedStep, Unrectified, rectified_adam};
 
 use dfdx::prelude::{Device, Gradients, HasShape, Shape, Tensor};
 
 use super::{OpError, check_size};
 
-/// Devices that can apply [`adam`].
+/// Devices that can apply [`moment_update`], of which [`adam`] and [`rectified_adam`] are made.
 pub trait AdamKernel: Device<f32> {
-    /// See [`adam`].
-    fn adam<S: Shape>(
+    /// See [`moment_update`].
+    fn moment_update<S: Shape>(
         parameter: &mut Tensor<S, f32, Self>,
         gradients: &mut Gradients<f32, Self>,
         moments: &mut AdamMoments<Self>,
-        step: AdamStep,
+        by: MomentUpdate,
     ) -> Result<(), OpError>;
+
+    /// See [`moment_update_projecting`].
+    fn moment_update_projecting<S: Shape>(
+        parameter: &mut Tensor<S, f32, Self>,
+        gradients: &mut Gradients<f32, Self>,
+        moments: &mut AdamMoments<Self>,
+        by: MomentUpdate,
+    ) -> Result<Projection, OpError>;
 }
 
 /// Running moments of one parameter's gradient, its values in row-major order.
@@ -25,6 +35,37 @@ pub struct AdamMoments<D: Device<f32>> {
     pub first: Tensor<(usize,), f32, D>,
     /// Mean of its square, `(N,)`.
     pub second: Tensor<(usize,), f32, D>,
+}
+
+/// The numbers of a step that Adam and its relatives have in common:
+///
+/// ```text
+/// g ← g + penalty θ      m ← β₁ m + γ₁ g      v ← β₂ v + γ₂ g²      d = m / (√v + ε), or m without ε
+/// θ ← θ − decay θ − rate d
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MomentUpdate {
+    /// β₁ and γ₁.
+    pub first: (f32, f32),
+    /// β₂ and γ₂.
+    pub second: (f32, f32),
+    /// Weight of the parameter in the gradient.
+    pub penalty: f32,
+    /// Share of the parameter that is taken off.
+    pub decay: f32,
+    /// Factor of the direction d.
+    pub rate: f32,
+    /// ε; the direction is `m` itself where absent.
+    pub eps: Option<f32>,
+}
+
+/// A step `p = −rate d` seen from the gradient.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Projection {
+    /// `pᵀ p`.
+    pub squared_length: f64,
+    /// `pᵀ g`.
+    pub along_gradient: f64,
 }
 
 /// How weight decay enters.
@@ -44,28 +85,38 @@ pub struct AdamStep {
     /// α.
     pub learning_rate: f32,
     /// β₁.
-    pub beta1: f32,
+    pub beta1: f64,
     /// β₂.
-    pub beta2: f32,
+    pub beta2: f64,
     /// ε, outside the root.
     pub eps: f32,
     /// λ.
     pub weight_decay: WeightDecay,
 }
 
-impl AdamStep {
-    /// `α / (1 − β₁ᵗ)` and `√(1 − β₂ᵗ)`, in f64 as PyTorch computes them.
-    fn corrections(&self) -> (f32, f32) {
-        let power = |beta: f32| f64::from(beta).powi(self.number as i32);
-        ((f64::from(self.learning_rate) / (1.0 - power(self.beta1))) as f32, (1.0 - power(self.beta2)).sqrt() as f32)
-    }
+/// `β` and `1 − β`.
+fn shares(beta: f64) -> (f32, f32) {
+    (beta as f32, (1.0 - beta) as f32)
+}
 
-    /// Factor of the parameter and weight of the parameter in the gradient.
-    fn decay(&self) -> (f32, f32) {
-        match self.weight_decay {
-            WeightDecay::Penalty(lambda) => (1.0, lambda),
-            WeightDecay::Decoupled(lambda) => (1.0 - self.learning_rate * lambda, 0.0),
+impl AdamStep {
+    /// The coefficients of the step, in f64 until the last as PyTorch computes them.
+    ///
+    /// # Errors
+    /// [`OpError::Undefined`] for step 0.
+    pub fn update(&self) -> Result<MomentUpdate, OpError> {
+        if self.number == 0 {
+            return Err(OpError::Undefined { op: "adam", reason: "steps count from 1" });
         }
+        let missing = |beta: f64| 1.0 - beta.powf(f64::from(self.number));
+        let (rate, root) = (f64::from(self.learning_rate) / missing(self.beta1), missing(self.beta2).sqrt());
+        let (penalty, decay) = match self.weight_decay {
+            WeightDecay::Penalty(lambda) => (lambda, 0.0),
+            WeightDecay::Decoupled(lambda) => (0.0, self.learning_rate * lambda),
+        };
+        // One division instead of two: m / (√v / root + ε) = root m / (√v + root ε).
+        let (rate, eps) = ((rate * root) as f32, Some((f64::from(self.eps) * root) as f32));
+        Ok(MomentUpdate { first: shares(self.beta1), second: shares(self.beta2), penalty, decay, rate, eps })
     }
 }
 
@@ -86,11 +137,45 @@ pub fn adam<S: Shape, D: AdamKernel>(
     moments: &mut AdamMoments<D>,
     step: AdamStep,
 ) -> Result<(), OpError> {
+    moment_update(parameter, gradients, moments, step.update()?)
+}
+
+/// One step on running moments, as [`MomentUpdate`] has it. One pass over memory; nothing is allocated.
+///
+/// # Shapes
+/// `parameter`: any, N values; moments: `(N,)`.
+///
+/// # Errors
+/// [`OpError::Shape`] when the number of values differs, [`OpError::Undefined`] for a parameter whose values do not stand in row-major order.
+pub fn moment_update<S: Shape, D: AdamKernel>(
+    parameter: &mut Tensor<S, f32, D>,
+    gradients: &mut Gradients<f32, D>,
+    moments: &mut AdamMoments<D>,
+    by: MomentUpdate,
+) -> Result<(), OpError> {
+    check(parameter, moments)?;
+    D::moment_update(parameter, gradients, moments, by)
+}
+
+/// [`moment_update`] that also says how the step lies to the gradient (with the penalty in it). Sums in f64, in a fixed order on the CPU.
+///
+/// # Shapes
+/// As [`moment_update`].
+///
+/// # Errors
+/// As [`moment_update`].
+pub fn moment_update_projecting<S: Shape, D: AdamKernel>(
+    parameter: &mut Tensor<S, f32, D>,
+    gradients: &mut Gradients<f32, D>,
+    moments: &mut AdamMoments<D>,
+    by: MomentUpdate,
+) -> Result<Projection, OpError> {
+    check(parameter, moments)?;
+    D::moment_update_projecting(parameter, gradients, moments, by)
+}
+
+fn check<S: Shape, D: Device<f32>>(parameter: &Tensor<S, f32, D>, moments: &AdamMoments<D>) -> Result<(), OpError> {
     let values = parameter.shape().num_elements();
     check_size("adam", "first moment", values, moments.first.shape().0)?;
-    check_size("adam", "second moment", values, moments.second.shape().0)?;
-    if step.number == 0 {
-        return Err(OpError::Undefined { op: "adam", reason: "steps count from 1" });
-    }
-    D::adam(parameter, gradients, moments, step)
+    check_size("adam", "second moment", values, moments.second.shape().0)
 }
