@@ -1,0 +1,17 @@
+//! Videos as sets of pre-extracted "expert" features, captions as sequences of word vectors: the data of Collaborative Experts, MoEE and
+//! TeachText.
+//!
+//! [`ExpertSplit`] is one split in memory, [`Batcher`] makes batches of it. No tensors here: values and shapes.
+
+mod batch;
+mod check;
+mod error;
+mod ragged;
+mod split;
+
+pub use batch::{
+    Availability, BatchOptions, Batcher, EvalSet, ExpertBatch, MissingRows, TeacherBatch, TextBatch, TrainBatch,
+};
+pub use error::ExpertsError;
+pub use ragged::Ragged;
+pub use split::{CaptionMasks, Captions, Expert, ExpertKind, ExpertSplit, Teacher, TeacherExpert};
