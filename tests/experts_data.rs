@@ -2,5 +2,7 @@
 
 #[path = "experts/batches.rs"]
 mod batches;
+#[path = "experts/folder.rs"]
+mod folder;
 #[path = "experts/support.rs"]
 mod support;

@@ -6,6 +6,7 @@
 mod batch;
 mod check;
 mod error;
+pub mod folder;
 mod ragged;
 mod split;
 
