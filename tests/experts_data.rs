@@ -2,6 +2,8 @@
 
 #[path = "experts/batches.rs"]
 mod batches;
+#[path = "experts/checkpoints.rs"]
+mod checkpoints;
 #[path = "experts/folder.rs"]
 mod folder;
 #[path = "experts/support.rs"]

@@ -1,10 +1,12 @@
 //! Videos as sets of pre-extracted "expert" features, captions as sequences of word vectors: the data of Collaborative Experts, MoEE and
 //! TeachText.
 //!
-//! [`ExpertSplit`] is one split in memory, [`Batcher`] makes batches of it. No tensors here: values and shapes.
+//! [`ExpertSplit`] is one split in memory, [`Batcher`] makes batches of it. No tensors here: values and shapes. [`folder`] reads the published
+//! folders of features, [`load_checkpoint`] published models.
 
 mod batch;
 mod check;
+mod checkpoint;
 mod error;
 pub mod folder;
 mod ragged;
@@ -13,6 +15,7 @@ mod split;
 pub use batch::{
     Availability, BatchOptions, Batcher, EvalSet, ExpertBatch, MissingRows, TeacherBatch, TextBatch, TrainBatch,
 };
+pub use checkpoint::{ExpertCheckpoint, Skipped, load_checkpoint};
 pub use error::ExpertsError;
 pub use ragged::Ragged;
 pub use split::{CaptionMasks, Captions, Expert, ExpertKind, ExpertSplit, Teacher, TeacherExpert};
