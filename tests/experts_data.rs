@@ -1,5 +1,7 @@
 //! Experts, captions and teachers: splits in memory, batches, and the published folders.
 
+#[path = "experts/archives.rs"]
+mod archives;
 #[path = "experts/batches.rs"]
 mod batches;
 #[path = "experts/checkpoints.rs"]

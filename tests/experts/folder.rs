@@ -252,19 +252,25 @@ fn budgets_hold_for_every_container() {
         let limits = Limits { input_bytes: 30, ..Limits::default() };
         let options = ExpertFolderOptions { limits, ..options(vec![named(file)]) };
         assert!(error(&options).contains("30 allowed"), "{file}");
-        // Cut anywhere, a file is refused; nothing panics.
         let bytes = std::fs::read(root().join(file)).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        for length in (0..bytes.len()).step_by(7) {
-            let path = folder.path().join(file);
-            std::fs::write(&path, &bytes[..length]).unwrap();
-            std::fs::copy(root().join("train_list_full.txt"), folder.path().join("train_list_full.txt")).unwrap();
-            let options = ExpertFolderOptions {
-                subsets: Subsets::Train,
-                limits: Limits { bytes: 1 << 20, ..Limits::default() },
-                ..self::options(vec![named(file)])
-            };
-            load(folder.path(), Dataset::find("MSRVTT").unwrap(), &options).unwrap_err();
+        std::fs::copy(root().join("train_list_full.txt"), folder.path().join("train_list_full.txt")).unwrap();
+        let options = ExpertFolderOptions {
+            subsets: Subsets::Train,
+            limits: Limits { bytes: 1 << 20, ..Limits::default() },
+            ..self::options(vec![named(file)])
+        };
+        let refused = |bytes: &[u8]| {
+            std::fs::write(folder.path().join(file), bytes).unwrap();
+            load(folder.path(), Dataset::find("MSRVTT").unwrap(), &options).unwrap_err().to_string()
+        };
+        // Cut anywhere, a file is refused and named; damaged anywhere, nothing panics (the text features, which come later, are absent).
+        for at in (0..bytes.len()).step_by(7) {
+            let message = refused(&bytes[..at]);
+            assert!(message.contains(file), "{message}");
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0xff;
+            refused(&damaged);
         }
     }
 }
