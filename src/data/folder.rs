@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use super::epic100::annotations::AnnotationError;
+use super::experts::ExpertsError;
 use super::limits::{self, LimitError, Limits};
 use super::ndarray::{ArrayData, ArrayError, NdArray};
 use super::npy::NpyError;
@@ -69,6 +70,17 @@ pub enum FolderError {
     /// Files do not belong together.
     #[error(transparent)]
     Split(#[from] SplitError),
+    /// Experts, captions and teachers do not belong together, or an option does not fit them.
+    #[error(transparent)]
+    Experts(#[from] ExpertsError),
+    /// Several files may be meant.
+    #[error("{what}: several files may be meant, name one: {}", list(found))]
+    Ambiguous {
+        /// What the file holds.
+        what: String,
+        /// The candidates.
+        found: Vec<PathBuf>,
+    },
 }
 
 impl FolderError {
@@ -102,6 +114,18 @@ pub enum FileProblem {
     /// It is no acceptable `.npy` or `.npz` file.
     #[error("{}", chain(.0))]
     Npy(#[from] NpyError),
+    /// It is no acceptable HDF5 file.
+    #[error(transparent)]
+    Hdf5(#[from] hdf5_reader::error::Error),
+    /// It is no JSON text.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// It is no acceptable MessagePack.
+    #[error("not MessagePack: {0}")]
+    MessagePack(#[from] rmpv::decode::Error),
+    /// Its format, or something in it, is not read.
+    #[error("{0}")]
+    Format(String),
     /// A part is missing or of a wrong type.
     #[error(transparent)]
     Access(#[from] AccessError),

@@ -6,6 +6,7 @@
 mod archive;
 pub mod digest;
 pub mod epic100;
+pub mod experts;
 mod folder;
 mod limits;
 pub mod ndarray;

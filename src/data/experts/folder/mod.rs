@@ -1,0 +1,157 @@
+//! The authors' unpacked archives: `symlinked-feats` folders of pickles, `.npy`, HDF5 ("hickle"), JSON and MessagePack.
+//!
+//! What is published about the layout stands in [`Dataset`] and [`FeatAggregation`]. Where only a folder is known (audio, speech, OCR, face,
+//! the features under `antoine/`), its only file is taken; [`ExpertFolderOptions`] can name any file.
+
+mod dataset;
+mod hdf5;
+mod locate;
+mod source;
+mod text;
+mod tree;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+pub use dataset::{DATASETS, Dataset, DatasetSplit, TestCaptions, text_width};
+pub use locate::{FeatAggregation, FeatDims, FeatType};
+use source::Source;
+
+use super::split::{ExpertKind, ExpertSplit};
+use crate::data::Limits;
+use crate::data::folder::{FolderError, Loaded};
+
+/// One expert to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpertSource {
+    /// Its name: `type.model.n` for visual features, or a custom expert such as `audio`, `antoine-rgb`.
+    pub name: String,
+    /// Where its features are.
+    pub files: FeatureFiles,
+    /// One vector or a sequence.
+    pub kind: ExpertKind,
+    /// Whether a video that the file does not name is without the expert. Of other experts, every video must be named.
+    pub flaky: bool,
+    /// Width, where it is known.
+    pub width: Option<usize>,
+}
+
+/// Where the features of an expert are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FeatureFiles {
+    /// The published names of visual features.
+    Aggregated(FeatAggregation),
+    /// The only file in the published folder of a custom expert.
+    Custom,
+    /// These files, relative to the folder of features; several are joined by columns.
+    Named(Vec<PathBuf>),
+}
+
+/// Which lists are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Subsets {
+    /// Training and evaluation.
+    #[default]
+    Both,
+    /// Training only.
+    Train,
+    /// Evaluation only.
+    Eval,
+}
+
+/// What to read. Paths are relative to the folder of features.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpertFolderOptions {
+    /// Name of the split, such as `full-test`.
+    pub split: String,
+    /// Which of its lists.
+    pub subsets: Subsets,
+    /// The experts, in any order: they are put in order of their names, as published.
+    pub experts: Vec<ExpertSource>,
+    /// Text encoder, such as `openai` or `gpt2-xl-finetune`.
+    pub text_encoder: String,
+    /// Text features, in place of the published names; a video is looked for in each in turn.
+    pub text_files: Vec<PathBuf>,
+    /// Whether the captions of a video become one.
+    pub fuse_captions: bool,
+    /// Captions kept of each training video; all without it.
+    pub restrict_train_captions: Option<usize>,
+    /// List of training videos, in place of the published one.
+    pub training_file: Option<PathBuf>,
+    /// List of the videos to evaluate on, in place of the published one.
+    pub evaluation_file: Option<PathBuf>,
+    /// Captions to draw from in training: a dict from videos to 0 or 1 per caption.
+    pub caption_masks: Option<PathBuf>,
+    /// Embeddings of teachers, for training.
+    pub teachers: Vec<PathBuf>,
+    /// Budgets of each file.
+    pub limits: Limits,
+}
+
+impl Default for ExpertFolderOptions {
+    /// The published text features of MSRVTT take more than 8 GiB with the wider encoders: the budgets are 64 GiB here.
+    fn default() -> Self {
+        Self {
+            split: String::new(),
+            subsets: Subsets::Both,
+            experts: vec![],
+            text_encoder: "openai".into(),
+            text_files: vec![],
+            fuse_captions: false,
+            restrict_train_captions: None,
+            training_file: None,
+            evaluation_file: None,
+            caption_masks: None,
+            teachers: vec![],
+            limits: Limits { input_bytes: 64 << 30, bytes: 64 << 30, ..Limits::default() },
+        }
+    }
+}
+
+/// The splits that were asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExpertSplits {
+    /// To train on.
+    pub train: Option<ExpertSplit>,
+    /// To evaluate on.
+    pub eval: Option<ExpertSplit>,
+}
+
+/// Reads a split of a data set. `root` is the folder of features, `data_dir/root_feat_folder` of a published configuration. Every file is
+/// read once, whole; the splits have been checked.
+///
+/// # Errors
+/// [`FolderError`], naming file, video, and what was expected and found.
+pub fn load(
+    root: &Path,
+    dataset: &Dataset,
+    options: &ExpertFolderOptions,
+) -> Result<Loaded<ExpertSplits>, FolderError> {
+    if !root.is_dir() {
+        return Err(FolderError::NoFolder { path: root.into() });
+    }
+    let lists = dataset.split(&options.split)?;
+    let folder_options = crate::data::FolderOptions { limits: options.limits.clone(), ..Default::default() };
+    let mut source = Source::new(root, dataset, options, &folder_options);
+    let train_list = options.training_file.as_deref().unwrap_or(Path::new(lists.train));
+    let eval_list = options.evaluation_file.as_deref().unwrap_or(Path::new(lists.eval));
+    let mut splits = vec![];
+    if options.subsets != Subsets::Eval {
+        splits.push(source.list(train_list, if options.training_file.is_some() { 0 } else { lists.videos.0 })?);
+    }
+    if options.subsets != Subsets::Train {
+        splits.push(source.list(eval_list, if options.evaluation_file.is_some() { 0 } else { lists.videos.1 })?);
+    }
+    source.experts(&mut splits)?;
+    source.captions(&mut splits)?;
+    let mut splits = splits.into_iter();
+    let mut train = if options.subsets == Subsets::Eval { None } else { splits.next() };
+    let mut eval = splits.next();
+    if let Some(train) = &mut train {
+        source.finish_training(train)?;
+    }
+    if let Some(eval) = &mut eval {
+        source.finish_evaluation(eval, lists.caption_index)?;
+    }
+    Ok(source.reader.loaded(ExpertSplits { train, eval }))
+}

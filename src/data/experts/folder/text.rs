@@ -1,0 +1,318 @@
+//! Reading of captions, their text, masks, and teachers.
+
+use std::path::{Path, PathBuf};
+
+use super::source::Source;
+use super::{dataset, locate, values};
+use crate::data::experts::{CaptionMasks, Captions, ExpertSplit, ExpertsError, Ragged, Teacher, TeacherExpert};
+use crate::data::folder::{FileProblem, FolderError, Result, array_problem};
+use crate::data::ndarray::{ArrayData, ArrayError};
+use crate::data::pickle::{AccessError, At, Value};
+use crate::matrix::{Matrix, MatrixView};
+
+type Problem<T> = std::result::Result<T, FileProblem>;
+
+impl Source<'_> {
+    /// Word vectors and text of the captions of all splits.
+    pub fn captions(&mut self, splits: &mut [ExpertSplit]) -> Result<()> {
+        let names = self.names()?;
+        let paths = self.text_files()?;
+        let file = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" + ");
+        let mut trees = Vec::with_capacity(paths.len());
+        for path in paths {
+            let tree = self.tree(&path)?;
+            trees.push((path, tree));
+        }
+        let known = dataset::text_width(&self.options.text_encoder).filter(|_| self.options.text_files.is_empty());
+        let mut width = known;
+        for split in &mut *splits {
+            let mut captions: Option<Captions> = None;
+            for video in &split.videos {
+                let (path, at) = find(&trees, video, &names)?;
+                let own = caption_list(&at).map_err(|problem| FolderError::file(path, problem))?;
+                let found = own.iter().map(Matrix::cols).find(|cols| *cols > 0);
+                let width = *width.get_or_insert(found.unwrap_or(0));
+                // A caption without words need not know its width: `check` refuses it by name.
+                let view = |caption| if Matrix::rows(caption) == 0 { empty(width) } else { Some(caption.view()) };
+                let captions = captions.get_or_insert_with(|| Captions::new(&file, width));
+                captions.push(video, own.iter().filter_map(view))?;
+            }
+            split.captions = captions.unwrap_or_else(|| Captions::new(&file, 0));
+        }
+        drop(trees);
+        self.sentences(splits, &names)
+    }
+
+    /// Masks and teachers; restricted and fused captions.
+    pub fn finish_training(&mut self, split: &mut ExpertSplit) -> Result<()> {
+        let options = self.options;
+        if let Some(masks) = &options.caption_masks {
+            split.masks = Some(self.masks(masks, &split.videos)?);
+        }
+        // Teachers of fused captions have one caption per video; of others, all captions.
+        if options.fuse_captions {
+            self.restrict(split);
+            split.fuse_captions();
+        }
+        for teacher in &options.teachers {
+            split.teachers.push(self.teacher(teacher, &split.videos)?);
+        }
+        split.check()?;
+        if !options.fuse_captions {
+            self.restrict(split);
+            split.check()?;
+        }
+        Ok(())
+    }
+
+    /// The caption that is evaluated, or fused captions.
+    pub fn finish_evaluation(&mut self, split: &mut ExpertSplit, caption_index: Option<&str>) -> Result<()> {
+        if let Some(index) = caption_index {
+            let path = locate::existing(self.root, "the captions that are evaluated", Path::new(index))?;
+            let tree = self.tree(&path)?;
+            let number = |video: &String| {
+                let at = tree.as_dict()?.get(video)?;
+                let wrong = |found| AccessError { path: at.path(), expected: "caption index".into(), found };
+                usize::try_from(at.as_i64()?).map_err(|_| wrong("negative number".into()))
+            };
+            let chosen: std::result::Result<Vec<usize>, _> = split.videos.iter().map(number).collect();
+            split.choose_captions(&chosen.map_err(|problem| FolderError::file(&path, problem))?)?;
+        }
+        if self.options.fuse_captions {
+            split.fuse_captions();
+        }
+        Ok(split.check()?)
+    }
+
+    fn restrict(&self, split: &mut ExpertSplit) {
+        self.options.restrict_train_captions.iter().for_each(|&count| split.restrict_captions(count));
+    }
+
+    /// Other names of videos, in both directions.
+    fn names(&mut self) -> Result<Names> {
+        let Some(file) = self.dataset.names else { return Ok(Names::default()) };
+        let path = self.root.join(file);
+        if !path.is_file() {
+            return Ok(Names::default());
+        }
+        let tree = self.tree(&path)?;
+        Names::new(&tree).map_err(|problem| FolderError::file(&path, problem))
+    }
+
+    fn text_files(&self) -> Result<Vec<PathBuf>> {
+        let (root, encoder, folder) = (self.root, &self.options.text_encoder, self.dataset.text_folder);
+        let what = format!("text features of {encoder:?}");
+        if !self.options.text_files.is_empty() {
+            return self.options.text_files.iter().map(|file| locate::existing(root, &what, file)).collect();
+        }
+        let published = Path::new(folder).join(format!("{encoder}.pkl"));
+        let missing = match locate::existing(root, &what, &published) {
+            Ok(path) => return Ok(vec![path]),
+            Err(missing) => missing,
+        };
+        if encoder != "openai" {
+            return Err(missing);
+        }
+        // Files of the first GPT have names of their own; those of other encoders, `openai-gpt.pkl`, do not count.
+        let patterns = ["", folder].map(|folder| [format!("{folder}/*openAIGPT*"), format!("{folder}/openai-*")]);
+        let mut found = locate::matches(root, &patterns.concat());
+        let other = |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == "openai-gpt");
+        found.retain(|path| !other(path));
+        match found.len() {
+            0 => Err(missing),
+            2.. if !self.dataset.openai_in_parts => Err(FolderError::Ambiguous { what, found }),
+            _ => Ok(found),
+        }
+    }
+
+    /// The captions as text, if there are any. They are for display only: where they do not fit, they are left out with a warning.
+    fn sentences(&mut self, splits: &mut [ExpertSplit], names: &Names) -> Result<()> {
+        let path = self.root.join(self.dataset.raw_captions);
+        if !path.is_file() {
+            return Ok(());
+        }
+        let trees = [(path.clone(), self.tree(&path)?)];
+        for split in splits {
+            let own = |video: &String| {
+                let (path, at) = find(&trees, video, names)?;
+                sentences(&at).map_err(|problem| FolderError::file(path, problem))
+            };
+            let all = split.videos.iter().map(own).collect::<Result<Vec<_>>>();
+            let fit = |all: &Vec<Vec<String>>| {
+                let differs = |video: &usize| all[*video].len() != split.captions.count(*video);
+                (0..all.len()).find(differs).map(|video| format!("video {:?} has other captions", split.videos[video]))
+            };
+            match all.map_err(|error| error.to_string()).and_then(|all| fit(&all).map_or(Ok(all), Err)) {
+                Ok(all) => split.sentences = all,
+                Err(why) => {
+                    let warning = format!("{}: not used, sentences will not be shown: {why}", path.display());
+                    self.reader.warnings.push(warning);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn masks(&mut self, file: &Path, videos: &[String]) -> Result<CaptionMasks> {
+        let path = locate::existing(self.root, "caption masks", file)?;
+        let tree = self.tree(&path)?;
+        let own = |video: &String| mask(&tree.as_dict()?.get(video)?);
+        let masks: Problem<Vec<_>> = videos.iter().map(own).collect();
+        let videos = masks.map_err(|problem| FolderError::file(&path, problem))?;
+        Ok(CaptionMasks { file: path.display().to_string(), videos })
+    }
+
+    fn teacher(&mut self, file: &Path, videos: &[String]) -> Result<Teacher> {
+        let path = locate::existing(self.root, "embeddings of a teacher", file)?;
+        let tree = self.tree(&path)?;
+        let experts = teacher_experts(&tree, videos).map_err(|problem| FolderError::file(&path, problem))?;
+        Ok(Teacher { file: path.display().to_string(), experts })
+    }
+}
+
+/// Names of videos in the lists and keys of the text features, in both directions.
+#[derive(Default)]
+struct Names(std::collections::HashMap<String, String>);
+
+impl Names {
+    fn new(tree: &Value) -> Problem<Self> {
+        let mut names = std::collections::HashMap::new();
+        for (key, value) in tree.as_dict()?.iter() {
+            let (key, value) = (key.as_str()?.to_owned(), value.as_str()?.to_owned());
+            names.insert(value.clone(), key.clone());
+            names.insert(key, value);
+        }
+        Ok(Self(names))
+    }
+}
+
+/// The entry of a video, under its own or its other name, in the first file that has one.
+fn find<'t>(trees: &'t [(PathBuf, Value)], video: &str, names: &Names) -> Result<(&'t Path, At<'t>)> {
+    let other = names.0.get(video).map(String::as_str);
+    let mut missing = None;
+    for (path, tree) in trees {
+        let failed = |problem: AccessError| FolderError::file(path, problem);
+        let dict = tree.as_dict().map_err(failed)?;
+        if let Some(at) = dict.find(video).or_else(|| dict.find(other?)) {
+            return Ok((path, at));
+        }
+        missing = missing.or_else(|| dict.get(video).err().map(failed));
+    }
+    let nothing = || ExpertsError::Empty { file: String::new(), what: "text features" }.into();
+    Err(missing.unwrap_or_else(nothing))
+}
+
+fn empty<'m>(width: usize) -> Option<MatrixView<'m, f32>> {
+    MatrixView::new(&[], 0, width).ok()
+}
+
+/// Captions of a video: a list of arrays, or one array `(captions, tokens, width)`.
+fn caption_list(at: &At<'_>) -> Problem<Vec<Matrix<f32>>> {
+    if let Value::Array(array) = at.value() {
+        let failed = |problem: ArrayError| array_problem(&at.path(), problem);
+        if let ArrayData::Object(items) = array.data() {
+            return items.iter().map(|item| caption(&item.at())).collect();
+        }
+        let &[captions, tokens, width] = array.shape() else {
+            let (actual, shape) = (array.dtype(), array.shape().to_vec());
+            return Err(failed(ArrayError::Dimensions { expected: 3, actual, shape }));
+        };
+        let values = array.to_f32_vec().map_err(failed)?;
+        let one = |caption: usize| values[caption * tokens * width..][..tokens * width].to_vec();
+        let matrix = |caption| Matrix::new(one(caption), tokens, width);
+        let wrong = |_| failed(ArrayError::Shape(array.shape().to_vec()));
+        return (0..captions).map(matrix).collect::<std::result::Result<_, _>>().map_err(wrong);
+    }
+    at.as_list()?.iter().map(|item| caption(&item)).collect()
+}
+
+fn caption(at: &At<'_>) -> Problem<Matrix<f32>> {
+    let nothing =
+        || AccessError { path: at.path(), expected: "word vectors".into(), found: at.value().type_name().into() };
+    Ok(values::rows(at)?.ok_or_else(nothing)?)
+}
+
+/// Sentences as text or as lists of words.
+fn sentences(at: &At<'_>) -> Problem<Vec<String>> {
+    let sentence = |at: At<'_>| match at.value() {
+        Value::Str(text) => Ok(text.to_string()),
+        Value::Array(array) => Ok(array.to_strings().map_err(|e| array_problem(&at.path(), e))?.join(" ")),
+        _ => {
+            let words = at.as_list()?;
+            let words: std::result::Result<Vec<&str>, _> = words.iter().map(|word| word.as_str()).collect();
+            Ok(words?.join(" "))
+        }
+    };
+    at.as_list()?.iter().map(sentence).collect()
+}
+
+/// 0 or 1 per caption.
+fn mask(at: &At<'_>) -> Problem<Vec<bool>> {
+    let values = match at.value() {
+        Value::Array(array) => array.to_f64_vec().map_err(|problem| array_problem(&at.path(), problem))?,
+        _ => {
+            let number = |item: At<'_>| item.as_f64().or_else(|_| item.as_bool().map(|yes| f64::from(u8::from(yes))));
+            at.as_list()?.iter().map(number).collect::<std::result::Result<_, _>>()?
+        }
+    };
+    let flag = |value: &f64| match *value {
+        0.0 => Ok(false),
+        1.0 => Ok(true),
+        other => Err(AccessError { path: at.path(), expected: "0 or 1 per caption".into(), found: other.to_string() }),
+    };
+    Ok(values.iter().map(flag).collect::<std::result::Result<_, _>>()?)
+}
+
+/// `{video: {"vid_embds": {expert: (D)}, "text_embds": {expert: (captions, D)}}}`.
+fn teacher_experts(tree: &Value, videos: &[String]) -> Problem<Vec<TeacherExpert>> {
+    let videos_of = tree.as_dict()?;
+    let mut names: Vec<String> = vec![];
+    if let Some(first) = videos.first() {
+        for (key, _) in videos_of.get(first)?.as_dict()?.get("vid_embds")?.as_dict()?.iter() {
+            names.push(key.as_str()?.to_owned());
+        }
+    }
+    for video in videos {
+        let entry = videos_of.get(video)?.as_dict()?;
+        for part in ["vid_embds", "text_embds"] {
+            let at = entry.get(part)?;
+            let found = at.as_dict()?;
+            if found.len() != names.len() || names.iter().any(|name| found.find(name).is_none()) {
+                let keys = found.dict().entries().iter().map(|(key, _)| key.as_str().unwrap_or("?").to_owned());
+                let found = keys.collect::<Vec<_>>().join(", ");
+                let expected = format!("the experts of the first video, {},", names.join(", "));
+                return Err(AccessError { path: at.path(), expected, found }.into());
+            }
+        }
+    }
+    names.into_iter().map(|name| teacher_expert(tree, videos, name)).collect()
+}
+
+fn teacher_expert(tree: &Value, videos: &[String], name: String) -> Problem<TeacherExpert> {
+    let (mut embeddings, mut text, mut width) = (vec![], None, 0);
+    for video in videos {
+        let entry = tree.as_dict()?.get(video)?.as_dict()?;
+        for part in ["vid_embds", "text_embds"] {
+            let at = entry.get(part)?.as_dict()?.get(&name)?;
+            let matrix = caption(&at)?;
+            let text = text.get_or_insert_with(|| {
+                width = matrix.cols();
+                Ragged::new(width)
+            });
+            let is_video = part == "vid_embds";
+            if matrix.cols() != width || (is_video && matrix.rows() != 1) {
+                let rows = if is_video { "1" } else { "captions" };
+                let (expected, found) = (format!("{rows} x {width}"), format!("{} x {}", matrix.rows(), matrix.cols()));
+                return Err(AccessError { path: at.path(), expected, found }.into());
+            }
+            if is_video {
+                embeddings.extend_from_slice(matrix.as_slice());
+            } else if text.push(matrix.view()).is_err() {
+                return Err(array_problem(&at.path(), ArrayError::Shape(vec![matrix.rows(), matrix.cols()])));
+            }
+        }
+    }
+    let video = Matrix::new(embeddings, videos.len(), width);
+    let wrong = |_| array_problem("vid_embds", ArrayError::Shape(vec![videos.len(), width]));
+    Ok(TeacherExpert { name, video: video.map_err(wrong)?, text: text.unwrap_or_else(|| Ragged::new(0)) })
+}

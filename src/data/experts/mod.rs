@@ -1,0 +1,27 @@
+//! Videos as sets of pre-extracted "expert" features, captions as sequences of word vectors: the data of Collaborative Experts, MoEE and
+//! TeachText.
+//!
+//! [`ExpertSplit`] is one split in memory, [`Batcher`] makes batches of it. No tensors here: values and shapes. [`folder`] reads the published
+//! folders of features, [`load_checkpoint`] published models.
+
+mod archives;
+mod batch;
+mod check;
+mod checkpoint;
+#[cfg(feature = "download")]
+mod download;
+mod error;
+pub mod folder;
+mod ragged;
+mod split;
+
+pub use archives::{ArchiveError, FeatureArchive, Release, verify};
+pub use batch::{
+    Availability, BatchOptions, Batcher, EvalSet, ExpertBatch, MissingRows, TeacherBatch, TextBatch, TrainBatch,
+};
+pub use checkpoint::{ExpertCheckpoint, Skipped, load_checkpoint};
+#[cfg(feature = "download")]
+pub use download::download;
+pub use error::ExpertsError;
+pub use ragged::Ragged;
+pub use split::{CaptionMasks, Captions, Expert, ExpertKind, ExpertSplit, Teacher, TeacherExpert};
