@@ -1,7 +1,9 @@
 //! The published compositions of blocks, one file per family; generic over sizes, with the papers' sizes as type aliases.
 
+pub mod collaborative_experts;
 mod jpose;
 mod mmen;
 
+pub use collaborative_experts::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
 pub use jpose::{Action, Jpose, JposeConfig, JposeEpic, JposeEpicConfig, Noun, Verb, VerbNoun};
 pub use mmen::{Caption, Mmen, MmenConfig, MmenEpic, MmenEpicConfig};
