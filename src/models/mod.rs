@@ -3,7 +3,13 @@
 pub mod collaborative_experts;
 mod jpose;
 mod mmen;
+mod mnnet;
+mod moee;
 
-pub use collaborative_experts::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
+pub use collaborative_experts::{
+    CollaborativeExperts, CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling,
+};
 pub use jpose::{Action, Jpose, JposeConfig, JposeEpic, JposeEpicConfig, Noun, Verb, VerbNoun};
 pub use mmen::{Caption, Mmen, MmenConfig, MmenEpic, MmenEpicConfig};
+pub use mnnet::{Mnnet, MnnetConfig};
+pub use moee::{Moee, MoeeConfig, MoeeExpert, MoeeFeatures};

@@ -12,6 +12,8 @@ pub enum Purpose {
     Triplets,
     /// Repair of missing classes at load time.
     Classes,
+    /// Drawing of captions, and noise in the place of features.
+    Captions,
 }
 
 /// A generator that is a pure function of seed, purpose and epoch (and a part within them): what is drawn in an epoch does

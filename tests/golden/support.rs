@@ -122,6 +122,11 @@ impl Case {
         Self { tensors, metadata, compared: RefCell::default() }
     }
 
+    /// The tensors whose names start so, in order.
+    pub fn names(&self, prefix: &str) -> Vec<String> {
+        self.tensors.keys().filter(|name| name.starts_with(prefix)).cloned().collect()
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
@@ -181,6 +186,10 @@ impl Case {
 
     pub fn meta(&self, key: &str) -> &str {
         self.metadata.get(key).unwrap_or_else(|| panic!("the fixture has no metadata {key}"))
+    }
+
+    pub fn has_meta(&self, key: &str) -> bool {
+        self.metadata.contains_key(key)
     }
 
     pub fn number(&self, key: &str) -> f64 {

@@ -5,5 +5,11 @@
 //! CrossModal Generalized Distillation for Text-Video Retrieval", ICCV 2021.
 
 mod config;
+mod fusion;
+mod missing;
+mod network;
 
 pub use config::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
+pub use fusion::{ExpertFusion, TextEmbedding, VideoEmbedding};
+pub use missing::{MissingExpertError, clear_missing};
+pub use network::{CaptionMerge, CollaborativeExperts, average_captions};

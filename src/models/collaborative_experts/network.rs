@@ -1,0 +1,142 @@
+use dfdx::prelude::{Axis, Dim, HasShape, Merge, ReshapeTo, Tensor};
+use rand::Rng;
+
+use super::{CollaborativeExpertsConfig, ExpertFusion, TextEmbedding, VideoEmbedding};
+use crate::blocks::{Availability, Config, ExpertSet, NetVlad, Parameters, Path, Phase, Visitor, VisitorMut};
+use crate::ops::{self, LayerTape, OpError, OpsDevice, RecordingTape, Reduction, check_size, device_error};
+
+/// The network over the experts `E`, words of width `W`, in a common space of width `S`.
+///
+/// ```text
+/// words  -> NetVLAD -> gated embedding per expert, and a weight per expert
+/// experts -> pooling -> projection -> collaborative gating            (or another Design)
+/// similarity = weighted inner products, renormalised over the experts that a video has
+/// ```
+#[derive(Debug)]
+pub struct CollaborativeExperts<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> {
+    /// Of the experts that need it.
+    pub pooling: E::Pooling<D>,
+    /// Of the words; none for sentence embeddings.
+    pub text_pooling: Option<NetVlad<W, D>>,
+    /// Embeddings and their comparison.
+    pub ce: ExpertFusion<S, D>,
+    words: W,
+}
+
+impl<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> Config<D> for CollaborativeExpertsConfig<E, W, S> {
+    type Built = CollaborativeExperts<E, W, S, D>;
+
+    fn num_parameters(&self) -> usize {
+        self.num_parameters::<D>()
+    }
+
+    fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
+        let pooling = self.experts.build(device, rng)?;
+        let text_pooling = self.text_pooling().map(|config| config.build(device, rng)).transpose()?;
+        let ce = ExpertFusion::build(&self.parts(), self.design, self.weights, device, rng)?;
+        Ok(CollaborativeExperts { pooling, text_pooling, ce, words: self.words })
+    }
+}
+
+impl<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> CollaborativeExperts<E, W, S, D> {
+    /// Embeds videos. Rows of missing experts are 0 in the features ([`clear_missing`](super::clear_missing)).
+    ///
+    /// # Shapes
+    /// Features of `B` videos, as the experts have them.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a batch of one in training.
+    pub fn embed_video<B: Dim, T: LayerTape<D>>(
+        &self,
+        features: E::Features<B, D, T>,
+        available: &Availability,
+        phase: Phase,
+    ) -> Result<VideoEmbedding<B, D, T::Output>, OpError> {
+        self.ce.embed_video(E::pool(&self.pooling, features, phase)?, available, phase)
+    }
+
+    /// Embeds texts. Words that are padding are 0, and count (see [`NetVlad`]).
+    ///
+    /// # Shapes
+    /// Words `(Q, N, W)`; without a pooling of words `N` is 1.
+    ///
+    /// # Errors
+    /// As [`CollaborativeExperts::embed_video`].
+    pub fn embed_text<Q: Dim, N: Dim, T: LayerTape<D>>(
+        &self,
+        words: Tensor<(Q, N, W), f32, D, T>,
+        phase: Phase,
+    ) -> Result<TextEmbedding<Q, D, T::Output>, OpError> {
+        match &self.text_pooling {
+            Some(pooling) => self.ce.embed_text(pooling.forward(words, phase)?, phase),
+            None => {
+                let (queries, steps, _) = *words.shape();
+                check_size("collaborative experts", "words of a text without pooling", 1, steps.size())?;
+                let text = words.try_reshape_like(&(queries, self.words.size())).map_err(device_error)?;
+                self.ce.embed_text(text, phase)
+            }
+        }
+    }
+
+    /// Similarities of every text with every video.
+    ///
+    /// # Shapes
+    /// Words `(Q, N, W)`, features of `B` videos; result `(Q, B)`.
+    ///
+    /// # Errors
+    /// As [`CollaborativeExperts::embed_video`].
+    pub fn forward<Q: Dim, N: Dim, B: Dim, T: LayerTape<D>>(
+        &self,
+        words: Tensor<(Q, N, W), f32, D, T>,
+        features: E::Features<B, D, T>,
+        available: &Availability,
+        phase: Phase,
+    ) -> Result<Tensor<(Q, B), f32, D, T::Output>, OpError> {
+        let text = self.embed_text(words, phase)?;
+        self.ce.similarity(text, self.embed_video(features, available, phase)?, available)
+    }
+}
+
+impl<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> Parameters<D> for CollaborativeExperts<E, W, S, D> {
+    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        self.pooling.visit(&path.join("pooling"), visitor)?;
+        self.text_pooling.visit(&path.join("text_pooling"), visitor)?;
+        self.ce.visit(&path.join("ce"), visitor)
+    }
+
+    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        self.pooling.visit_mut(&path.join("pooling"), visitor)?;
+        self.text_pooling.visit_mut(&path.join("text_pooling"), visitor)?;
+        self.ce.visit_mut(&path.join("ce"), visitor)
+    }
+}
+
+/// What becomes of the similarities of several captions of one video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub enum CaptionMerge {
+    /// Each caption stays a query of its own (`indep`).
+    #[default]
+    Independent,
+    /// Their mean is the video's query (`avg`): what training always does.
+    Average,
+}
+
+/// Means of the similarities of every video's captions.
+///
+/// # Shapes
+/// `(B · captions, V)`, captions of a video one after the other, to `(B, V)`.
+///
+/// # Errors
+/// [`OpError::Undefined`] when the rows are no multiple of the captions.
+pub fn average_captions<V: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<T>>(
+    similarity: Tensor<(usize, V), f32, D, T>,
+    captions: usize,
+) -> Result<Tensor<(usize, V), f32, D, T>, OpError> {
+    let (rows, videos) = *similarity.shape();
+    if captions == 0 || !rows.is_multiple_of(captions) {
+        let reason = "the texts are no whole number of captions for every video";
+        return Err(OpError::Undefined { op: "average over captions", reason });
+    }
+    let by_video = similarity.try_reshape_like(&(rows / captions, captions, videos)).map_err(device_error)?;
+    ops::reduce(by_video, Axis::<1>, Reduction::Mean)
+}

@@ -1,0 +1,114 @@
+use dfdx::prelude::HasShape;
+
+use super::{CeError, CeModel, batches};
+use crate::blocks::Phase;
+use crate::data::experts::{Batcher, Ragged, Teacher, TeacherExpert};
+use crate::matrix::Matrix;
+use crate::metrics::captions;
+use crate::metrics::rank::{RankOptions, RankReport, RankScores};
+use crate::ops::{self, OpsDevice};
+use crate::train::{Purpose, rng};
+
+/// Videos whose captions are compared with the gallery at a time: as in evaluation batch norms are fixed, the result does not depend on it.
+const CHUNK: usize = 256;
+
+/// What a network makes of a split.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CeEvaluation {
+    /// Texts by videos, `(V · captions, V)`.
+    pub similarity: Matrix<f32>,
+    /// Whether a slot holds a caption, `(V, captions)`.
+    pub real: Matrix<bool>,
+    /// Rank metrics as published.
+    pub report: RankReport,
+}
+
+/// Evaluates with up to `captions` captions of every video.
+///
+/// # Errors
+/// [`CeError`].
+pub fn evaluate<D: OpsDevice>(
+    model: &CeModel<D>,
+    device: &D,
+    split: &Batcher,
+    captions: usize,
+    seed: u64,
+) -> Result<CeEvaluation, CeError> {
+    let videos: Vec<usize> = (0..split.split().videos.len()).collect();
+    let names: Vec<String> = split.split().experts.iter().map(|expert| expert.name.clone()).collect();
+    let batch = split.eval_experts(&videos, &mut rng(seed, Purpose::Captions, usize::MAX, 0))?;
+    let (features, available) = batches::experts(device, &names, batch)?;
+    let video = model.embed_video(untaped(features), &available, Phase::Evaluation)?;
+    let mut values = Vec::with_capacity(videos.len() * captions * videos.len());
+    for chunk in videos.chunks(CHUNK) {
+        let words = batches::words(device, split.eval_text(chunk, captions)?)?;
+        let text = model.embed_text(words.retaped::<dfdx::prelude::NoneTape>(), Phase::Evaluation)?;
+        values.extend(ops::to_vec(&model.ce.similarity(text, video.clone(), &available)?)?);
+    }
+    let similarity = Matrix::new(values, videos.len() * captions, videos.len())?;
+    let masks = split.query_masks(captions);
+    let real = Matrix::new(masks.as_slice().iter().map(|mask| *mask == 1.0).collect(), masks.rows(), masks.cols())?;
+    let report = captions::evaluate(similarity.view(), real.view(), &RankOptions::collaborative_experts())?;
+    Ok(CeEvaluation { similarity, real, report })
+}
+
+type Features<D, T> = Vec<crate::blocks::ExpertFeatures<usize, D, T>>;
+
+fn untaped<D: OpsDevice>(features: Features<D, ops::DataTape>) -> Features<D, dfdx::prelude::NoneTape> {
+    use crate::blocks::{ExpertFeatures, Frames};
+    let one = |features| match features {
+        ExpertFeatures::Vector(x) => ExpertFeatures::Vector(dfdx::prelude::SplitTape::split_tape(x).0),
+        ExpertFeatures::Sequence(Frames { frames, valid }) => {
+            ExpertFeatures::Sequence(Frames { frames: dfdx::prelude::SplitTape::split_tape(frames).0, valid })
+        }
+    };
+    features.into_iter().map(one).collect()
+}
+
+/// The network's embeddings of a split, as a teacher of TeachText: without the weights of experts, which its similarities leave out.
+///
+/// # Errors
+/// [`CeError`].
+pub fn as_teacher<D: OpsDevice>(
+    model: &CeModel<D>,
+    device: &D,
+    split: &Batcher,
+    name: &str,
+) -> Result<Teacher, CeError> {
+    let data = split.split();
+    let names: Vec<String> = data.experts.iter().map(|expert| expert.name.clone()).collect();
+    let videos: Vec<usize> = (0..data.videos.len()).collect();
+    let batch = split.eval_experts(&videos, &mut rng(0, Purpose::Captions, usize::MAX, 0))?;
+    let (features, available) = batches::experts(device, &names, batch)?;
+    let embedded = model.embed_video(untaped(features), &available, Phase::Evaluation)?;
+    let mut experts = Vec::with_capacity(names.len());
+    for (name, video) in names.iter().zip(&embedded.0) {
+        let (rows, width) = *video.shape();
+        let video = Matrix::new(ops::to_vec(video)?, rows, width)?;
+        experts.push(TeacherExpert { name: name.clone(), video, text: Ragged::new(width) });
+    }
+    for &video in &videos {
+        let count = data.captions.count(video);
+        let words = batches::words(device, split.eval_text(&[video], count)?)?;
+        let text = model.embed_text(words.retaped::<dfdx::prelude::NoneTape>(), Phase::Evaluation)?;
+        for (expert, text) in experts.iter_mut().zip(&text.experts) {
+            let (rows, width) = *text.shape();
+            expert.text.push(Matrix::new(ops::to_vec(text)?, rows, width)?.view())?;
+        }
+    }
+    Ok(Teacher { file: name.into(), experts })
+}
+
+/// Name of the score that selects the best epoch, as published.
+pub const SELECTED: &str = "t2v/geometric mean";
+
+/// Scores by name.
+pub fn numbers(report: &RankReport) -> Vec<(String, f64)> {
+    let direction = |name: &str, scores: &RankScores| {
+        let RankScores { r1, r5, r10, r50, median, mean, .. } = scores;
+        let values = [*r1, *r5, *r10, *r50, *median, *mean, scores.geometric_mean()];
+        let labels = ["R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "geometric mean"];
+        labels.iter().zip(values).map(|(label, value)| (format!("{name}/{label}"), value)).collect::<Vec<_>>()
+    };
+    [direction("t2v", &report.t2v), direction("v2t", &report.v2t)].concat()
+}

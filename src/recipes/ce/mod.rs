@@ -1,0 +1,57 @@
+//! Collaborative Experts, MoEE, CE+ and TeachText.
+//!
+//! Liu, Albanie, Nagrani & Zisserman, "Use What You Have: Video Retrieval Using Representations From Collaborative Experts", BMVC 2019;
+//! Croitoru et al., "TeachText: CrossModal Generalized Distillation for Text-Video Retrieval", ICCV 2021.
+
+mod batches;
+mod evaluate;
+mod task;
+
+pub use evaluate::{CeEvaluation, SELECTED, as_teacher, evaluate, numbers};
+pub use task::{CeTask, CeTraining};
+
+use crate::blocks::{AvailabilityError, ExpertList};
+use crate::data::experts::ExpertsError;
+use crate::matrix::ShapeError;
+use crate::metrics::MetricError;
+use crate::models::CollaborativeExperts;
+use crate::models::collaborative_experts::MissingExpertError;
+use crate::ops::OpError;
+
+/// The network with every size chosen at run time: what one program needs to run every configuration.
+pub type CeModel<D> = CollaborativeExperts<ExpertList, usize, usize, D>;
+
+/// What can go wrong while training or evaluating.
+#[derive(Debug, thiserror::Error)]
+pub enum CeError {
+    /// An operation failed.
+    #[error(transparent)]
+    Op(#[from] OpError),
+    /// A split is inconsistent.
+    #[error(transparent)]
+    Experts(#[from] ExpertsError),
+    /// Features that say they are there are not.
+    #[error(transparent)]
+    Missing(#[from] MissingExpertError),
+    /// A video has no expert.
+    #[error(transparent)]
+    Availability(#[from] AvailabilityError),
+    /// The scores cannot be evaluated.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// A matrix has not the size that it should have.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// Distillation from nobody.
+    #[error("{split}: distillation needs teachers, and the split has none")]
+    NoTeachers {
+        /// Where the split comes from.
+        split: String,
+    },
+    /// Batches are too small to compare anything.
+    #[error("a batch of {got}: at least 2 videos are needed")]
+    BatchSize {
+        /// The size given.
+        got: usize,
+    },
+}
