@@ -13,6 +13,7 @@
 // Every program uses a part of this.
 #![allow(dead_code, unused_imports)]
 
+mod experts;
 mod picture;
 mod split;
 mod words;
@@ -28,6 +29,7 @@ use twemoji_assets::png::PngTwemojiAsset;
 
 use words::group_word;
 
+pub use experts::{ExpertSplits, expert_splits};
 pub use picture::{EXPERTS, Experts, VIDEO_WIDTH};
 pub use split::{Split, deal};
 pub use words::{PartsOfSpeech, WORD_WIDTH, parts_of_speech};

@@ -42,6 +42,11 @@ pub const EXPERTS: Experts = {
 };
 const MOMENTS: usize = 6;
 
+/// Length of the colour histogram, with which the appearance begins.
+pub const HISTOGRAM: usize = LEVELS * LEVELS * LEVELS;
+/// Cells of the motion, one after the other, and channels of each.
+pub const MOTION_CELLS: [usize; 2] = [MOTION * MOTION, 3];
+
 /// Width of a feature row.
 pub const VIDEO_WIDTH: usize = EXPERTS.shape.end;
 

@@ -111,14 +111,22 @@ pub(super) fn hash(bytes: &[u8], seed: u64) -> u64 {
 /// and the mean of Gaussian vectors seeded by its character n-grams (3 to 4, with ends marked), scaled to length 1. So `medium skin tone`
 /// is closer to `medium-dark skin tone` than to `beard`; otherwise words are nearly orthogonal.
 #[derive(Debug, Default)]
-pub struct WordVectors(HashMap<String, Vec<f32>>);
+pub struct WordVectors {
+    seed: u64,
+    known: HashMap<String, Vec<f32>>,
+}
 
 impl WordVectors {
+    /// Other vectors with the same properties: another text encoder.
+    pub fn seeded(seed: u64) -> Self {
+        Self { seed, known: HashMap::new() }
+    }
+
     /// Mean of the vectors of some words.
     pub fn mean<'a>(&mut self, words: impl IntoIterator<Item = &'a str>) -> Vec<f32> {
         let (mut sum, mut count) = (vec![0.0; WORD_WIDTH], 0.0);
         for word in words {
-            let vector = self.0.entry(word.to_string()).or_insert_with(|| vector(word));
+            let vector = self.known.entry(word.to_string()).or_insert_with(|| vector(word, self.seed));
             sum.iter_mut().zip(vector).for_each(|(sum, v)| *sum += *v);
             count += 1.0f32;
         }
@@ -126,20 +134,20 @@ impl WordVectors {
     }
 }
 
-fn vector(word: &str) -> Vec<f32> {
-    let mut sum = gaussian(word.as_bytes());
+fn vector(word: &str, seed: u64) -> Vec<f32> {
+    let mut sum = gaussian(word.as_bytes(), seed);
     let marked: Vec<u8> = [b"<", word.as_bytes(), b">"].concat();
     let grams: Vec<&[u8]> = (3..=4).flat_map(|n| marked.windows(n)).collect();
     let share = (grams.len().max(1) as f32).sqrt().recip();
     for gram in grams {
-        sum.iter_mut().zip(gaussian(gram)).for_each(|(sum, v)| *sum += share * v);
+        sum.iter_mut().zip(gaussian(gram, seed)).for_each(|(sum, v)| *sum += share * v);
     }
     let norm = sum.iter().map(|v| v * v).sum::<f32>().sqrt();
     sum.iter().map(|v| v / norm).collect()
 }
 
-fn gaussian(bytes: &[u8]) -> Vec<f32> {
-    let mut rng = ChaCha8Rng::seed_from_u64(hash(bytes, 0));
+fn gaussian(bytes: &[u8], seed: u64) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(hash(bytes, seed));
     let mut pair = || {
         let (u, angle): (f32, f32) = (1.0 - rng.random::<f32>(), std::f32::consts::TAU * rng.random::<f32>());
         let radius = (-2.0 * u.ln()).sqrt();
