@@ -12,6 +12,8 @@ WORKS = [
     ("peer_steps", "steps", "pre_norm_layer", 5),
     ("peer_steps", "steps", "tca_layer", 2),
     ("peer_steps", "steps", "tca_layer_64", 1),
+    ("peer_ce", "ce", "ce_small", 5),
+    ("peer_ce", "ce", "ce_msrvtt", 3),
     ("peer_ops", "ops", "softmax", 9),
     ("peer_ops", "ops", "layer_norm", 9),
     ("peer_ops", "ops", "gelu", 9),

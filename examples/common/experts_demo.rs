@@ -56,7 +56,7 @@ pub fn training(distil: bool, seed: u64) -> CeTraining {
     CeTraining {
         batch_size: 64,
         batches: BatchOptions { max_words: 8, ..BatchOptions::default() },
-        loss: MaxMarginLoss { margin: 0.1, fix_norm: true },
+        loss: MaxMarginLoss { margin: 0.2, fix_norm: true },
         distil,
         test_captions: 1,
         seed,

@@ -73,3 +73,14 @@ fn groups_of_rows_are_normalised_each_on_its_own() {
     let error = ops::batch_norm_train(x, 5, &scale, &shift, 1e-5).unwrap_err();
     assert!(error.to_string().contains("whole number of groups"), "{error}");
 }
+
+/// Larger than a task, so that groups lie in several.
+#[test]
+fn large_groups_are_those_of_the_composed_operation() {
+    let (x, scale, shift) = (tensor(8, (9usize, 64usize, 70usize)), tensor(9, (70usize,)), tensor(10, (70usize,)));
+    let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &x), gradient(g, &scale), gradient(g, &shift)]);
+    let fused = run(ops::batch_norm_train(x.leaky_trace(), 9, &scale, &shift, 1e-5).unwrap().0);
+    let composed = run(composed::batch_norm_train(x.leaky_trace(), 9, &scale, &shift, 1e-5).unwrap().0);
+    assert_same(&fused, &composed);
+    assert_threads_agree(|| run(ops::batch_norm_train(x.leaky_trace(), 9, &scale, &shift, 1e-5).unwrap().0));
+}

@@ -60,3 +60,21 @@ fn mixtures_have_the_same_bits_for_any_number_of_threads() {
         finish(y, |g| text.iter().chain(&video).map(|t| gradient(g, t)).chain([gradient(g, &weights)]).collect())
     });
 }
+
+#[test]
+fn large_mixtures_are_those_of_the_composed_operation() {
+    let text: Vec<_> = (0..2).map(|i| tensor(i, (200usize, 30usize))).collect();
+    let video: Vec<_> = (2..4).map(|i| tensor(i, (210usize, 30usize))).collect();
+    let weights: Vec<f32> = values(5, 400).iter().map(|w| w.abs() + 0.1).collect();
+    let weights = Dev::default().tensor_from_vec(weights, (200usize, 2usize));
+    let flags = (0..420).map(|i| f32::from(i % 2 == 0 || i % 3 == 0)).collect();
+    let available = Dev::default().tensor_from_vec(flags, (210usize, 2usize));
+    let traced = |t: &[Plain<(usize, usize)>]| t.iter().map(Trace::leaky_trace).collect::<Vec<_>>();
+    let run = |y: Traced<_>| {
+        finish(y, |g| text.iter().chain(&video).map(|t| gradient(g, t)).chain([gradient(g, &weights)]).collect())
+    };
+    let fused = ops::mixture_similarity(traced(&text), traced(&video), weights.leaky_trace(), &available).unwrap();
+    let composed =
+        composed::mixture_similarity(traced(&text), traced(&video), weights.leaky_trace(), &available).unwrap();
+    assert_same(&run(fused), &run(composed));
+}

@@ -30,3 +30,13 @@ fn sums_of_terms_have_the_same_bits_for_any_number_of_threads() {
         finish(y, |g| terms.iter().map(|t| gradient(g, t)).collect())
     });
 }
+
+#[test]
+fn large_sums_are_those_of_the_composed_operation() {
+    let terms: Vec<_> = (0..4).map(|i| tensor(i, (64usize, 150usize))).collect();
+    let groups: Vec<Vec<usize>> = (0..9).map(|g| vec![g % 4, (g / 2 + 1) % 4]).collect();
+    let traced = || terms.iter().map(Trace::leaky_trace).collect::<Vec<_>>();
+    let run = |y: Traced<_>| finish(y, |g| terms.iter().map(|t| gradient(g, t)).collect());
+    let fused = run(ops::sum_terms(traced(), groups.clone()).unwrap());
+    assert_same(&fused, &run(composed::sum_terms(traced(), groups).unwrap()));
+}

@@ -94,3 +94,13 @@ pub fn assert_threads_agree(run: impl Fn() -> Outcome + Sync) {
     let one = with(1);
     assert!(one == with(2) && one == with(5), "bits differ between thread counts");
 }
+
+/// Compares two implementations at a size that spans several tasks, where finite differences would take too long.
+#[track_caller]
+pub fn assert_same(fused: &Outcome, composed: &Outcome) {
+    assert_close("output", &fused.output, &wide(&composed.output), 1e-5);
+    assert_eq!(fused.gradients.len(), composed.gradients.len());
+    for (i, (fused, composed)) in fused.gradients.iter().zip(&composed.gradients).enumerate() {
+        assert_close(&format!("gradient {i}"), fused, &wide(composed), 1e-5);
+    }
+}

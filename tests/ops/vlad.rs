@@ -48,3 +48,12 @@ fn no_descriptor_gives_no_residual() {
     );
     assert_eq!(y.unwrap().as_vec(), vec![0.0; 24]);
 }
+
+#[test]
+fn large_residuals_are_those_of_the_composed_operation() {
+    let (a, x) = (tensor(1, (16usize, 30usize, 9usize)), tensor(2, (16usize, 30usize, 128usize)));
+    let centres = tensor(3, (Const::<1>, 128usize, 8usize));
+    let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &a), gradient(g, &x), gradient(g, &centres)]);
+    let fused = run(ops::vlad(a.leaky_trace(), x.leaky_trace(), &centres).unwrap());
+    assert_same(&fused, &run(composed::vlad(a.leaky_trace(), x.leaky_trace(), &centres).unwrap()));
+}

@@ -24,3 +24,11 @@ fn weighted_sums_have_the_same_bits_for_any_number_of_threads() {
     let (x, weights) = (tensor(1, (9usize, 64usize, 200usize)), tensor(2, (9usize, 64usize)));
     assert_threads_agree(|| finish(ops::weighted_sum(x.leaky_trace(), &weights).unwrap(), |g| vec![gradient(g, &x)]));
 }
+
+#[test]
+fn large_weighted_sums_are_those_of_the_composed_operation() {
+    let (x, weights) = (tensor(1, (9usize, 64usize, 150usize)), tensor(2, (9usize, 64usize)));
+    let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &x)]);
+    let fused = run(ops::weighted_sum(x.leaky_trace(), &weights).unwrap());
+    assert_same(&fused, &run(composed::weighted_sum(x.leaky_trace(), &weights).unwrap()));
+}

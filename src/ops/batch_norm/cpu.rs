@@ -129,9 +129,10 @@ impl BatchNormKernel for Cpu {
         let data = view(&x);
         let moments: Vec<Moments> = data.par_chunks(group_len).map(|group| Moments::of(group, width, eps)).collect();
         let (scales, shifts) = (view(&scale), view(&shift));
-        let y = collect_blocks(data.len(), width * group_rows, |first, y| {
+        // Groups are what `collect_blocks` calls rows.
+        let y = collect_blocks(data.len(), group_len, |first, y| {
             for (i, y) in y.chunks_mut(group_len).enumerate() {
-                let group = first / group_rows + i;
+                let group = first + i;
                 let Moments { mean, inv, .. } = &moments[group];
                 normalise(&data[group * group_len..][..y.len()], y, mean, inv, &scales, &shifts);
             }
