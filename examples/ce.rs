@@ -40,7 +40,7 @@ fn demo() -> Result<()> {
     let bar = bar(runs.len());
     let reports: Vec<RankReport> = in_parallel(&runs, |(design, weights, seed)| {
         let config = network(&splits.train, *design, *weights);
-        judge(&train(&splits, &config, training(false, *seed), &bar)?, &splits.test)
+        judge(&train(&splits, &config, training(None, *seed), &bar)?, &splits.test)
     })?;
     bar.finish_and_clear();
     let by_design = designs.iter().zip(reports.chunks(SEEDS.len()));

@@ -11,6 +11,7 @@ mod emoji;
 mod experts_demo;
 
 use coembed::data::experts::{Batcher, Teacher};
+use coembed::losses::TeacherScale;
 use coembed::metrics::rank::RankReport;
 use coembed::models::MixtureWeights;
 use coembed::recipes::ce::as_teacher;
@@ -35,7 +36,7 @@ fn demo() -> Result<()> {
     let data = emoji::load(emoji::Split::Random, 0).into_diagnostic()?;
     println!("{}", describe(&expert_splits(&data, 0).into_diagnostic()?, &data.digest));
     println!("Students read words through one set of vectors, their {} teachers through others.\n", TEACHERS.len());
-    let bar = bar(SEEDS.len() * (TEACHERS.len() + 2));
+    let bar = bar(SEEDS.len() * (TEACHERS.len() + 3));
     let runs = in_parallel(&SEEDS, |seed| with_and_without(&data, *seed, &bar))?;
     bar.finish_and_clear();
     let of = |pick: fn(&Run) -> &RankReport| runs.iter().map(|run| pick(run).clone()).collect::<Vec<_>>();
@@ -43,7 +44,8 @@ fn demo() -> Result<()> {
     let rows = [
         ("teachers", teachers),
         ("student alone", of(|run| &run.alone)),
-        ("student with teachers", of(|run| &run.taught)),
+        ("student, sums of the teachers' experts (as published)", of(|run| &run.sums)),
+        ("student, means of the teachers' experts", of(|run| &run.means)),
     ];
     println!("percent (MdR, MnR: ranks), mean and sample deviation over {} seeds\n{}", SEEDS.len(), table(&rows)?);
     Ok(())
@@ -53,7 +55,8 @@ fn demo() -> Result<()> {
 struct Run {
     teachers: Vec<RankReport>,
     alone: RankReport,
-    taught: RankReport,
+    sums: RankReport,
+    means: RankReport,
 }
 
 fn with_and_without(data: &EmojiData, seed: u64, bar: &ProgressBar) -> Result<Run> {
@@ -61,16 +64,16 @@ fn with_and_without(data: &EmojiData, seed: u64, bar: &ProgressBar) -> Result<Ru
     for encoder in TEACHERS {
         let splits = expert_splits(data, encoder).into_diagnostic()?;
         let config = network(&splits.train, collaborative(), MixtureWeights::Text);
-        let teacher = train(&splits, &config, training(false, seed), bar)?;
+        let teacher = train(&splits, &config, training(None, seed), bar)?;
         reports.push(judge(&teacher, &splits.test)?);
-        let batcher = Batcher::new(&splits.train, training(false, seed).batches).into_diagnostic()?;
+        let batcher = Batcher::new(&splits.train, training(None, seed).batches).into_diagnostic()?;
         let name = format!("text encoder {encoder}");
         teachers.push(as_teacher(&teacher, &Cpu::default(), &batcher, &name).into_diagnostic()?);
     }
     let mut splits = expert_splits(data, 0).into_diagnostic()?;
     let config = network(&splits.train, collaborative(), MixtureWeights::Text);
-    let alone = judge(&train(&splits, &config, training(false, seed), bar)?, &splits.test)?;
+    let alone = judge(&train(&splits, &config, training(None, seed), bar)?, &splits.test)?;
     splits.train.teachers = teachers;
-    let taught = judge(&train(&splits, &config, training(true, seed), bar)?, &splits.test)?;
-    Ok(Run { teachers: reports, alone, taught })
+    let taught = |scale| judge(&train(&splits, &config, training(Some(scale), seed), bar)?, &splits.test);
+    Ok(Run { teachers: reports, alone, sums: taught(TeacherScale::Sum)?, means: taught(TeacherScale::Mean)? })
 }

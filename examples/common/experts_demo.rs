@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use coembed::blocks::{Config, ExpertConfig, ExpertList, Pooling, ReasoningConfig};
 use coembed::data::experts::{BatchOptions, Batcher, ExpertKind, ExpertSplit};
-use coembed::losses::MaxMarginLoss;
+use coembed::losses::{MaxMarginLoss, TeacherScale};
 use coembed::metrics::rank::RankReport;
 use coembed::models::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
 use coembed::recipes::ce::{CeModel, CeTask, CeTraining, evaluate};
@@ -52,7 +52,7 @@ pub fn collaborative() -> Design {
     Design::Collaborative(ReasoningConfig::default())
 }
 
-pub fn training(distil: bool, seed: u64) -> CeTraining {
+pub fn training(distil: Option<TeacherScale>, seed: u64) -> CeTraining {
     CeTraining {
         batch_size: 64,
         batches: BatchOptions { max_words: 8, ..BatchOptions::default() },
@@ -94,7 +94,7 @@ pub fn train(
 
 /// Scores on a split.
 pub fn judge(model: &CeModel<Cpu>, split: &ExpertSplit) -> Result<RankReport> {
-    let batcher = Batcher::new(split, training(false, 0).batches).into_diagnostic()?;
+    let batcher = Batcher::new(split, training(None, 0).batches).into_diagnostic()?;
     Ok(evaluate(model, &Cpu::default(), &batcher, 1, 0).into_diagnostic()?.report)
 }
 

@@ -2,9 +2,20 @@
 //!
 //! Croitoru et al., "TeachText: CrossModal Generalized Distillation for Text-Video Retrieval", ICCV 2021.
 
-use dfdx::prelude::{Dim, HasShape, NoneTape, Tensor};
+use dfdx::prelude::{Dim, HasShape, Merge, NoneTape, Tensor};
+use serde::{Deserialize, Serialize};
 
 use crate::ops::{self, LossReduction, OpError, OpsDevice, RecordingTape, check_size};
+
+/// What a teacher's similarity is of its experts' inner products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum TeacherScale {
+    /// Their sum, as published: up to the number of experts, while a student's similarity, a weighted mean, is at most 1.
+    Sum,
+    /// Their mean: on the scale of the student.
+    #[default]
+    Mean,
+}
 
 /// What one teacher makes of a batch: its embeddings of the same captions and videos.
 ///
@@ -18,7 +29,8 @@ pub struct TeacherEmbeddings<Q: Dim, B: Dim, D: OpsDevice> {
     pub video: Vec<Tensor<(B, usize), f32, D>>,
 }
 
-/// The mean of the teachers' similarities, `S̄ = 1/T Σ_t Σ_m text_tm video_tmᵀ`: no weights of experts, no availability, no gradient.
+/// The mean of the teachers' similarities, `S̄ = 1/T Σ_t Σ_m text_tm video_tmᵀ` ([`TeacherScale::Sum`]; each teacher divided by its number
+/// of experts under [`TeacherScale::Mean`]): no weights of experts, no availability, no gradient.
 ///
 /// # Shapes
 /// `(Q, B)`.
@@ -27,6 +39,7 @@ pub struct TeacherEmbeddings<Q: Dim, B: Dim, D: OpsDevice> {
 /// [`OpError::Undefined`] without teachers or for one without experts, [`OpError::Shape`] when sizes disagree.
 pub fn teacher_similarity<Q: Dim, B: Dim, D: OpsDevice>(
     teachers: &[TeacherEmbeddings<Q, B, D>],
+    scale: TeacherScale,
 ) -> Result<Tensor<(Q, B), f32, D>, OpError> {
     const OP: &str = "distillation";
     let mut sum: Option<Tensor<(Q, B), f32, D>> = None;
@@ -37,6 +50,10 @@ pub fn teacher_similarity<Q: Dim, B: Dim, D: OpsDevice>(
         }
         for (text, video) in teacher.text.iter().zip(&teacher.video) {
             let product = ops::matmul_nt::<_, B, _, NoneTape, NoneTape>(text.clone(), video.clone())?;
+            let product = match scale {
+                TeacherScale::Sum => product,
+                TeacherScale::Mean => ops::scale(product, 1.0 / teacher.text.len() as f32)?,
+            };
             sum = Some(match sum {
                 None => product,
                 Some(sum) => ops::add(sum, product)?,
@@ -54,13 +71,12 @@ pub fn teacher_similarity<Q: Dim, B: Dim, D: OpsDevice>(
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn distillation<Q: Dim, B: Dim, D: OpsDevice, T: RecordingTape<D> + dfdx::prelude::Merge<NoneTape>>(
+pub fn distillation<Q: Dim, B: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<NoneTape>>(
     student: Tensor<(Q, B), f32, D, T>,
     teachers: Tensor<(Q, B), f32, D>,
 ) -> Result<Tensor<(), f32, D, T>, OpError> {
     let ((queries, videos), (rows, columns)) = (*student.shape(), *teachers.shape());
     check_size("distillation", "texts of the teachers", queries.size(), rows.size())?;
     check_size("distillation", "videos of the teachers", videos.size(), columns.size())?;
-    // The teachers' matrix is a tensor without a tape; smooth_l1 would add a gradient to it that nobody reads.
     ops::smooth_l1(student, teachers, 1.0, LossReduction::Mean)
 }

@@ -4,6 +4,6 @@ mod distillation;
 mod max_margin;
 mod triplet;
 
-pub use distillation::{TeacherEmbeddings, distillation, teacher_similarity};
+pub use distillation::{TeacherEmbeddings, TeacherScale, distillation, teacher_similarity};
 pub use max_margin::MaxMarginLoss;
 pub use triplet::{COSINE_EPS, Distance, TripletLoss, mean, sum};

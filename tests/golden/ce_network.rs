@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use coembed::blocks::{
-    Activation, Availability, ExpertConfig, ExpertFeatures, ExpertList, Frames, Parameters, Phase, Pooled, Pooling,
+    Activation, Availability, ExpertConfig, ExpertFeatures, ExpertList, Frames, Phase, Pooled, Pooling,
     ReasoningConfig, Relation,
 };
-use coembed::losses::{MaxMarginLoss, TeacherEmbeddings, distillation, teacher_similarity};
+use coembed::losses::{MaxMarginLoss, TeacherEmbeddings, TeacherScale, distillation, teacher_similarity};
 use coembed::models::collaborative_experts::{average_captions, clear_missing};
 use coembed::models::{
     CollaborativeExperts, CollaborativeExpertsConfig, Design, MixtureWeights, Mnnet, MnnetConfig, Moee, MoeeConfig,
@@ -506,7 +506,7 @@ fn teachers(case: &Case) -> Vec<TeacherEmbeddings<usize, usize, Dev>> {
 
 /// Ranking and distillation of similarities, compared with the fixture.
 fn teachtext_loss(case: &Case, similarity: Traced<(usize, usize)>) -> Tensor<(), f32, Dev, OwnedTape<f32, Dev>> {
-    let of_teachers = teacher_similarity(&teachers(case)).unwrap();
+    let of_teachers = teacher_similarity(&teachers(case), TeacherScale::Sum).unwrap();
     case.compare_tensor("output.teacher_sims", &of_teachers);
     let again = dfdx::prelude::WithEmptyTape::with_empty_tape(&similarity);
     let ranking = margin_loss(case).forward(similarity).unwrap();

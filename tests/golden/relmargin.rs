@@ -259,7 +259,7 @@ pub fn jpose_forward_fc_eval() {
 
 pub fn jpose_forward_fc_train() {
     let case = load("jpose_forward_fc_train");
-    let mut model = learned(&case);
+    let model = learned(&case);
     let (v, text) = jpose_inputs(&case);
     let (parts_v, parts_t) =
         (model.video_parts(v.leaky_trace()).unwrap(), model.text_parts(traced_text(&text)).unwrap());

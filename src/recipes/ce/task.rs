@@ -5,7 +5,7 @@ use super::evaluate::{CeEvaluation, evaluate};
 use super::{CeError, CeModel, batches};
 use crate::blocks::Phase;
 use crate::data::experts::{BatchOptions, Batcher, ExpertSplit};
-use crate::losses::{MaxMarginLoss, distillation, teacher_similarity};
+use crate::losses::{MaxMarginLoss, TeacherScale, distillation, teacher_similarity};
 use crate::models::collaborative_experts::average_captions;
 use crate::ops::{self, OpsDevice};
 use crate::train::{Purpose, Step, Task, rng};
@@ -19,8 +19,8 @@ pub struct CeTraining {
     pub batches: BatchOptions,
     /// The ranking loss.
     pub loss: MaxMarginLoss,
-    /// Whether the similarities also regress those of the split's teachers (TeachText).
-    pub distil: bool,
+    /// Whether the similarities also regress those of the split's teachers (TeachText), and on which scale.
+    pub distil: Option<TeacherScale>,
     /// Captions per video at evaluation (`num_test_captions`).
     pub test_captions: usize,
     /// Of order and captions.
@@ -56,7 +56,7 @@ impl<'a, D: OpsDevice> CeTask<'a, D> {
         if training.batch_size < 2 {
             return Err(CeError::BatchSize { got: training.batch_size });
         }
-        if training.distil && train.teachers.is_empty() {
+        if training.distil.is_some() && train.teachers.is_empty() {
             return Err(CeError::NoTeachers { split: train.file.clone() });
         }
         let names = train.experts.iter().map(|expert| expert.name.clone()).collect();
@@ -90,12 +90,13 @@ impl<D: OpsDevice> Task<D> for CeTask<'_, D> {
         let (features, available) = batches::experts(&self.device, &self.names, batch.experts)?;
         let similarity = model.forward(words, features, &available, Phase::Training)?;
         let similarity = average_captions(similarity, captions)?;
-        let teachers = if distil { Some(batches::teachers(&self.device, batch.teachers)?) } else { None };
+        let teachers =
+            distil.map(|scale| batches::teachers(&self.device, batch.teachers).map(|of| (of, scale))).transpose()?;
         let student = similarity.with_empty_tape();
         let mut total = loss.forward(similarity)?;
         let mut shares = vec![];
-        if let Some(teachers) = teachers {
-            let of_teachers = average_captions(teacher_similarity(&teachers)?, captions)?;
+        if let Some((teachers, scale)) = teachers {
+            let of_teachers = average_captions(teacher_similarity(&teachers, scale)?, captions)?;
             let distilled = distillation(student, of_teachers)?;
             shares.push(("distillation", f64::from(ops::to_vec(&distilled.retaped())?[0]), 1.0));
             total = ops::add(total, distilled)?;
