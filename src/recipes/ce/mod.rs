@@ -4,10 +4,16 @@
 //! Croitoru et al., "TeachText: CrossModal Generalized Distillation for Text-Video Retrieval", ICCV 2021.
 
 mod batches;
+mod check;
 mod evaluate;
+mod model;
+mod options;
 mod task;
 
+pub use check::OptionsError;
 pub use evaluate::{CeEvaluation, SELECTED, as_teacher, evaluate, numbers};
+pub use model::display_parameters;
+pub use options::{Arch, CaptionMode, ExpertOptions, FrameSampling, Options, Overrides, Reading, TaskKind};
 pub use task::{CeTask, CeTraining};
 
 use crate::blocks::{AvailabilityError, ExpertList};

@@ -1,0 +1,207 @@
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use dfdx::prelude::Cpu;
+
+use super::model::MOEE_EXPERTS;
+use super::options::{Arch, Options, Reading};
+use crate::data::experts::folder::{Dataset, TestCaptions};
+use crate::models::{Design, TextPooling};
+use crate::train::Schedule;
+
+/// Options that contradict each other or make no sense.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct OptionsError {
+    /// The option, as in the configuration file.
+    pub field: Cow<'static, str>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+pub(super) fn wrong(field: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> OptionsError {
+    OptionsError { field: field.into(), reason: reason.into() }
+}
+
+type Checked = Result<(), OptionsError>;
+
+/// An error unless it holds.
+fn ensure(holds: bool, field: &'static str, reason: impl FnOnce() -> String) -> Checked {
+    if holds { Ok(()) } else { Err(wrong(field, reason())) }
+}
+
+fn in_range(field: impl Into<Cow<'static, str>>, size: usize, most: usize) -> Checked {
+    if (1..=most).contains(&size) {
+        return Ok(());
+    }
+    Err(wrong(field, format!("{size} is not between 1 and {most}")))
+}
+
+// The upper bounds keep a slip of the keyboard from asking for more memory than there is.
+const MOST_WIDTH: usize = 1 << 16;
+const MOST_CLUSTERS: usize = 1 << 12;
+const MOST_TOKENS: usize = 1 << 14;
+const MOST_LAYERS: usize = 64;
+const MOST_EXPERTS: usize = 10;
+
+/// Scores of a validation that may select an epoch: those of which more is better.
+const SCORES: [&str; 5] = ["R1", "R5", "R10", "R50", "geometric_mean_R1-R5-R10"];
+
+impl Options {
+    /// Refuses options that contradict each other, among them the combinations on which the published programs stop.
+    ///
+    /// # Errors
+    /// [`OptionsError`], naming the option.
+    pub fn check(&self) -> Result<(), OptionsError> {
+        self.check_data()?;
+        self.check_experts()?;
+        self.check_text()?;
+        self.check_network()?;
+        self.check_training()
+    }
+
+    fn check_data(&self) -> Checked {
+        let dataset = Dataset::find(&self.dataset).map_err(|e| wrong("dataset", e.to_string()))?;
+        dataset.split(&self.split).map_err(|e| wrong("split", e.to_string()))?;
+        if let Some(split) = &self.test_split {
+            dataset.split(split).map_err(|e| wrong("test_split", e.to_string()))?;
+        }
+        for (field, captions) in [
+            ("num_test_captions", Some(self.num_test_captions)),
+            ("test_split_captions", self.test_split_captions),
+            ("restrict_train_captions", self.restrict_train_captions),
+        ] {
+            captions.map_or(Ok(()), |captions| in_range(field, captions, 1 << 16))?;
+        }
+        if let TestCaptions::Exactly(published) = dataset.test_captions {
+            for (field, captions) in
+                [("num_test_captions", self.num_test_captions), ("test_split_captions", self.captions(true))]
+            {
+                let reason = || format!("{captions}, but {} has {published}", dataset.name);
+                ensure(captions == published, field, reason)?;
+            }
+        }
+        if self.fuse_captions {
+            let reason = || "fuse_captions leaves one caption per video".to_string();
+            ensure(self.num_test_captions == 1, "num_test_captions", reason)?;
+            ensure(self.captions(true) == 1, "test_split_captions", reason)?;
+            ensure(self.caption_masks.is_none(), "caption_masks", || "fuse_captions draws no captions".into())?;
+        }
+        Ok(())
+    }
+
+    fn check_experts(&self) -> Checked {
+        in_range("experts", self.experts.len(), MOST_EXPERTS)
+            .map_err(|e| wrong("experts", format!("their number {}", e.reason)))?;
+        let mut seen = BTreeSet::new();
+        for name in &self.experts {
+            ensure(seen.insert(name), "experts", || format!("{name:?} twice"))?;
+        }
+        self.selected()?;
+        for (name, expert) in &self.features {
+            let field = |field: &str| format!("features.{name}.{field}");
+            in_range(field("width"), expert.width, MOST_WIDTH)?;
+            match &expert.reading {
+                Reading::Sequence { clusters, max_tokens } => {
+                    in_range(field("reading.clusters"), *clusters, MOST_CLUSTERS)?;
+                    in_range(field("reading.max_tokens"), *max_tokens, MOST_TOKENS)?;
+                }
+                Reading::Statistics(statistics) => in_range(field("reading"), statistics.len(), 4)?,
+            }
+        }
+        for (field, names) in [("randomise_feats", &self.randomise_feats), ("binarise", &self.binarise)] {
+            for name in names {
+                ensure(self.experts.contains(name), field, || format!("{name:?} is none of the experts"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_text(&self) -> Checked {
+        in_range("text_width", self.word_width()?, MOST_WIDTH)?;
+        in_range("max_words", self.max_words, MOST_TOKENS)?;
+        match self.text_pooling {
+            TextPooling::NetVlad { clusters, ghosts } => {
+                in_range("text_pooling.clusters", clusters, MOST_CLUSTERS)?;
+                ensure(ghosts <= MOST_CLUSTERS, "text_pooling.ghosts", || {
+                    format!("{ghosts} is above {MOST_CLUSTERS}")
+                })?;
+            }
+            TextPooling::Identity => {
+                let reason = || format!("{}, but without text clusters a text is a single vector", self.max_words);
+                ensure(self.max_words == 1, "max_words", reason)?;
+            }
+        }
+        let dropout = self.text_dropout;
+        ensure((0.0..=1.0).contains(&dropout), "text_dropout", || format!("{dropout} is not between 0 and 1"))?;
+        let fused = self.fuse_captions && dropout > 0.0;
+        ensure(!fused, "text_dropout", || "fused captions cannot be thinned".into())
+    }
+
+    fn check_network(&self) -> Checked {
+        in_range("ce_shared_dim", self.ce_shared_dim, MOST_WIDTH)?;
+        match self.arch {
+            Arch::CollaborativeExperts => {}
+            Arch::HowTo100m => return self.check_howto100m(),
+            Arch::Moee => {
+                ensure(self.design == Design::Own, "design", || "the network Moee has Own".into())?;
+                let complete =
+                    self.experts.len() == 4 && MOEE_EXPERTS.iter().all(|m| self.experts.iter().any(|e| e == m));
+                ensure(complete, "experts", || format!("the network Moee has {}", MOEE_EXPERTS.join(", ")))?;
+            }
+        }
+        if let Design::Collaborative(reasoning) = self.design {
+            ensure(self.experts.len() >= 2, "experts", || "a collaborative design needs at least two".into())?;
+            in_range("design.g_layers", reasoning.g_layers, MOST_LAYERS)?;
+            let layers = reasoning.h_layers;
+            ensure(layers <= MOST_LAYERS, "design.h_layers", || format!("{layers} is above {MOST_LAYERS}"))?;
+        }
+        Ok(())
+    }
+
+    fn check_howto100m(&self) -> Checked {
+        let selected = self.selected()?;
+        let [(name, expert)] = selected[..] else {
+            return Err(wrong("experts", format!("{}, but the network HowTo100m has one", selected.len())));
+        };
+        let reading = matches!(expert.reading, Reading::Statistics(_));
+        ensure(reading, "experts", || format!("{name:?} is a sequence, but the network HowTo100m takes vectors"))?;
+        let (text, video) = (self.word_width()?, expert.features_width());
+        ensure(text == video, "text_width", || format!("{text}, but {name:?} has {video}: HowTo100m compares them"))?;
+        let identity = self.text_pooling == TextPooling::Identity;
+        ensure(identity, "text_pooling", || "the network HowTo100m has Identity".into())
+    }
+
+    fn check_training(&self) -> Checked {
+        for (field, size, most) in [
+            ("epochs", self.epochs, 1 << 24),
+            ("val_freq", self.val_freq, usize::MAX),
+            ("save_period", self.save_period, usize::MAX),
+        ] {
+            in_range(field, size, most)?;
+        }
+        let range = 2..=1 << 20;
+        let reason =
+            || format!("{} is not between 2 and {}: a video is compared with others", self.batch_size, 1 << 20);
+        ensure(range.contains(&self.batch_size), "batch_size", reason)?;
+        let margin = self.margin;
+        ensure(margin.is_finite() && margin >= 0.0, "margin", || format!("{margin} is not a number of at least 0"))?;
+        self.optimizer.build::<Cpu>().map_err(|e| wrong("optimizer", e.to_string()))?;
+        let factor = match self.schedule {
+            Schedule::StepDecay { gamma, .. } => gamma,
+            Schedule::CosineRestarts { floor, .. } => floor,
+            Schedule::Constant | Schedule::Cosine => 1.0,
+        };
+        ensure((0.0..=1.0).contains(&factor), "schedule", || format!("{factor} is not between 0 and 1"))?;
+        let select = |monitor: &str| {
+            let score = ["val_t2v_metrics_", "val_v2t_metrics_"].iter().find_map(|head| monitor.strip_prefix(head));
+            score.is_some_and(|score| SCORES.contains(&score))
+        };
+        let monitor = self.monitor.as_deref().unwrap_or_default();
+        let reason =
+            || format!("{monitor:?} is not val_t2v_metrics_ or val_v2t_metrics_ and one of {}", SCORES.join(", "));
+        ensure(self.monitor.is_none() || select(monitor), "monitor", reason)?;
+        let seeds: BTreeSet<_> = self.seeds.iter().collect();
+        ensure(!seeds.is_empty() && seeds.len() == self.seeds.len(), "seeds", || "none, or one twice".into())
+    }
+}
