@@ -4,12 +4,23 @@
 //! A video is a set of expert vectors, some missing; every expert is projected to a common space and gated by what the others agree on; the
 //! text weights the experts' similarities.
 //!
-//! Without arguments: the paper's ablation on built-in data.
+//! Without arguments: the paper's ablation on built-in data. `train`, `eval`, `params` and `import-config` take the published
+//! configurations of `paper-repros/ce`; `--help` lists their options.
 
+#[path = "common/ce_cli.rs"]
+mod ce_cli;
+#[path = "common/config.rs"]
+mod config;
+#[path = "common/device.rs"]
+mod device;
 #[path = "common/emoji/mod.rs"]
 mod emoji;
 #[path = "common/experts_demo.rs"]
 mod experts_demo;
+#[path = "common/progress.rs"]
+mod progress;
+
+use std::process::ExitCode;
 
 use coembed::metrics::rank::RankReport;
 use coembed::models::{Design, MixtureWeights};
@@ -20,8 +31,8 @@ use miette::{IntoDiagnostic, Result};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> Result<()> {
-    demo()
+fn main() -> ExitCode {
+    ce_cli::main(demo)
 }
 
 /// The ablation of the paper (its table 3): without mixture weights, projections and collaborative gating, and with more and more of them.

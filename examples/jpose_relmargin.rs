@@ -51,11 +51,11 @@ fn main() -> ExitCode {
         }
         Command::Mmen { text, mut run } => {
             (run.training.model, run.training.caption_type) = (Some(ModelArg::Mmen), Some(text));
-            on_device(&run.place.clone(), Train { run, resume: None })
+            on_device(run.place.gpu, Train { run, resume: None })
         }
-        Command::Train { run, resume } => on_device(&run.place.clone(), Train { run, resume }),
+        Command::Train { run, resume } => on_device(run.place.gpu, Train { run, resume }),
         Command::Eval { checkpoint, place, dataset, rgb, rgb_flow, challenge_submission, .. } => {
-            on_device(&place, Eval { checkpoint, place: place.clone(), dataset, rgb, rgb_flow, challenge_submission })
+            on_device(place.gpu, Eval { checkpoint, place, dataset, rgb, rgb_flow, challenge_submission })
         }
     };
     match result {

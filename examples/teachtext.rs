@@ -3,12 +3,23 @@
 //! Croitoru, Bogolin, Leordeanu, Jin, Zisserman, Albanie & Liu, "TeachText: CrossModal Generalized Distillation for Text-Video Retrieval",
 //! ICCV 2021.
 //!
-//! Without arguments: a student with and without teachers on built-in data.
+//! Without arguments: a student with and without teachers on built-in data. `train`, `eval`, `params` and `import-config` take the published
+//! configurations of `paper-repros/teachtext`; `--help` lists their options.
 
+#[path = "common/ce_cli.rs"]
+mod ce_cli;
+#[path = "common/config.rs"]
+mod config;
+#[path = "common/device.rs"]
+mod device;
 #[path = "common/emoji/mod.rs"]
 mod emoji;
 #[path = "common/experts_demo.rs"]
 mod experts_demo;
+#[path = "common/progress.rs"]
+mod progress;
+
+use std::process::ExitCode;
 
 use coembed::data::experts::{Batcher, Teacher};
 use coembed::losses::TeacherScale;
@@ -28,8 +39,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Text encoders of the teachers: other word vectors than the student's, 0.
 const TEACHERS: [u64; 2] = [1, 2];
 
-fn main() -> Result<()> {
-    demo()
+fn main() -> ExitCode {
+    ce_cli::main(demo)
 }
 
 fn demo() -> Result<()> {

@@ -25,7 +25,7 @@ pub struct Read {
 pub fn read(path: &Path) -> Result<Read> {
     if path.extension().is_some_and(|e| e == "safetensors") {
         let checkpoint = Checkpoint::open(path).into_diagnostic()?;
-        let options = config::parse(&path.display().to_string(), &checkpoint.config)?;
+        let options: Options = config::parse(&path.display().to_string(), &checkpoint.config)?;
         options.check_model().into_diagnostic().wrap_err_with(|| path.display().to_string())?;
         return Ok(Read { options, parameters: checkpoint.model, epochs: Some(checkpoint.progress.epochs) });
     }

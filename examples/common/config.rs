@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use coembed::recipes::relmargin::Options;
 use miette::{IntoDiagnostic, LabeledSpan, NamedSource, Result, WrapErr, miette};
+use serde::de::DeserializeOwned;
 
 /// Reads options in RON. Absent fields have their published defaults, unknown ones are refused.
-pub fn read(path: &Path) -> Result<Options> {
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = std::fs::read_to_string(path).into_diagnostic().wrap_err_with(|| path.display().to_string())?;
     parse(&path.display().to_string(), &text)
 }
 
 /// The same from text that a file called `name` holds.
-pub fn parse(name: &str, text: &str) -> Result<Options> {
+pub fn parse<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
     ron::from_str(text).map_err(|error| {
         let offset = |position: ron::error::Position| {
             let before: usize = text.split_inclusive('\n').take(position.line.saturating_sub(1)).map(str::len).sum();

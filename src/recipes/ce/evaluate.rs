@@ -102,6 +102,20 @@ pub fn as_teacher<D: OpsDevice>(
 /// Name of the score that selects the best epoch, as published.
 pub const SELECTED: &str = "t2v/geometric mean";
 
+/// The score that a published `monitor` names (`val_t2v_metrics_R1`), if a greater one is better.
+pub fn monitored(monitor: &str) -> Option<String> {
+    let (direction, metric) = monitor.strip_prefix("val_")?.split_once("_metrics_")?;
+    let name = match metric {
+        "R1" => "R@1",
+        "R5" => "R@5",
+        "R10" => "R@10",
+        "R50" => "R@50",
+        "geometric_mean_R1-R5-R10" => "geometric mean",
+        _ => return None,
+    };
+    matches!(direction, "t2v" | "v2t").then(|| format!("{direction}/{name}"))
+}
+
 /// Scores by name.
 pub fn numbers(report: &RankReport) -> Vec<(String, f64)> {
     let direction = |name: &str, scores: &RankScores| {

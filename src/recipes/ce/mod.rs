@@ -11,7 +11,7 @@ mod options;
 mod task;
 
 pub use check::OptionsError;
-pub use evaluate::{CeEvaluation, SELECTED, as_teacher, evaluate, numbers};
+pub use evaluate::{CeEvaluation, SELECTED, as_teacher, evaluate, monitored, numbers};
 pub use model::display_parameters;
 pub use options::{Arch, CaptionMode, ExpertOptions, FrameSampling, Options, Overrides, Reading, TaskKind};
 pub use task::{CeTask, CeTraining};
