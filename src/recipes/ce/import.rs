@@ -1,0 +1,466 @@
+//! The authors' own configurations: JSON with inheritance.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::import_section::Section;
+use super::{Arch, CaptionMode, ExpertOptions, FrameSampling, Options, OptionsError, Reading, TaskKind};
+use crate::blocks::{Activation, FrameStatistic, ReasoningConfig, Relation};
+use crate::models::{Design, MixtureWeights, TextPooling};
+use crate::train::{AdamConfig, LookAhead, OptimizerConfig, RAdamConfig, RangerConfig, Schedule, SgdConfig};
+
+/// A configuration that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Imported {
+    /// What it says.
+    pub options: Options,
+    /// Entries that have no effect here: paths, logs, visualisation, and what only the published program needs.
+    pub ignored: Vec<String>,
+}
+
+/// Why a configuration was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A file cannot be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is no JSON.
+    #[error("{path}: {source}")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A file inherits from itself.
+    #[error("{path}: inherits from itself")]
+    Cycle {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An entry has no meaning here.
+    #[error("{path}: {key}: {reason}")]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// The entry, `arch.args.use_ce`.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+    /// The whole contradicts itself.
+    #[error("{path}: {source}")]
+    Options {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: OptionsError,
+    },
+}
+
+/// Reads one of the authors' JSON configurations. `inherit_from` names parents, separated by commas and relative to `root`, which are read first;
+/// later ones and the file itself win. Objects are merged entry by entry, everything else is replaced.
+///
+/// # Errors
+/// [`ImportError`], naming the file and the entry; entries that this family of programs does not know are errors.
+pub fn import_config(path: &Path, root: &Path) -> Result<Imported, ImportError> {
+    let merged = read(path, root, &mut vec![])?;
+    let mut ignored = vec![];
+    let options = options(Section::new(merged), &mut ignored).map_err(|(key, reason)| ImportError::Entry {
+        path: path.into(),
+        key,
+        reason,
+    })?;
+    options.check().map_err(|source| ImportError::Options { path: path.into(), source })?;
+    Ok(Imported { options, ignored })
+}
+
+/// A file with all that it inherits. `open` are the files that are being read.
+fn read(path: &Path, root: &Path, open: &mut Vec<PathBuf>) -> Result<Map<String, Value>, ImportError> {
+    let io = |source| ImportError::Io { path: path.into(), source };
+    let canonical = path.canonicalize().map_err(io)?;
+    if open.contains(&canonical) {
+        return Err(ImportError::Cycle { path: path.into() });
+    }
+    let text = std::fs::read_to_string(path).map_err(io)?;
+    let mut own: Map<String, Value> =
+        serde_json::from_str(&text).map_err(|source| ImportError::Json { path: path.into(), source })?;
+    let parents = match own.remove("inherit_from") {
+        None => String::new(),
+        Some(Value::String(parents)) => parents,
+        Some(other) => {
+            let reason = format!("a string expected, found {other}");
+            return Err(ImportError::Entry { path: path.into(), key: "inherit_from".into(), reason });
+        }
+    };
+    open.push(canonical);
+    let mut merged = Map::new();
+    for parent in parents.split(',').map(str::trim).filter(|parent| !parent.is_empty()) {
+        merge(&mut merged, read(&root.join(parent), root, open)?);
+    }
+    open.pop();
+    merge(&mut merged, own);
+    Ok(merged)
+}
+
+fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Object(into)), Value::Object(from)) => merge(into, from),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+/// An entry and what is wrong with it.
+pub(super) type Wrong = (String, String);
+
+fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Wrong> {
+    let mut options = Options { experts: vec![], ..Options::default() };
+    let mut arch = top.section("arch")?;
+    let mut experts = top.section("experts")?;
+    let mut loader = top.section("data_loader")?;
+    let mut data = loader.section("args")?;
+    let mut args = arch.section("args")?;
+
+    options.arch = match arch.string("type", "CENet")?.as_str() {
+        "CENet" => Arch::CollaborativeExperts,
+        "MNNet" => Arch::HowTo100m,
+        other => return Err(arch.wrong("type", format!("CENet or MNNet expected, found {other:?}"))),
+    };
+    options.task = match top.string("task", "retrieval")?.as_str() {
+        "retrieval" => TaskKind::Retrieval,
+        "retrieval-as-classification" => TaskKind::RetrievalAsClassification,
+        other => return Err(top.wrong("task", format!("a task that is not known: {other:?}"))),
+    };
+    options.design = design(&mut args)?;
+    options.weights = match (args.flag("keep_missing_modalities")?, args.flag("freeze_weights")?) {
+        (true, _) => MixtureWeights::Sum,
+        (_, true) => MixtureWeights::Uniform,
+        _ => MixtureWeights::Text,
+    };
+    options.randomise_feats = args.names("randomise_feats")?;
+    options.test_caption_mode = match args.string("test_caption_mode", "indep")?.as_str() {
+        "indep" => CaptionMode::Independent,
+        "avg" => CaptionMode::Averaged,
+        other => return Err(args.wrong("test_caption_mode", format!("indep or avg expected, found {other:?}"))),
+    };
+    options.ce_shared_dim = experts.number("ce_shared_dim", options.ce_shared_dim)?;
+    options.use_zeros_for_missing = experts.flag("use_zeros_for_missing")?;
+    options.text_feat = experts.string("text_feat", &options.text_feat)?;
+
+    let sizes = Sizes {
+        clusters: args.section("vlad_clusters")?.numbers()?,
+        tokens: data.section("max_tokens")?.numbers()?,
+        face: experts.number("face_dim", 512)?,
+    };
+    let ghosts = args.section("ghost_clusters")?.numbers()?.get("text").copied().unwrap_or(0);
+    options.max_words = sizes.tokens.get("text").copied().unwrap_or(options.max_words);
+    options.text_pooling = match sizes.clusters.get("text").copied().unwrap_or(0) {
+        0 => TextPooling::Identity,
+        clusters => TextPooling::NetVlad { clusters, ghosts },
+    };
+    match experts.string("text_agg", "vlad")?.as_str() {
+        "vlad" => {}
+        "avg" if options.max_words == 1 => {}
+        other => return Err(experts.wrong("text_agg", format!("vlad expected, or avg of one word; found {other:?}"))),
+    }
+    read_experts(&mut options, &mut experts, &mut data, &sizes)?;
+    read_data(&mut options, &mut data)?;
+    read_training(&mut options, &mut top)?;
+    read_teachers(&mut options, &mut top, ignored)?;
+
+    for key in UNSUPPORTED {
+        for section in [&mut args, &mut data, &mut top] {
+            if section.flag(key)? {
+                return Err(section.wrong(key, "not supported".into()));
+            }
+        }
+    }
+    args.finish(&["verbose"], ignored)?;
+    arch.finish(&[], ignored)?;
+    experts.finish(&["text_dim"], ignored)?;
+    data.finish(&["data_dir", "root_feat_folder", "challenge_test_root_feat_folder", "num_workers"], ignored)?;
+    loader.finish(&["type"], ignored)?;
+    top.finish(&IGNORED, ignored)?;
+    Ok(options)
+}
+
+/// Options of the published program that this one does not have; off in every published configuration.
+const UNSUPPORTED: [&str; 10] = [
+    "l2renorm",
+    "kron_dets",
+    "coord_dets",
+    "rand_proj",
+    "geometric_mlp",
+    "spatial_feats",
+    "trn_cat",
+    "trn_seg",
+    "manual_linear_init",
+    "drop_last",
+];
+
+/// Entries of the top level without effect.
+const IGNORED: [&str; 16] = [
+    "name",
+    "n_gpu",
+    "seed",
+    "log_name",
+    "disable_nan_checks",
+    "disable_gpu",
+    "challenge_mode",
+    "text_embedding_model_configs",
+    "visualizer",
+    "metrics",
+    "eval_mode",
+    "eval_config",
+    "cache_targets",
+    "force_cpu_val",
+    "tester",
+    "exp_name",
+];
+
+fn design(args: &mut Section) -> Result<Design, Wrong> {
+    let use_ce = args.string("use_ce", "")?;
+    let (mimic, concatenated, mixed) =
+        (args.flag("mimic_ce_dims")?, args.flag("concat_experts")?, args.flag("concat_mix_experts")?);
+    let reasoning = ReasoningConfig {
+        relation: match use_ce.as_str() {
+            "" | "pairwise" => Relation::Pairwise,
+            "pairwise-star" => Relation::PairwiseStar,
+            "pairwise-star-specific" => Relation::PairwiseStarSpecific,
+            "pairwise-star-tensor" => Relation::PairwiseStarTensor,
+            "triplet" => Relation::Triplet,
+            other => return Err(args.wrong("use_ce", format!("a relation that is not known: {other:?}"))),
+        },
+        include_self: args.flag_or("include_self", true)?,
+        activation: if args.flag_or("use_mish", true)? { Activation::Mish } else { Activation::Relu },
+        batch_norm: args.flag_or("use_bn_reason", true)?,
+        g_layers: args.number("num_g_layers", 3)?,
+        h_layers: args.number("num_h_layers", 0)?,
+    };
+    match (!use_ce.is_empty(), mimic, concatenated, mixed) {
+        (true, true, ..) => Err(args.wrong("mimic_ce_dims", "not together with use_ce".into())),
+        (true, ..) => Ok(Design::Collaborative(reasoning)),
+        (_, true, ..) => Ok(Design::Projected),
+        (_, _, true, _) => Ok(Design::Concatenated),
+        (.., true) => Ok(Design::ConcatenatedGated),
+        _ => Ok(Design::Own),
+    }
+}
+
+/// Sizes by expert, `text` among them.
+struct Sizes {
+    clusters: BTreeMap<String, usize>,
+    tokens: BTreeMap<String, usize>,
+    face: usize,
+}
+
+fn read_experts(options: &mut Options, experts: &mut Section, data: &mut Section, sizes: &Sizes) -> Result<(), Wrong> {
+    let dropped = experts.names("drop_feats")?;
+    options.experts = experts.names("modalities")?.into_iter().filter(|name| !dropped.contains(name)).collect();
+    let mut aggregation = data.section("feat_aggregation")?;
+    for name in options.experts.clone() {
+        let mut entry = aggregation.section(&name)?;
+        let expert = expert(&name, &mut entry, sizes)?;
+        if entry.flag("binarise")? {
+            options.binarise.push(name.clone());
+        }
+        entry.finish(&["model", "feat_type", "aggregate", "aggregate-axis"], &mut vec![])?;
+        options.features.insert(name, expert);
+    }
+    // Entries of experts that are not used.
+    Ok(())
+}
+
+/// Widths of the published features by model: embedding, classifier.
+const WIDTHS: [(&str, usize, Option<usize>); 8] = [
+    ("senet154", 2048, None),
+    ("resnext101_32x48d", 2048, None),
+    ("densenet161", 2208, None),
+    ("i3d", 1024, None),
+    ("r2p1d", 512, None),
+    ("trn", 1792, None),
+    ("moments", 2048, None),
+    ("s3dg", 1024, Some(512)),
+];
+
+fn expert(name: &str, entry: &mut Section, sizes: &Sizes) -> Result<ExpertOptions, Wrong> {
+    let logits = entry.string("type", "embed")? == "logits";
+    let given = entry.section("feat_dims")?.numbers()?;
+    let given = given.get(if logits { "logits" } else { "embed" }).copied();
+    let sequence = matches!(name, "audio" | "speech" | "ocr");
+    let known = || match name {
+        "audio" => Some(128),
+        "speech" | "ocr" => Some(300),
+        "face" => Some(sizes.face),
+        _ => {
+            let model = name.split('.').nth(1).unwrap_or(name);
+            let (_, embed, classes) = WIDTHS.iter().find(|(known, ..)| model.starts_with(known))?;
+            if logits { *classes } else { Some(*embed) }
+        }
+    };
+    let no_width = || entry.wrong("feat_dims", format!("the width of the expert {name:?} is not known"));
+    let width = given.or_else(known).ok_or_else(no_width)?;
+    let temporal = entry.string("temporal", if sequence { "vlad" } else { "avg" })?;
+    let reading = if temporal == "vlad" {
+        let size = |of: &BTreeMap<String, usize>, key: &str| {
+            of.get(name)
+                .copied()
+                .ok_or_else(|| (format!("{key}.{name}"), "missing for an expert with vlad".to_string()))
+        };
+        Reading::Sequence {
+            clusters: size(&sizes.clusters, "arch.args.vlad_clusters")?,
+            max_tokens: size(&sizes.tokens, "data_loader.args.max_tokens")?,
+        }
+    } else {
+        let statistic = |part: &str| match part {
+            "avg" => Ok(FrameStatistic::Mean),
+            "max" => Ok(FrameStatistic::Max),
+            "std" => Ok(FrameStatistic::Std),
+            "ent" => Ok(FrameStatistic::Entropy),
+            other => Err(entry.wrong("temporal", format!("vlad, or avg, max, std, ent joined by -; found {other:?}"))),
+        };
+        Reading::Statistics(temporal.split('-').map(statistic).collect::<Result<_, _>>()?)
+    };
+    let (fps, pixel_dim, stride) = (entry.optional("fps")?, entry.optional("pixel_dim")?, entry.optional("stride")?);
+    let (offset, inner_stride, num_segments) =
+        (entry.optional("offset")?, entry.optional("inner_stride")?, entry.optional("num_segments")?);
+    let frames = match (fps, pixel_dim) {
+        (Some(fps), Some(pixel_dim)) => Some(FrameSampling {
+            fps,
+            pixel_dim,
+            stride: stride.unwrap_or(1),
+            offset,
+            inner_stride,
+            num_segments,
+            logits,
+        }),
+        _ => None,
+    };
+    Ok(ExpertOptions { width, reading, frames, files: vec![], flaky: entry.flag("flaky")? })
+}
+
+fn read_data(options: &mut Options, data: &mut Section) -> Result<(), Wrong> {
+    options.dataset = data.string("dataset_name", &options.dataset)?;
+    options.split = data.string("split_name", &options.split)?;
+    options.batch_size = data.number("batch_size", options.batch_size)?;
+    options.text_dropout = data.float("text_dropout", 0.0)?;
+    options.fuse_captions = data.flag("fuse_captions")?;
+    options.num_test_captions = data.number("num_test_captions", options.num_test_captions)?;
+    options.restrict_train_captions = match data.number("restrict_train_captions", 0)? {
+        0 => None,
+        captions => Some(captions),
+    };
+    Ok(())
+}
+
+fn read_training(options: &mut Options, top: &mut Section) -> Result<(), Wrong> {
+    let mut loss = top.section("loss")?;
+    match loss.string("type", "MaxMarginRankingLoss")?.as_str() {
+        "MaxMarginRankingLoss" => {}
+        other => return Err(loss.wrong("type", format!("MaxMarginRankingLoss expected, found {other:?}"))),
+    }
+    let mut args = loss.section("args")?;
+    options.margin = args.float("margin", 1.0)? as f32;
+    options.fix_norm = args.flag_or("fix_norm", true)?;
+    args.finish(&[], &mut vec![])?;
+
+    let mut optimizer = top.section("optimizer")?;
+    let mut args = optimizer.section("args")?;
+    let (learning_rate, weight_decay) = (args.float("lr", 1e-3)? as f32, args.float("weight_decay", 0.0)? as f32);
+    options.optimizer = match optimizer.string("type", "Ranger")?.as_str() {
+        "Ranger" => {
+            let default = LookAhead::default();
+            let every = args.optional("k")?.map_or(Some(default.steps), NonZeroU32::new);
+            let steps = every.ok_or_else(|| args.wrong("k", "at least 1".into()))?;
+            let look_ahead = LookAhead { steps, alpha: args.float("alpha", default.alpha.into())? as f32 };
+            OptimizerConfig::Ranger(RangerConfig { learning_rate, weight_decay, look_ahead, ..RangerConfig::default() })
+        }
+        "RAdam" => OptimizerConfig::RAdam(RAdamConfig { learning_rate, weight_decay, ..RAdamConfig::default() }),
+        "Adam" if weight_decay == 0.0 => OptimizerConfig::Adam(AdamConfig { learning_rate, ..AdamConfig::default() }),
+        "SGD" if weight_decay == 0.0 => {
+            let momentum = args.float("momentum", 0.0)? as f32;
+            OptimizerConfig::Sgd(SgdConfig { learning_rate, momentum, ..SgdConfig::default() })
+        }
+        other => return Err(optimizer.wrong("type", format!("Ranger, RAdam, Adam or SGD expected, found {other:?}"))),
+    };
+    args.finish(&["amsgrad"], &mut vec![])?;
+
+    let mut schedule = top.section("lr_scheduler")?;
+    let mut args = schedule.section("args")?;
+    options.schedule = match schedule.string("type", "StepLR")?.as_str() {
+        "StepLR" => Schedule::StepDecay {
+            epochs: NonZeroUsize::new(args.number("step_size", 1)?)
+                .ok_or_else(|| args.wrong("step_size", "at least 1".into()))?,
+            gamma: args.float("gamma", 0.95)?,
+        },
+        // As published: whatever is not StepLR is the cosine with restarts.
+        _ => {
+            let positive = |args: &mut Section, key: &str, default| {
+                NonZeroUsize::new(args.number(key, default)?).ok_or_else(|| args.wrong(key, "at least 1".into()))
+            };
+            Schedule::CosineRestarts {
+                period: positive(&mut args, "T_max", options.epochs)?,
+                multiplier: positive(&mut args, "T_mult", 1)?,
+                floor: args.float("eta_min", 0.0)? / f64::from(learning_rate),
+            }
+        }
+    };
+    args.finish(&[], &mut vec![])?;
+
+    let mut trainer = top.section("trainer")?;
+    options.epochs = trainer.number("epochs", options.epochs)?;
+    options.val_freq = trainer.number("val_freq", 1)?;
+    options.save_period = trainer.number("save_period", 1)?;
+    options.save_only_best = trainer.flag_or("save_only_best", true)?;
+    options.skip_first_n_saves = trainer.number("skip_first_n_saves", 0)?;
+    let monitor = trainer.string("monitor", "off")?;
+    options.monitor = match monitor.split_once(' ') {
+        Some(("max", name)) => Some(name.to_string()),
+        _ if monitor == "off" => None,
+        _ => return Err(trainer.wrong("monitor", format!("max NAME or off expected, found {monitor:?}"))),
+    };
+    trainer.finish(
+        &["save_dir", "early_stop", "include_optim_in_ckpts", "verbosity", "tensorboard", "num_keep_ckpts"],
+        &mut vec![],
+    )?;
+
+    let mut settings = top.section_or_false("eval_settings")?;
+    let mut data = settings.section("data_loader")?.section("args")?;
+    options.test_split = data.optional_string("split_name")?;
+    options.test_split_captions = match data.number("num_test_captions", 0)? {
+        0 => None,
+        captions => Some(captions),
+    };
+    Ok(())
+}
+
+fn read_teachers(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>) -> Result<(), Wrong> {
+    let distil = top.flag("distil_loss")?;
+    let mut teachers = top.section("distil_params")?;
+    if distil {
+        let base = PathBuf::from(teachers.string("base_path", "")?);
+        options.teachers = teachers.names("teachers")?.into_iter().map(|teacher| base.join(teacher)).collect();
+        if options.teachers.is_empty() {
+            return Err(teachers.wrong("teachers", "distil_loss needs teachers".into()));
+        }
+        teachers.finish(&["moee"], ignored)?;
+    } else if !teachers.is_empty() {
+        // As published: teachers without the loss are loaded and not used.
+        ignored.push("distil_params".into());
+    }
+    options.training_file = top.optional_string("training_file")?.map(PathBuf::from);
+    options.caption_masks = top.optional_string("caption_masks")?.map(PathBuf::from);
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! The authors' JSON configurations. Those in `tests/data/ce_configs` were written for these tests.
+
+use std::path::{Path, PathBuf};
+
+use coembed::models::Design;
+use coembed::recipes::ce::{Imported, Options, import_config};
+use coembed::train::OptimizerConfig;
+
+const ROOT: &str = "tests/data/ce_configs";
+
+fn import(name: &str) -> Imported {
+    import_config(&Path::new(ROOT).join("configs").join(name), Path::new(ROOT)).unwrap()
+}
+
+/// A configuration of its own that inherits from `ce.json`.
+fn error(json: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.json");
+    std::fs::write(&path, json).unwrap();
+    import_config(&path, Path::new(ROOT)).unwrap_err().to_string()
+}
+
+#[test]
+fn the_published_network_is_imported_through_three_files() {
+    let Imported { options, ignored } = import("ce.json");
+    assert_eq!(options.num_parameters().unwrap(), 183_448_607);
+    assert_eq!(options.margin, 0.093_811_62);
+    assert_eq!((options.test_split.as_deref(), options.captions(true)), (Some("full-test"), 20));
+    assert_eq!(options.max_words, 37, "max_tokens is merged, not replaced");
+    assert!(options.features["face"].flaky && !options.experts.contains(&"trn.moments-trn.0".to_string()));
+    assert!(ignored.contains(&"visualizer".to_string()) && ignored.contains(&"experts.text_dim".to_string()));
+    let ron = ron::to_string(&options).unwrap();
+    assert_eq!(ron::from_str::<Options>(&ron).unwrap(), options);
+}
+
+#[test]
+fn later_parents_and_the_file_itself_win() {
+    let Imported { options, .. } = import("taught.json");
+    let OptimizerConfig::RAdam(radam) = &options.optimizer else { panic!("{:?}", options.optimizer) };
+    assert_eq!((radam.learning_rate, radam.weight_decay), (0.001, 1e-5));
+    assert_eq!(options.design, Design::Projected);
+    assert_eq!(options.teachers, ["teachers/w2v.pkl", "teachers/gpt2-xl.pkl"].map(PathBuf::from));
+    assert_eq!(options.test_split, None);
+}
+
+#[test]
+fn what_is_not_known_is_named() {
+    let inheriting = |rest: &str| error(&format!(r#"{{"inherit_from": "configs/ce.json", {rest}}}"#));
+    for (rest, named) in [
+        (r#""arch": {"args": {"use_cee": 1}}"#, "own.json: arch.args.use_cee: unknown"),
+        (r#""arch": {"args": {"mimic_ce_dims": 1}}"#, "arch.args.mimic_ce_dims: not together with use_ce"),
+        (r#""arch": {"args": {"use_ce": "pairs"}}"#, "arch.args.use_ce: a relation that is not known: \"pairs\""),
+        (r#""arch": {"args": {"l2renorm": true}}"#, "arch.args.l2renorm: not supported"),
+        (r#""experts": {"modalities": ["smell"]}"#, "smell"),
+        (r#""trainer": {"epochs": "many"}"#, "trainer.epochs: a whole number expected, found \"many\""),
+        (
+            r#""experts": {"drop_feats": "face,i3d.i3d.0,imagenet.senet154.0,imagenet.resnext101_32x48d.0,r2p1d.r2p1d-ig65m.0,audio,speech,ocr,trn.moments-trn.0"}"#,
+            "own.json",
+        ),
+    ] {
+        let message = inheriting(rest);
+        assert!(message.contains(named), "{message}");
+    }
+    assert!(error(r#"{"inherit_from": "configs/none.json"}"#).contains("none.json"));
+    let cycle = import_config(&Path::new(ROOT).join("configs/cycle.json"), Path::new(ROOT)).unwrap_err();
+    assert!(cycle.to_string().contains("inherits from itself"), "{cycle}");
+    assert!(error("{").contains("own.json"));
+}
