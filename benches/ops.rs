@@ -95,7 +95,7 @@ fn rows(c: &mut Criterion) {
     op(c, "softmax", &x, ops::softmax);
     op(c, "log_softmax", &x, ops::log_softmax);
     op(c, "layer_norm", &x, |x| ops::layer_norm(x, &scale, &shift, 1e-5));
-    op(c, "batch_norm_train", &x, |x| ops::batch_norm_train(x, &scale, &shift, 1e-5).map(|(y, _)| y));
+    op(c, "batch_norm_train", &x, |x| ops::batch_norm_train(x, 1, &scale, &shift, 1e-5).map(|(y, _)| y));
     op(c, "l2_normalize", &x, |x| ops::l2_normalize(x, ops::NORM_EPS));
 }
 

@@ -20,7 +20,7 @@ use coembed::train::{BestTie, Checkpoint, Fit, Progress, Purpose, StateDict, fro
 use miette::{IntoDiagnostic, Result, WrapErr, bail, miette};
 
 use crate::config;
-use crate::device::{Job, on_device};
+use crate::device::{self, Job, on_device};
 use crate::progress::Bar;
 
 #[derive(Parser)]
@@ -242,6 +242,7 @@ impl Job for Train {
                 load_all(&mut model, &best.model)?;
             }
             let (_, test) = read(&options, &self.data, true)?;
+            println!("device {}, coembed {}", device::name::<D>(), env!("CARGO_PKG_VERSION"));
             report(&judge(&options, &model, &device, &test)?);
         }
         Ok(())
@@ -281,6 +282,7 @@ impl Job for Eval {
         load_all(&mut model, &parameters)?;
         let (_, test) = read(&options, &self.data, true)?;
         let evaluation = judge(&options, &model, &device, &test)?;
+        println!("device {}, coembed {}", device::name::<D>(), env!("CARGO_PKG_VERSION"));
         report(&evaluation);
         if let Some(path) = self.predictions {
             let best = top_k(evaluation.similarity.view(), evaluation.real.view(), 10).into_diagnostic()?;

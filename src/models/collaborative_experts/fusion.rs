@@ -31,8 +31,9 @@ pub struct TextEmbedding<Q: Dim, D: OpsDevice, T> {
     pub weights: Rows<Q, D, T>,
 }
 
-/// The layers of a [`Design`].
+/// The layers of a [`Design`]. A model has one of these.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)]
 enum Layers<S: Dim, D: OpsDevice> {
     Collaborative {
         projections: Vec<Projection<usize, S, D>>,

@@ -30,11 +30,11 @@ pub(super) fn experts<D: OpsDevice>(
     for (name, mut batch) in names.iter().zip(batches) {
         let has: Vec<bool> = batch.available.iter().map(|flag| *flag == 1.0).collect();
         clear_missing(name, &mut batch.values, &has)?;
-        features.push(match batch.shape.as_slice() {
-            &[videos, width] => {
+        features.push(match *batch.shape.as_slice() {
+            [videos, width] => {
                 ExpertFeatures::Vector(ops::data(ops::to_tensor(device, batch.values, (videos, width))?))
             }
-            &[videos, steps, width] => {
+            [videos, steps, width] => {
                 let step = |i: usize| f32::from(i % steps.max(1) < batch.tokens[i / steps.max(1)]);
                 let valid = ops::to_tensor(device, (0..videos * steps).map(step).collect(), (videos, steps))?;
                 let frames = ops::data(ops::to_tensor(device, batch.values, (videos, steps, width))?);
