@@ -1,5 +1,6 @@
 //! The subcommands of the programs of Collaborative Experts and TeachText.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,10 +14,12 @@ use coembed::data::experts::{Batcher, ExpertSplit, load_checkpoint};
 use coembed::losses::{MaxMarginLoss, TeacherScale};
 use coembed::metrics::captions::top_k;
 use coembed::ops::OpsDevice;
-use coembed::recipes::ce::{CeEvaluation, CeModel, CeTask, CeTraining, Options, Table, display_parameters};
+use coembed::recipes::ce::{Arch, CeEvaluation, CeModel, CeTask, CeTraining, Options, Table, display_parameters};
 use coembed::recipes::ce::{evaluate, import_config, monitored, numbers};
 use coembed::report::write_predictions;
-use coembed::train::{BestTie, Checkpoint, Fit, Progress, Purpose, StateDict, from_torch, load, rng};
+use coembed::train::{
+    BestTie, Checkpoint, Fit, Optimizer, Progress, Purpose, Rolling, StateDict, from_torch, load, rng,
+};
 use miette::{IntoDiagnostic, Result, WrapErr, bail, miette};
 
 use crate::config;
@@ -43,6 +46,9 @@ enum Command {
         /// Folder of runs
         #[arg(long, default_value = "logs/runs")]
         out_dir: PathBuf,
+        /// Go on with runs that were interrupted: the result is that of uninterrupted ones
+        #[arg(long)]
+        resume: bool,
         /// Seeds [default: those of the configuration]
         #[arg(long, value_delimiter = ',')]
         seeds: Vec<u64>,
@@ -103,8 +109,8 @@ pub fn main(demo: impl FnOnce() -> Result<()>) -> ExitCode {
     log.with_writer(std::io::stderr).init();
     let result = match Cli::parse().command.unwrap_or(Command::Demo) {
         Command::Demo => demo(),
-        Command::Train { config, place, out_dir, seeds } => {
-            on_device(place.gpu, Train { config, data: place.data, out_dir, seeds })
+        Command::Train { config, place, out_dir, resume, seeds } => {
+            on_device(place.gpu, Train { config, data: place.data, out_dir, resume, seeds })
         }
         Command::Eval { checkpoint, config, place, predictions } => {
             on_device(place.gpu, Eval { checkpoint, config, data: place.data, predictions })
@@ -173,11 +179,18 @@ fn training(options: &Options, seed: u64) -> CeTraining {
         loss: MaxMarginLoss { margin: options.margin, fix_norm: options.fix_norm },
         distil: (!options.teachers.is_empty()).then_some(TeacherScale::Sum),
         test_captions: options.captions(false),
+        caption_merge: options.test_caption_mode,
         seed,
     }
 }
 
 fn fresh<D: OpsDevice>(options: &Options, device: &D, seed: u64) -> Result<CeModel<D>> {
+    if options.arch != Arch::CollaborativeExperts {
+        bail!(
+            "{:?} is counted by params; the library builds it (models::Moee, models::Mnnet), this program does not train it",
+            options.arch
+        );
+    }
     let config = options.model().into_diagnostic()?;
     config.build(device, &mut rng(seed, Purpose::Weights, 0, 0)).into_diagnostic()
 }
@@ -194,6 +207,7 @@ struct Train {
     config: ConfigArgs,
     data: PathBuf,
     out_dir: PathBuf,
+    resume: bool,
     seeds: Vec<u64>,
 }
 
@@ -213,28 +227,37 @@ impl Job for Train {
         let name = &coembed::data::digest::sha256(config.as_bytes())[..12];
         for &seed in if self.seeds.is_empty() { &options.seeds } else { &self.seeds } {
             let folder = self.out_dir.join(name).join(format!("seed-{seed}"));
-            if folder.join("last.safetensors").exists() {
-                bail!("{} holds a run already", folder.display());
+            let last = folder.join("last.safetensors");
+            if last.exists() && !self.resume {
+                bail!("{} holds a run already: go on with --resume, or give another --out-dir", folder.display());
             }
             let mut model = fresh(&options, &device, seed)?;
             let mut task = CeTask::new(training(&options, seed), &device, &train, &validation).into_diagnostic()?;
             let mut optimizer = options.optimizer.build::<D>().into_diagnostic()?;
+            let mut progress = Progress::default();
+            if last.exists() {
+                // The folder is named by the configuration, so that it is the same.
+                let state = Checkpoint::open(&last).into_diagnostic()?;
+                load_all(&mut model, &state.model)?;
+                optimizer.restore(&device, state.optimizer).into_diagnostic()?;
+                progress = state.progress;
+            }
             let fit = Fit {
                 epochs: options.epochs,
                 folder: Some(folder.clone()),
                 schedule: options.schedule,
                 select: select.clone(),
                 select_tie: BestTie::Later,
+                rolling: rolling(&options),
                 config: config.clone(),
                 ..Fit::default()
             };
             println!("seed {seed}: {} parameters; {}", options.num_parameters().into_diagnostic()?, folder.display());
             let mut bar = Bar::new(options.epochs, ["t2v/R@1", "t2v/geometric mean"].map(String::from));
-            let progress = fit
-                .run(&mut task, &mut model, &mut optimizer, Progress::default(), &mut bar, &stop)
-                .into_diagnostic()?;
+            let progress =
+                fit.run(&mut task, &mut model, &mut optimizer, progress, &mut bar, &stop).into_diagnostic()?;
             if progress.epochs < options.epochs {
-                println!("stopped after {} epochs", progress.epochs);
+                println!("stopped after {} epochs; go on with --resume", progress.epochs);
                 return Ok(());
             }
             if select.is_some() {
@@ -249,9 +272,18 @@ impl Job for Train {
     }
 }
 
+/// Every so many epochs a checkpoint, the newest three kept, where not only the best is wanted.
+fn rolling(options: &Options) -> Option<Rolling> {
+    let every = NonZeroUsize::new(options.save_period).filter(|_| !options.save_only_best)?;
+    let skip = options.skip_first_n_saves * every.get();
+    Some(Rolling { every, skip, keep: NonZeroUsize::MIN.saturating_add(2) })
+}
+
 fn judge<D: OpsDevice>(options: &Options, model: &CeModel<D>, device: &D, split: &ExpertSplit) -> Result<CeEvaluation> {
     let batcher = Batcher::new(split, options.batch_options()).into_diagnostic()?;
-    evaluate(model, device, &batcher, options.captions(true), 0).into_diagnostic()
+    let dataset = Dataset::find(&options.dataset).into_diagnostic()?;
+    dataset.check_captions(split, options.captions(true)).into_diagnostic()?;
+    evaluate(model, device, &batcher, options.captions(true), options.test_caption_mode, 0).into_diagnostic()
 }
 
 fn report(evaluation: &CeEvaluation) {

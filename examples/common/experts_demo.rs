@@ -7,6 +7,7 @@ use coembed::blocks::{Config, ExpertConfig, ExpertList, Pooling, ReasoningConfig
 use coembed::data::experts::{BatchOptions, Batcher, ExpertKind, ExpertSplit};
 use coembed::losses::{MaxMarginLoss, TeacherScale};
 use coembed::metrics::rank::RankReport;
+use coembed::models::collaborative_experts::CaptionMerge;
 use coembed::models::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
 use coembed::recipes::ce::{CeModel, CeTask, CeTraining, evaluate};
 use coembed::report::{MeanStd, Table};
@@ -59,6 +60,7 @@ pub fn training(distil: Option<TeacherScale>, seed: u64) -> CeTraining {
         loss: MaxMarginLoss { margin: 0.2, fix_norm: true },
         distil,
         test_captions: 1,
+        caption_merge: CaptionMerge::Independent,
         seed,
     }
 }
@@ -95,7 +97,7 @@ pub fn train(
 /// Scores on a split.
 pub fn judge(model: &CeModel<Cpu>, split: &ExpertSplit) -> Result<RankReport> {
     let batcher = Batcher::new(split, training(None, 0).batches).into_diagnostic()?;
-    Ok(evaluate(model, &Cpu::default(), &batcher, 1, 0).into_diagnostic()?.report)
+    Ok(evaluate(model, &Cpu::default(), &batcher, 1, CaptionMerge::Independent, 0).into_diagnostic()?.report)
 }
 
 /// A bar over so many epochs.

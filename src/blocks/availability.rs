@@ -3,7 +3,7 @@ use dfdx::prelude::{Dim, Tensor};
 
 /// Which video has which expert: audio may have no sound, a scene no face.
 ///
-/// Every video has at least one.
+/// Every video has at least one, also where a design would not divide by their number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Availability {
     experts: usize,
@@ -62,9 +62,9 @@ impl Availability {
         self.flags.len() / self.experts.max(1)
     }
 
-    /// Whether a video has an expert.
+    /// Whether a video has an expert; no video has one that is not there.
     pub fn has(&self, video: usize, expert: usize) -> bool {
-        self.flags[video * self.experts + expert]
+        expert < self.experts && self.flags.get(video * self.experts + expert) == Some(&true)
     }
 
     /// Ones and zeros, `(videos, M)`.

@@ -168,6 +168,10 @@ impl<S: Dim, D: OpsDevice> Config<D> for CollaborativeGatingConfig<S> {
         if self.experts < 2 {
             return undefined("it takes at least two experts");
         }
+        let ReasoningConfig { relation, include_self, .. } = self.reasoning;
+        if relation == Relation::Triplet && !include_self && self.experts < 3 {
+            return undefined("triplets without the expert itself take at least three");
+        }
         if self.reasoning.g_layers == 0 {
             return undefined("g needs at least one layer");
         }

@@ -89,7 +89,9 @@ fn over_frames<B: Dim, E: Dim, D: OpsDevice, T: Tape<f32, D> + Merge<T>>(
             let mean = reduced(frames.with_empty_tape(), Reduction::Mean)?;
             let squares = || frames.try_sub(mean.try_broadcast_like::<_, Axis<1>>(&shape)?)?.try_square();
             let variance = reduced(squares().map_err(device_error)?, Reduction::Mean)?;
-            variance.try_sqrt().map_err(device_error)
+            // Below the clamp there is no gradient, where the root would have an infinite one.
+            let root = || variance.try_clamp(f32::MIN_POSITIVE, f32::MAX)?.try_sqrt();
+            root().map_err(device_error)
         }
         FrameStatistic::Entropy => {
             let sum = reduced(frames.with_empty_tape(), Reduction::Sum)?;

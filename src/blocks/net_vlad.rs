@@ -62,8 +62,11 @@ impl<E: Dim, D: OpsDevice> Config<D> for NetVladConfig<E> {
 
     /// Both kinds of clusters from a normal distribution of variance `1 / E`.
     fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
-        if self.clusters == 0 {
-            return Err(OpError::Undefined { op: "NetVLAD", reason: "there are no clusters" });
+        if self.clusters == 0 || self.width.size() == 0 {
+            return Err(OpError::Undefined {
+                op: "NetVLAD",
+                reason: "there are no clusters, or descriptors of width 0",
+            });
         }
         let scale = 1.0 / (self.width.size() as f32).sqrt();
         let mut normal = |n| -> Vec<f32> { (0..n).map(|_| scale * standard_normal(rng)).collect() };

@@ -27,7 +27,7 @@ pub trait VladKernel: Storage<f32> {
 /// `assignment`: `(B, N, A)` with `A >= K`, `x`: `(B, N, E)`, `centres`: `(1, E, K)` (the published layout); result: `(B, K, E)`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time sizes disagree.
+/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] without clusters or for descriptors of width 0.
 pub fn vlad<B: Dim, N: Dim, A: Dim, K: Dim, E: Dim, D: VladKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     assignment: Tensor<(B, N, A), f32, D, T>,
     x: Tensor<(B, N, E), f32, D, R>,
@@ -39,6 +39,9 @@ pub fn vlad<B: Dim, N: Dim, A: Dim, K: Dim, E: Dim, D: VladKernel, T: RecordingT
     check_size("vlad", "width of the descriptors", width.size(), x.shape().2.size())?;
     if assigned.size() < clusters.size() {
         check_size("vlad", "clusters of the assignment", clusters.size(), assigned.size())?;
+    }
+    if width.size() == 0 || clusters.size() == 0 {
+        return Err(OpError::Undefined { op: "vlad", reason: "there are no clusters, or descriptors of width 0" });
     }
     D::vlad(assignment, x, centres)
 }

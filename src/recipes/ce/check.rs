@@ -5,6 +5,7 @@ use dfdx::prelude::Cpu;
 
 use super::model::MOEE_EXPERTS;
 use super::options::{Arch, Options, Reading};
+use crate::blocks::Relation;
 use crate::data::experts::folder::{Dataset, TestCaptions};
 use crate::models::{Design, TextPooling};
 use crate::train::Schedule;
@@ -152,6 +153,8 @@ impl Options {
         }
         if let Design::Collaborative(reasoning) = self.design {
             ensure(self.experts.len() >= 2, "experts", || "a collaborative design needs at least two".into())?;
+            let alone = reasoning.relation == Relation::Triplet && !reasoning.include_self && self.experts.len() < 3;
+            ensure(!alone, "experts", || "triplets without the expert itself need at least three".into())?;
             in_range("design.g_layers", reasoning.g_layers, MOST_LAYERS)?;
             let layers = reasoning.h_layers;
             ensure(layers <= MOST_LAYERS, "design.h_layers", || format!("{layers} is above {MOST_LAYERS}"))?;
@@ -173,11 +176,7 @@ impl Options {
     }
 
     fn check_training(&self) -> Checked {
-        for (field, size, most) in [
-            ("epochs", self.epochs, 1 << 24),
-            ("val_freq", self.val_freq, usize::MAX),
-            ("save_period", self.save_period, usize::MAX),
-        ] {
+        for (field, size, most) in [("epochs", self.epochs, 1 << 24), ("save_period", self.save_period, usize::MAX)] {
             in_range(field, size, most)?;
         }
         let range = 2..=1 << 20;

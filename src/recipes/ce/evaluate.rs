@@ -6,24 +6,27 @@ use crate::data::experts::{Batcher, Ragged, Teacher, TeacherExpert};
 use crate::matrix::Matrix;
 use crate::metrics::captions;
 use crate::metrics::rank::{RankOptions, RankReport, RankScores};
+use crate::models::collaborative_experts::{CaptionMerge, average_captions};
 use crate::ops::{self, OpsDevice};
 use crate::train::{Purpose, rng};
 
-/// Videos whose captions are compared with the gallery at a time: as in evaluation batch norms are fixed, the result does not depend on it.
+/// Captions that are compared with the gallery at a time: as in evaluation batch norms are fixed, the result does not depend on it.
 const CHUNK: usize = 256;
 
 /// What a network makes of a split.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CeEvaluation {
-    /// Texts by videos, `(V · captions, V)`.
+    /// Texts by videos, `(V · captions, V)`; `(V, V)` where the captions of a video were averaged.
     pub similarity: Matrix<f32>,
-    /// Whether a slot holds a caption, `(V, captions)`.
+    /// Whether a slot holds a text, `(V, captions)` or `(V, 1)`.
     pub real: Matrix<bool>,
     /// Rank metrics as published.
     pub report: RankReport,
 }
 
-/// Evaluates with up to `captions` captions of every video.
+/// Evaluates with up to `captions` captions of every video, each a query of its own or their mean similarity one query.
+///
+/// As published, slots without a caption count in the mean.
 ///
 /// # Errors
 /// [`CeError`].
@@ -32,22 +35,34 @@ pub fn evaluate<D: OpsDevice>(
     device: &D,
     split: &Batcher,
     captions: usize,
+    merge: CaptionMerge,
     seed: u64,
 ) -> Result<CeEvaluation, CeError> {
+    // Slots that no video fills would be masked.
+    let most = (0..split.split().videos.len()).map(|video| split.split().captions.count(video)).max();
+    let captions = if merge == CaptionMerge::Independent { captions.min(most.unwrap_or(1)).max(1) } else { captions };
     let videos: Vec<usize> = (0..split.split().videos.len()).collect();
     let names: Vec<String> = split.split().experts.iter().map(|expert| expert.name.clone()).collect();
     let batch = split.eval_experts(&videos, &mut rng(seed, Purpose::Captions, usize::MAX, 0))?;
     let (features, available) = batches::experts(device, &names, batch)?;
     let video = model.embed_video(untaped(features), &available, Phase::Evaluation)?;
     let mut values = Vec::with_capacity(videos.len() * captions * videos.len());
-    for chunk in videos.chunks(CHUNK) {
+    for chunk in videos.chunks((CHUNK / captions.max(1)).max(1)) {
         let words = batches::words(device, split.eval_text(chunk, captions)?)?;
         let text = model.embed_text(words.retaped::<dfdx::prelude::NoneTape>(), Phase::Evaluation)?;
-        values.extend(ops::to_vec(&model.ce.similarity(text, video.clone(), &available)?)?);
+        let similarity = model.ce.similarity(text, video.clone(), &available)?;
+        values.extend(ops::to_vec(&match merge {
+            CaptionMerge::Independent => similarity,
+            CaptionMerge::Average => average_captions(similarity, captions)?,
+        })?);
     }
-    let similarity = Matrix::new(values, videos.len() * captions, videos.len())?;
     let masks = split.query_masks(captions);
-    let real = Matrix::new(masks.as_slice().iter().map(|mask| *mask == 1.0).collect(), masks.rows(), masks.cols())?;
+    let (slots, flags) = match merge {
+        CaptionMerge::Independent => (captions, masks.as_slice().iter().map(|mask| *mask == 1.0).collect()),
+        CaptionMerge::Average => (1, vec![true; videos.len()]),
+    };
+    let similarity = Matrix::new(values, videos.len() * slots, videos.len())?;
+    let real = Matrix::new(flags, videos.len(), slots)?;
     let report = captions::evaluate(similarity.view(), real.view(), &RankOptions::collaborative_experts())?;
     Ok(CeEvaluation { similarity, real, report })
 }

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::import_section::Section;
-use super::{Arch, CaptionMode, ExpertOptions, FrameSampling, Options, OptionsError, Reading, TaskKind};
+use super::{Arch, ExpertOptions, FrameSampling, Options, OptionsError, Reading};
 use crate::blocks::{Activation, FrameStatistic, ReasoningConfig, Relation};
+use crate::models::collaborative_experts::CaptionMerge;
 use crate::models::{Design, MixtureWeights, TextPooling};
+use crate::ops::WeightDecay;
 use crate::train::{AdamConfig, LookAhead, OptimizerConfig, RAdamConfig, RangerConfig, Schedule, SgdConfig};
 
 /// A configuration that was read.
@@ -138,11 +140,11 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Wrong
         "MNNet" => Arch::HowTo100m,
         other => return Err(arch.wrong("type", format!("CENet or MNNet expected, found {other:?}"))),
     };
-    options.task = match top.string("task", "retrieval")?.as_str() {
-        "retrieval" => TaskKind::Retrieval,
-        "retrieval-as-classification" => TaskKind::RetrievalAsClassification,
-        other => return Err(top.wrong("task", format!("a task that is not known: {other:?}"))),
-    };
+    // The others have labels in the place of captions; their metrics are `metrics::labels`.
+    match top.string("task", "retrieval")?.as_str() {
+        "retrieval" => {}
+        other => return Err(top.wrong("task", format!("retrieval expected, found {other:?}"))),
+    }
     options.design = design(&mut args)?;
     options.weights = match (args.flag("keep_missing_modalities")?, args.flag("freeze_weights")?) {
         (true, _) => MixtureWeights::Sum,
@@ -151,8 +153,8 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Wrong
     };
     options.randomise_feats = args.names("randomise_feats")?;
     options.test_caption_mode = match args.string("test_caption_mode", "indep")?.as_str() {
-        "indep" => CaptionMode::Independent,
-        "avg" => CaptionMode::Averaged,
+        "indep" => CaptionMerge::Independent,
+        "avg" => CaptionMerge::Average,
         other => return Err(args.wrong("test_caption_mode", format!("indep or avg expected, found {other:?}"))),
     };
     options.ce_shared_dim = experts.number("ce_shared_dim", options.ce_shared_dim)?;
@@ -175,9 +177,9 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Wrong
         "avg" if options.max_words == 1 => {}
         other => return Err(experts.wrong("text_agg", format!("vlad expected, or avg of one word; found {other:?}"))),
     }
-    read_experts(&mut options, &mut experts, &mut data, &sizes)?;
+    read_experts(&mut options, &mut experts, &mut data, &sizes, ignored)?;
     read_data(&mut options, &mut data)?;
-    read_training(&mut options, &mut top)?;
+    read_training(&mut options, &mut top, ignored)?;
     read_teachers(&mut options, &mut top, ignored)?;
 
     for key in UNSUPPORTED {
@@ -266,7 +268,13 @@ struct Sizes {
     face: usize,
 }
 
-fn read_experts(options: &mut Options, experts: &mut Section, data: &mut Section, sizes: &Sizes) -> Result<(), Wrong> {
+fn read_experts(
+    options: &mut Options,
+    experts: &mut Section,
+    data: &mut Section,
+    sizes: &Sizes,
+    ignored: &mut Vec<String>,
+) -> Result<(), Wrong> {
     let dropped = experts.names("drop_feats")?;
     options.experts = experts.names("modalities")?.into_iter().filter(|name| !dropped.contains(name)).collect();
     let mut aggregation = data.section("feat_aggregation")?;
@@ -276,7 +284,10 @@ fn read_experts(options: &mut Options, experts: &mut Section, data: &mut Section
         if entry.flag("binarise")? {
             options.binarise.push(name.clone());
         }
-        entry.finish(&["model", "feat_type", "aggregate", "aggregate-axis"], &mut vec![])?;
+        if entry.number("aggregate-axis", 1)? != 1 {
+            return Err(entry.wrong("aggregate-axis", "1 expected: files are joined by columns".into()));
+        }
+        entry.finish(&["model", "feat_type", "aggregate"], ignored)?;
         options.features.insert(name, expert);
     }
     // Entries of experts that are not used.
@@ -365,7 +376,7 @@ fn read_data(options: &mut Options, data: &mut Section) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn read_training(options: &mut Options, top: &mut Section) -> Result<(), Wrong> {
+fn read_training(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>) -> Result<(), Wrong> {
     let mut loss = top.section("loss")?;
     match loss.string("type", "MaxMarginRankingLoss")?.as_str() {
         "MaxMarginRankingLoss" => {}
@@ -374,7 +385,7 @@ fn read_training(options: &mut Options, top: &mut Section) -> Result<(), Wrong> 
     let mut args = loss.section("args")?;
     options.margin = args.float("margin", 1.0)? as f32;
     options.fix_norm = args.flag_or("fix_norm", true)?;
-    args.finish(&[], &mut vec![])?;
+    args.finish(&[], ignored)?;
 
     let mut optimizer = top.section("optimizer")?;
     let mut args = optimizer.section("args")?;
@@ -388,14 +399,44 @@ fn read_training(options: &mut Options, top: &mut Section) -> Result<(), Wrong> 
             OptimizerConfig::Ranger(RangerConfig { learning_rate, weight_decay, look_ahead, ..RangerConfig::default() })
         }
         "RAdam" => OptimizerConfig::RAdam(RAdamConfig { learning_rate, weight_decay, ..RAdamConfig::default() }),
-        "Adam" if weight_decay == 0.0 => OptimizerConfig::Adam(AdamConfig { learning_rate, ..AdamConfig::default() }),
+        "Adam" => OptimizerConfig::Adam(AdamConfig {
+            learning_rate,
+            weight_decay: WeightDecay::Penalty(weight_decay),
+            ..AdamConfig::default()
+        }),
         "SGD" if weight_decay == 0.0 => {
             let momentum = args.float("momentum", 0.0)? as f32;
             OptimizerConfig::Sgd(SgdConfig { learning_rate, momentum, ..SgdConfig::default() })
         }
-        other => return Err(optimizer.wrong("type", format!("Ranger, RAdam, Adam or SGD expected, found {other:?}"))),
+        other => {
+            return Err(
+                optimizer.wrong("type", format!("Ranger, RAdam, Adam, or SGD without decay expected, found {other:?}"))
+            );
+        }
     };
-    args.finish(&["amsgrad"], &mut vec![])?;
+    if args.flag("amsgrad")? {
+        return Err(args.wrong("amsgrad", "not supported".into()));
+    }
+    args.finish(&[], ignored)?;
+
+    let mut trainer = top.section("trainer")?;
+    options.epochs = trainer.number("epochs", options.epochs)?;
+    if trainer.number("val_freq", 1)? != 1 {
+        return Err(trainer.wrong("val_freq", "every epoch is validated: 1 expected".into()));
+    }
+    options.save_period = trainer.number("save_period", 1)?;
+    options.save_only_best = trainer.flag_or("save_only_best", true)?;
+    options.skip_first_n_saves = trainer.number("skip_first_n_saves", 0)?;
+    let monitor = trainer.string("monitor", "off")?;
+    options.monitor = match monitor.split_once(' ') {
+        Some(("max", name)) => Some(name.to_string()),
+        _ if monitor == "off" => None,
+        _ => return Err(trainer.wrong("monitor", format!("max NAME or off expected, found {monitor:?}"))),
+    };
+    trainer.finish(
+        &["save_dir", "early_stop", "include_optim_in_ckpts", "verbosity", "tensorboard", "num_keep_ckpts"],
+        ignored,
+    )?;
 
     let mut schedule = top.section("lr_scheduler")?;
     let mut args = schedule.section("args")?;
@@ -403,7 +444,7 @@ fn read_training(options: &mut Options, top: &mut Section) -> Result<(), Wrong> 
         "StepLR" => Schedule::StepDecay {
             epochs: NonZeroUsize::new(args.number("step_size", 1)?)
                 .ok_or_else(|| args.wrong("step_size", "at least 1".into()))?,
-            gamma: args.float("gamma", 0.95)?,
+            gamma: args.float("gamma", 0.1)?,
         },
         // As published: whatever is not StepLR is the cosine with restarts.
         _ => {
@@ -417,33 +458,19 @@ fn read_training(options: &mut Options, top: &mut Section) -> Result<(), Wrong> 
             }
         }
     };
-    args.finish(&[], &mut vec![])?;
-
-    let mut trainer = top.section("trainer")?;
-    options.epochs = trainer.number("epochs", options.epochs)?;
-    options.val_freq = trainer.number("val_freq", 1)?;
-    options.save_period = trainer.number("save_period", 1)?;
-    options.save_only_best = trainer.flag_or("save_only_best", true)?;
-    options.skip_first_n_saves = trainer.number("skip_first_n_saves", 0)?;
-    let monitor = trainer.string("monitor", "off")?;
-    options.monitor = match monitor.split_once(' ') {
-        Some(("max", name)) => Some(name.to_string()),
-        _ if monitor == "off" => None,
-        _ => return Err(trainer.wrong("monitor", format!("max NAME or off expected, found {monitor:?}"))),
-    };
-    trainer.finish(
-        &["save_dir", "early_stop", "include_optim_in_ckpts", "verbosity", "tensorboard", "num_keep_ckpts"],
-        &mut vec![],
-    )?;
+    args.finish(&[], ignored)?;
 
     let mut settings = top.section_or_false("eval_settings")?;
-    let mut data = settings.section("data_loader")?.section("args")?;
+    let mut loader = settings.section("data_loader")?;
+    let mut data = loader.section("args")?;
     options.test_split = data.optional_string("split_name")?;
     options.test_split_captions = match data.number("num_test_captions", 0)? {
         0 => None,
         captions => Some(captions),
     };
-    Ok(())
+    data.finish(&["num_workers"], ignored)?;
+    loader.finish(&[], ignored)?;
+    settings.finish(&[], ignored)
 }
 
 fn read_teachers(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>) -> Result<(), Wrong> {

@@ -21,7 +21,7 @@ pub use check::OptionsError;
 pub use evaluate::{CeEvaluation, SELECTED, as_teacher, evaluate, monitored, numbers};
 pub use import::{ImportError, Imported, import_config};
 pub use model::display_parameters;
-pub use options::{Arch, CaptionMode, ExpertOptions, FrameSampling, Options, Overrides, Reading, TaskKind};
+pub use options::{Arch, ExpertOptions, FrameSampling, Options, Overrides, Reading};
 pub use table::{PublishedScores, Table, TableError, TableRow};
 pub use task::{CeTask, CeTraining};
 
@@ -62,6 +62,14 @@ pub enum CeError {
     NoTeachers {
         /// Where the split comes from.
         split: String,
+    },
+    /// There is nothing to train on.
+    #[error("{split}: {videos} videos to train on: at least 2 are needed")]
+    TooFew {
+        /// Where the split comes from.
+        split: String,
+        /// Number of videos.
+        videos: usize,
     },
     /// Batches are too small to compare anything.
     #[error("a batch of {got}: at least 2 videos are needed")]

@@ -7,7 +7,7 @@ use crate::data::experts::ExpertKind;
 use crate::data::experts::folder::{
     ExpertFolderOptions, ExpertSource, FeatAggregation, FeatType, FeatureFiles, text_width,
 };
-use crate::data::experts::{BatchOptions, MissingRows};
+use crate::data::experts::{Availability, BatchOptions, MissingRows};
 use crate::models::{CollaborativeExpertsConfig, Design};
 
 /// Experts of [`Arch::Moee`] in the order of its layers.
@@ -177,7 +177,13 @@ impl Options {
         BatchOptions {
             max_words: self.max_words,
             text_dropout: self.text_dropout,
+            // As published, zeros are for experts that count as available.
             missing: if self.use_zeros_for_missing { MissingRows::Zeros } else { MissingRows::Nan },
+            availability: if self.use_zeros_for_missing {
+                Availability::AssumedUnlessFlaky
+            } else {
+                Availability::Checked
+            },
             randomise: self.randomise_feats.clone(),
             binarise: self.binarise.clone(),
             ..BatchOptions::default()

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::blocks::{FrameStatistic, ReasoningConfig};
+use crate::models::collaborative_experts::CaptionMerge;
 use crate::models::{Design, MixtureWeights, TextPooling};
 use crate::train::{OptimizerConfig, RangerConfig, Schedule};
 
@@ -18,26 +19,6 @@ pub enum Arch {
     HowTo100m,
     /// The network of the MoEE authors' own program (`Net`): [`Design::Own`] with the experts face, audio, visual and motion.
     Moee,
-}
-
-/// What is ranked (`task`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum TaskKind {
-    /// Videos for a text and texts for a video.
-    #[default]
-    Retrieval,
-    /// The texts are labels, of which a video may have several (`retrieval-as-classification`).
-    RetrievalAsClassification,
-}
-
-/// What becomes of several captions of a video at evaluation (`test_caption_mode`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum CaptionMode {
-    /// Each is a query of its own (`indep`).
-    #[default]
-    Independent,
-    /// Their similarities are averaged (`avg`).
-    Averaged,
 }
 
 /// What the files of an expert hold for a video.
@@ -106,7 +87,7 @@ pub struct ExpertOptions {
 
 macro_rules! options {
     ($($(#[$doc:meta])* $field:ident: $kind:ty = $default:expr;)+) => {
-        /// One run: every published option that has an effect (Liu et al. 2019, TeachText, QuerYD), with the published values for MSRVTT as
+        /// One run: the published options that have an effect (Liu et al. 2019, TeachText, QuerYD), with the published values for MSRVTT as
         /// defaults, experts apart.
         ///
         /// Where files are is said on the command line.
@@ -169,8 +150,6 @@ options! {
     fuse_captions: bool = false;
     /// Captions kept of each training video (`restrict_train_captions`). All without it.
     restrict_train_captions: Option<usize> = None;
-    /// What is ranked (`task`).
-    task: TaskKind = TaskKind::Retrieval;
 
     /// Names of the experts, in any order (`modalities` without `drop_feats`).
     experts: Vec<String> = vec![];
@@ -202,7 +181,7 @@ options! {
     /// Width of the common space (`ce_shared_dim`).
     ce_shared_dim: usize = 768;
     /// Several captions at evaluation (`test_caption_mode`).
-    test_caption_mode: CaptionMode = CaptionMode::Independent;
+    test_caption_mode: CaptionMerge = CaptionMerge::Independent;
 
     /// Margin of the ranking loss (`loss`).
     margin: f32 = 0.093_811_62;
@@ -220,8 +199,6 @@ options! {
     batch_size: usize = 64;
     /// Epochs.
     epochs: usize = 100;
-    /// Epochs from one validation to the next.
-    val_freq: usize = 1;
     /// The score of the validation that is greatest in the epoch that is tested (`monitor`); the last epoch without it.
     monitor: Option<String> = Some("val_t2v_metrics_geometric_mean_R1-R5-R10".into());
     /// Only the best epoch is written (`save_only_best`).

@@ -6,7 +6,7 @@ use super::{CeError, CeModel, batches};
 use crate::blocks::Phase;
 use crate::data::experts::{BatchOptions, Batcher, ExpertSplit};
 use crate::losses::{MaxMarginLoss, TeacherScale, distillation, teacher_similarity};
-use crate::models::collaborative_experts::average_captions;
+use crate::models::collaborative_experts::{CaptionMerge, average_captions};
 use crate::ops::{self, OpsDevice};
 use crate::train::{Purpose, Step, Task, rng};
 
@@ -23,13 +23,15 @@ pub struct CeTraining {
     pub distil: Option<TeacherScale>,
     /// Captions per video at evaluation (`num_test_captions`).
     pub test_captions: usize,
+    /// Whether they are queries of their own (`test_caption_mode`).
+    pub caption_merge: CaptionMerge,
     /// Of order and captions.
     pub seed: u64,
 }
 
 /// Training of a network: data, batches, validation.
 ///
-/// An epoch visits every video once, in an order of its own, with a caption drawn anew. A last batch of one video is left out: there a batch
+/// An epoch visits the videos in an order of its own, each once, with a caption drawn anew; but a last batch of one video is left out: there a batch
 /// norm has no variance and the loss no pair (the published program fails on it, or trains on NaN).
 pub struct CeTask<'a, D: OpsDevice> {
     training: CeTraining,
@@ -46,7 +48,7 @@ impl<'a, D: OpsDevice> CeTask<'a, D> {
     ///
     /// # Errors
     /// [`CeError::Experts`] when their parts do not belong together, [`CeError::NoTeachers`] for distillation without teachers,
-    /// [`CeError::BatchSize`] for batches of fewer than two.
+    /// [`CeError::BatchSize`] and [`CeError::TooFew`] for batches and splits of fewer than two.
     pub fn new(
         training: CeTraining,
         device: &D,
@@ -55,6 +57,9 @@ impl<'a, D: OpsDevice> CeTask<'a, D> {
     ) -> Result<Self, CeError> {
         if training.batch_size < 2 {
             return Err(CeError::BatchSize { got: training.batch_size });
+        }
+        if train.videos.len() < 2 {
+            return Err(CeError::TooFew { split: train.file.clone(), videos: train.videos.len() });
         }
         if training.distil.is_some() && train.teachers.is_empty() {
             return Err(CeError::NoTeachers { split: train.file.clone() });
@@ -107,8 +112,9 @@ impl<D: OpsDevice> Task<D> for CeTask<'_, D> {
     }
 
     fn evaluate(&self, model: &CeModel<D>) -> Result<Vec<(String, f64)>, CeError> {
-        let CeTraining { test_captions, seed, .. } = self.training;
-        let CeEvaluation { report, .. } = evaluate(model, &self.device, &self.validation, test_captions, seed)?;
+        let CeTraining { test_captions, caption_merge, seed, .. } = self.training;
+        let CeEvaluation { report, .. } =
+            evaluate(model, &self.device, &self.validation, test_captions, caption_merge, seed)?;
         Ok(super::evaluate::numbers(&report))
     }
 }
