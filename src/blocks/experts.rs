@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use dfdx::prelude::{Const, Dim, HasShape, ReshapeTo, Tensor};
-use rand::Rng;
+#[doc(hidden)]
+pub use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, FrameStatistic, Frames, NetVladConfig, Parameters, Path, Phase, Visitor, VisitorMut, pool_frames};
@@ -447,7 +448,7 @@ macro_rules! experts {
             fn build<D: $crate::ops::OpsDevice>(
                 &self,
                 device: &D,
-                rng: &mut impl ::rand::Rng,
+                rng: &mut impl $crate::blocks::experts::Rng,
             ) -> ::std::result::Result<$pooling<D>, $crate::ops::OpError> {
                 ::std::result::Result::Ok($pooling {
                     $($expert: <$kind as $crate::blocks::experts::ExpertKind>::build(device, rng)?,)+

@@ -48,6 +48,7 @@ fn similarities_of_experts_are_mixed_by_the_weights_of_those_that_a_video_has() 
     assert!(error.to_string().contains("experts of the videos is 2, expected 3"), "{error}");
 }
 
+#[cfg(not(feature = "cuda"))]
 #[test]
 fn mixtures_have_the_same_bits_for_any_number_of_threads() {
     let text: Vec<_> = (0..2).map(|i| tensor(i, (200usize, 30usize))).collect();

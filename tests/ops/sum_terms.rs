@@ -21,6 +21,7 @@ fn sums_of_terms_in_groups() {
     assert!(ops::sum_terms(Vec::<Traced<(usize, usize)>>::new(), vec![]).is_err());
 }
 
+#[cfg(not(feature = "cuda"))]
 #[test]
 fn sums_of_terms_have_the_same_bits_for_any_number_of_threads() {
     let terms: Vec<_> = (0..4).map(|i| tensor(i, (64usize, 300usize))).collect();

@@ -29,6 +29,7 @@ fn residuals_to_centres_by_assignment_without_ghosts() {
     assert!(error.to_string().contains("clusters of the assignment is 3, expected 4"), "{error}");
 }
 
+#[cfg(not(feature = "cuda"))]
 #[test]
 fn residuals_have_the_same_bits_for_any_number_of_threads() {
     let (a, x) = (tensor(1, (16usize, 20usize, 9usize)), tensor(2, (16usize, 20usize, 64usize)));

@@ -19,6 +19,7 @@ fn weighted_sums_of_rows() {
     assert!(error.to_string().contains("rows of the weights is 4, expected 2"), "{error}");
 }
 
+#[cfg(not(feature = "cuda"))]
 #[test]
 fn weighted_sums_have_the_same_bits_for_any_number_of_threads() {
     let (x, weights) = (tensor(1, (9usize, 64usize, 200usize)), tensor(2, (9usize, 64usize)));
