@@ -1,0 +1,83 @@
+//! The program of Collaborative Experts as its users meet it, on a small folder in the authors' layout.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+const DATA: &str = "tests/data/ce_run";
+const CONFIG: &str = "tests/data/ce_run/ce.ron";
+
+/// The program, built once.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let build = Command::new(env!("CARGO")).args(["build", "--quiet", "--example", "ce"]).status();
+        assert!(build.unwrap().success(), "the example does not build");
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        target.join("debug/examples/ce")
+    })
+}
+
+fn run(args: &[&str]) -> Output {
+    Command::new(program()).args(args).output().unwrap()
+}
+
+#[track_caller]
+fn succeed(args: &[&str]) -> String {
+    let output = run(args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The lines of scores, without the progress before them.
+fn scores(output: &str) -> Vec<&str> {
+    output.lines().filter(|line| line.starts_with("t2v/") || line.starts_with("v2t/")).collect()
+}
+
+#[test]
+fn a_run_is_trained_evaluated_and_predicted() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().to_str().unwrap();
+    let train = ["train", "--config", CONFIG, "--data", DATA, "--out-dir", folder, "--seeds", "3"];
+    let trained = succeed(&train);
+    assert_eq!(scores(&trained).len(), 14, "{trained}");
+    let run_folder = std::fs::read_dir(out.path()).unwrap().next().unwrap().unwrap().path().join("seed-3");
+    let best = run_folder.join("best.safetensors");
+    let predictions = out.path().join("top10.csv");
+    let eval = ["eval", best.to_str().unwrap(), "--config", CONFIG, "--data", DATA];
+    let evaluated = succeed(&[&eval[..], &["--predictions", predictions.to_str().unwrap()]].concat());
+    assert_eq!(scores(&trained), scores(&evaluated), "the best epoch was tested");
+    let lines = std::fs::read_to_string(predictions).unwrap();
+    assert_eq!((lines.lines().count(), lines.lines().next().unwrap().split(',').count()), (5, 5));
+
+    let again = run(&train);
+    assert!(!again.status.success() && String::from_utf8_lossy(&again.stderr).contains("holds a run"));
+    // A finished run that is resumed is only tested.
+    assert_eq!(scores(&succeed(&[&train[..], &["--resume"]].concat())), scores(&trained));
+}
+
+#[test]
+fn published_counts_are_printed() {
+    let count = |config: &str, row| succeed(&["params", "--config", config, "--row", row]);
+    assert_eq!(count("paper-repros/ce/rows.ron", "msrvtt-train-full-ce"), "183448607 (183.45M)\n");
+    let taught = count("paper-repros/teachtext/rows.ron", "msrvtt-train-gpt2-xl-finetuned-mte-adam");
+    assert_eq!(taught, "262731071 (262.73M)\n");
+}
+
+#[test]
+fn mistakes_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.ron");
+    for (change, named) in [
+        (("\"face\": (width: 32", "\"face\": (width: 33"), "33"),
+        (("experts: [\"audio\", \"face\"]", "experts: [\"audio\", \"smell\"]"), "smell"),
+        (("margin: 0.2", "margins: 0.2"), "margins"),
+    ] {
+        std::fs::write(&path, std::fs::read_to_string(CONFIG).unwrap().replace(change.0, change.1)).unwrap();
+        let out = folder.path().join("runs");
+        let config = path.to_str().unwrap();
+        let output = run(&["train", "--config", config, "--data", DATA, "--out-dir", out.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(named), "{said}");
+    }
+}
