@@ -32,7 +32,7 @@ use coembed::train::{Checkpoint, Fit, Progress, Sgd, StateDict};
 use common::args::{DatasetArg, ModelArg, PlaceArgs, TrainingArgs, modalities};
 use common::cli::{Cli, Command, RunArgs};
 use common::device::{self, Job, on_device};
-use common::{checkpoint, config, data, progress::Bar};
+use common::{checkpoint, config, data, progress::Bar, restore};
 use dfdx::prelude::Cpu;
 use miette::{IntoDiagnostic, Result, WrapErr, bail, miette};
 
@@ -147,7 +147,7 @@ impl Train {
             if state.data != digest {
                 bail!("the files under {} are not those that the run was trained on", from.display());
             }
-            checkpoint::load_all(&mut model, &state.model)?;
+            restore::load_all(&mut model, &state.model)?;
             optimizer.restore(&device, state.optimizer).into_diagnostic()?;
             progress = state.progress;
         }
@@ -252,7 +252,7 @@ impl Eval {
         let (split, test) = data::test(&options, from, &mut files)?;
         let (video, text) = (test.features.video.cols(), test.features.text.verb.cols());
         let mut model = M::fresh(&options, video, text, &device).into_diagnostic()?;
-        checkpoint::load_all(&mut model, &parameters)?;
+        restore::load_all(&mut model, &parameters)?;
         if let Some(epochs) = epochs {
             model.begin_epoch(&options, epochs.saturating_sub(1));
         }

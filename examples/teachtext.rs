@@ -18,6 +18,8 @@ mod emoji;
 mod experts_demo;
 #[path = "common/progress.rs"]
 mod progress;
+#[path = "common/restore.rs"]
+mod restore;
 
 use std::process::ExitCode;
 

@@ -17,14 +17,13 @@ use coembed::ops::OpsDevice;
 use coembed::recipes::ce::{Arch, CeEvaluation, CeModel, CeTask, CeTraining, Options, Table, display_parameters};
 use coembed::recipes::ce::{evaluate, import_config, monitored, numbers};
 use coembed::report::write_predictions;
-use coembed::train::{
-    BestTie, Checkpoint, Fit, Optimizer, Progress, Purpose, Rolling, StateDict, from_torch, load, rng,
-};
+use coembed::train::{BestTie, Checkpoint, Fit, Optimizer, Progress, Purpose, Rolling, from_torch, rng};
 use miette::{IntoDiagnostic, Result, WrapErr, bail, miette};
 
 use crate::config;
 use crate::device::{self, Job, on_device};
 use crate::progress::Bar;
+use crate::restore::load_all;
 
 #[derive(Parser)]
 #[command(version)]
@@ -195,14 +194,6 @@ fn fresh<D: OpsDevice>(options: &Options, device: &D, seed: u64) -> Result<CeMod
     config.build(device, &mut rng(seed, Purpose::Weights, 0, 0)).into_diagnostic()
 }
 
-fn load_all<D: OpsDevice>(model: &mut CeModel<D>, parameters: &StateDict) -> Result<()> {
-    let report = load(model, parameters).into_diagnostic()?;
-    if !report.is_complete() {
-        bail!("the checkpoint does not fit the model: {report}");
-    }
-    Ok(())
-}
-
 struct Train {
     config: ConfigArgs,
     data: PathBuf,
@@ -217,6 +208,7 @@ impl Job for Train {
         let config = to_ron(&options)?;
         let (train, validation) = read(&options, &self.data, false)?;
         let train = train.ok_or_else(|| miette!("there is no split to train on"))?;
+        let (_, test) = read(&options, &self.data, true)?;
         let select = match &options.monitor {
             Some(monitor) => Some(monitored(monitor).ok_or_else(|| miette!("no score to select by: {monitor}"))?),
             None => None,
@@ -264,7 +256,6 @@ impl Job for Train {
                 let best = Checkpoint::open(&folder.join("best.safetensors")).into_diagnostic()?;
                 load_all(&mut model, &best.model)?;
             }
-            let (_, test) = read(&options, &self.data, true)?;
             println!("device {}, coembed {}", device::name::<D>(), env!("CARGO_PKG_VERSION"));
             report(&judge(&options, &model, &device, &test)?);
         }

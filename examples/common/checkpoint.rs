@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use coembed::blocks::Parameters;
 use coembed::data::{pickle, torch};
-use coembed::ops::OpsDevice;
 use coembed::recipes::relmargin::Options;
-use coembed::train::{Checkpoint, StateDict, from_torch, load};
-use miette::{IntoDiagnostic, Result, WrapErr, bail, miette};
+use coembed::train::{Checkpoint, StateDict, from_torch};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
 
 use super::config;
 
@@ -42,13 +40,4 @@ pub fn read(path: &Path) -> Result<Read> {
     let tensors = checkpoint.state_dict(None).into_diagnostic().wrap_err_with(|| path.display().to_string())?;
     let parameters = from_torch(&tensors).into_diagnostic().wrap_err_with(|| path.display().to_string())?;
     Ok(Read { options, parameters, epochs: None })
-}
-
-/// Loads parameters into a model that they must fit in every entry.
-pub fn load_all<D: OpsDevice>(model: &mut impl Parameters<D>, parameters: &StateDict) -> Result<()> {
-    let report = load(model, parameters).into_diagnostic()?;
-    if !report.is_complete() {
-        bail!("the checkpoint does not fit the model: {report}");
-    }
-    Ok(())
 }

@@ -16,6 +16,13 @@ vectorise! {
 }
 
 vectorise! {
+    /// `out += x`
+    pub(crate) fn add_to(x: &[f32], out: &mut [f32]) {
+        out.iter_mut().zip(x).for_each(|(out, x)| *out += x);
+    }
+}
+
+vectorise! {
     fn accumulate(x: &[f32], grad: &[f32], gx: &mut [f32], derivative: impl Fn(f32) -> f32) {
         for ((gx, x), g) in gx.iter_mut().zip(x).zip(grad) {
             *gx += g * derivative(*x);

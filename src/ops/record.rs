@@ -94,6 +94,20 @@ pub(crate) fn operands<A: Shape, B: Shape, T: Tape<f32, Cpu> + Merge<R>, R: Tape
     Ok((a, b, tape))
 }
 
+/// [`operands`] of any number: tensors in row-major order, and their tapes merged into `tape`.
+pub(crate) fn operand_list<S: Shape, T: Tape<f32, Cpu> + Merge<T>>(
+    tensors: Vec<Tensor<S, f32, Cpu, T>>,
+    mut tape: T,
+) -> Result<(Vec<Tensor<S, f32, Cpu>>, T), OpError> {
+    let mut operands = Vec::with_capacity(tensors.len());
+    for tensor in tensors {
+        let (tensor, its_tape) = tensor.try_contiguous().map_err(device_error)?.split_tape();
+        tape = tape.merge(its_tape);
+        operands.push(tensor);
+    }
+    Ok((operands, tape))
+}
+
 /// Two operands for one of dfdx's operations, which do not take one tensor as both: the second gets an identity of its own. The tapes are on
 /// the first.
 pub(crate) fn distinct<A: Shape, B: Shape, D: Device<f32>, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(

@@ -1,6 +1,7 @@
 use dfdx::prelude::{Cpu, HasShape, Merge, Shape, Tensor};
 
 use super::AddKernel;
+use crate::ops::elementwise::add_to;
 use crate::ops::parallel::{collect_blocks, for_blocks};
 use crate::ops::record::{operands, record};
 use crate::ops::vectorise::vectorise;
@@ -10,12 +11,6 @@ use crate::ops::{LayerTape, OpError, RecordingTape};
 vectorise! {
     fn sums(a: &[f32], b: &[f32], y: &mut [f32]) {
         y.iter_mut().zip(a).zip(b).for_each(|((y, a), b)| *y = a + b);
-    }
-}
-
-vectorise! {
-    fn accumulate(grad: &[f32], out: &mut [f32]) {
-        out.iter_mut().zip(grad).for_each(|(o, g)| *o += g);
     }
 }
 
@@ -32,9 +27,9 @@ impl AddKernel for Cpu {
 
         let (a, b) = (a.ghost(), b.ghost());
         record(&device, y, shape, tape, move |grad, grads| {
-            for_blocks(grads.get_or_alloc_mut(&a)?, |at, out| accumulate(&grad[at..][..out.len()], out));
+            for_blocks(grads.get_or_alloc_mut(&a)?, |at, out| add_to(&grad[at..][..out.len()], out));
             if R::GRADIENT {
-                for_blocks(grads.get_or_alloc_mut(&b)?, |at, out| accumulate(&grad[at..][..out.len()], out));
+                for_blocks(grads.get_or_alloc_mut(&b)?, |at, out| add_to(&grad[at..][..out.len()], out));
             }
             Ok(())
         })

@@ -3,23 +3,9 @@ use dfdx::prelude::{Cpu, Dim, HasShape, Merge, ReshapeTo, SplitTape, Tape, Tenso
 use super::MixtureSimilarityKernel;
 use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::parallel::{collect_blocks, for_rows};
-use crate::ops::record::record;
+use crate::ops::record::{operand_list, record};
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
-
-/// Row-major tensors without their tapes, which are merged.
-fn split<R: Dim, E: Dim, T: Tape<f32, Cpu> + Merge<T>>(
-    tensors: Vec<Tensor<(R, E), f32, Cpu, T>>,
-    mut tape: T,
-) -> Result<(Vec<Tensor<(R, E), f32, Cpu>>, T), OpError> {
-    let mut parts = Vec::with_capacity(tensors.len());
-    for tensor in tensors {
-        let (tensor, its_tape) = tensor.try_contiguous().map_err(device_error)?.split_tape();
-        tape = tape.merge(its_tape);
-        parts.push(tensor);
-    }
-    Ok((parts, tape))
-}
 
 /// The weights that every query has left for a video: `Σ_n w_qn a_vn`.
 fn left(weights: &[f32], available: &[f32]) -> f32 {
@@ -34,8 +20,8 @@ impl MixtureSimilarityKernel for Cpu {
         available: &Tensor<(V, usize), f32, Self>,
     ) -> Result<Tensor<(Q, V), f32, Self, T>, OpError> {
         let (weights, tape) = weights.try_contiguous().map_err(device_error)?.split_tape();
-        let (text, tape) = split(text, tape)?;
-        let (video, tape) = split(video, tape)?;
+        let (text, tape) = operand_list(text, tape)?;
+        let (video, tape) = operand_list(video, tape)?;
         let available = view(available).into_owned();
         let ((queries, experts), device) = (*weights.shape(), weights.device().clone());
         let videos = video[0].shape().0;

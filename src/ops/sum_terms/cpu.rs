@@ -1,30 +1,18 @@
-use dfdx::prelude::{Cpu, Dim, HasShape, Merge, ReshapeTo, SplitTape, Tape, Tensor};
+use dfdx::prelude::{Cpu, Dim, HasShape, Merge, Tape, Tensor};
 
 use super::SumTermsKernel;
+use crate::ops::OpError;
+use crate::ops::elementwise::add_to;
 use crate::ops::parallel::{collect_blocks, for_blocks};
-use crate::ops::record::record;
-use crate::ops::vectorise::vectorise;
+use crate::ops::record::{operand_list, record};
 use crate::ops::view::view;
-use crate::ops::{OpError, device_error};
-
-vectorise! {
-    fn accumulate(x: &[f32], out: &mut [f32]) {
-        out.iter_mut().zip(x).for_each(|(out, x)| *out += x);
-    }
-}
 
 impl SumTermsKernel for Cpu {
     fn sum_terms<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<T>>(
         terms: Vec<Tensor<(B, E), f32, Self, T>>,
         groups: Vec<Vec<usize>>,
     ) -> Result<Tensor<(usize, B, E), f32, Self, T>, OpError> {
-        let mut tape = T::default();
-        let mut inputs = Vec::with_capacity(terms.len());
-        for term in terms {
-            let (term, its_tape) = term.try_contiguous().map_err(device_error)?.split_tape();
-            tape = tape.merge(its_tape);
-            inputs.push(term);
-        }
+        let (inputs, tape) = operand_list(terms, T::default())?;
         // The caller checked that there is a term.
         let ((rows, width), device) = (*inputs[0].shape(), inputs[0].device().clone());
         let size = rows.size() * width.size();
@@ -35,7 +23,7 @@ impl SumTermsKernel for Cpu {
             while !rest.is_empty() {
                 let (group, from) = (at / size, at % size);
                 let (part, after) = rest.split_at_mut(rest.len().min(size - from));
-                groups[group].iter().for_each(|&t| accumulate(&data[t][from..][..part.len()], part));
+                groups[group].iter().for_each(|&t| add_to(&data[t][from..][..part.len()], part));
                 (at, rest) = (at + part.len(), after);
             }
         });
@@ -48,7 +36,7 @@ impl SumTermsKernel for Cpu {
                 let uses: Vec<usize> =
                     uses.flat_map(|(g, group)| group.iter().filter(|u| **u == t).map(move |_| g)).collect();
                 for_blocks(grads.get_or_alloc_mut(ghost)?, |at, out| {
-                    uses.iter().for_each(|g| accumulate(&grad[g * size + at..][..out.len()], out));
+                    uses.iter().for_each(|g| add_to(&grad[g * size + at..][..out.len()], out));
                 });
             }
             Ok(())

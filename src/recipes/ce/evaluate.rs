@@ -1,12 +1,12 @@
-use dfdx::prelude::HasShape;
+use dfdx::prelude::{HasShape, NoneTape};
 
 use super::{CeError, CeModel, batches};
-use crate::blocks::Phase;
+use crate::blocks::{Availability, Phase};
 use crate::data::experts::{Batcher, Ragged, Teacher, TeacherExpert};
 use crate::matrix::Matrix;
 use crate::metrics::captions;
 use crate::metrics::rank::{RankOptions, RankReport, RankScores};
-use crate::models::collaborative_experts::{CaptionMerge, average_captions};
+use crate::models::collaborative_experts::{CaptionMerge, VideoEmbedding, average_captions};
 use crate::ops::{self, OpsDevice};
 use crate::train::{Purpose, rng};
 
@@ -42,14 +42,11 @@ pub fn evaluate<D: OpsDevice>(
     let most = (0..split.split().videos.len()).map(|video| split.split().captions.count(video)).max();
     let captions = if merge == CaptionMerge::Independent { captions.min(most.unwrap_or(1)).max(1) } else { captions };
     let videos: Vec<usize> = (0..split.split().videos.len()).collect();
-    let names: Vec<String> = split.split().experts.iter().map(|expert| expert.name.clone()).collect();
-    let batch = split.eval_experts(&videos, &mut rng(seed, Purpose::Captions, usize::MAX, 0))?;
-    let (features, available) = batches::experts(device, &names, batch)?;
-    let video = model.embed_video(untaped(features), &available, Phase::Evaluation)?;
+    let (video, available) = embed_gallery(model, device, split, seed)?;
     let mut values = Vec::with_capacity(videos.len() * captions * videos.len());
     for chunk in videos.chunks((CHUNK / captions.max(1)).max(1)) {
         let words = batches::words(device, split.eval_text(chunk, captions)?)?;
-        let text = model.embed_text(words.retaped::<dfdx::prelude::NoneTape>(), Phase::Evaluation)?;
+        let text = model.embed_text(words.retaped::<NoneTape>(), Phase::Evaluation)?;
         let similarity = model.ce.similarity(text, video.clone(), &available)?;
         values.extend(ops::to_vec(&match merge {
             CaptionMerge::Independent => similarity,
@@ -67,9 +64,24 @@ pub fn evaluate<D: OpsDevice>(
     Ok(CeEvaluation { similarity, real, report })
 }
 
+/// All videos of a split. `seed` is of the noise that stands in for features where they are randomised.
+fn embed_gallery<D: OpsDevice>(
+    model: &CeModel<D>,
+    device: &D,
+    split: &Batcher,
+    seed: u64,
+) -> Result<(VideoEmbedding<usize, D, NoneTape>, Availability), CeError> {
+    let data = split.split();
+    let videos: Vec<usize> = (0..data.videos.len()).collect();
+    let names: Vec<String> = data.experts.iter().map(|expert| expert.name.clone()).collect();
+    let batch = split.eval_experts(&videos, &mut rng(seed, Purpose::Captions, usize::MAX, 0))?;
+    let (features, available) = batches::experts(device, &names, batch)?;
+    Ok((model.embed_video(untaped(features), &available, Phase::Evaluation)?, available))
+}
+
 type Features<D, T> = Vec<crate::blocks::ExpertFeatures<usize, D, T>>;
 
-fn untaped<D: OpsDevice>(features: Features<D, ops::DataTape>) -> Features<D, dfdx::prelude::NoneTape> {
+fn untaped<D: OpsDevice>(features: Features<D, ops::DataTape>) -> Features<D, NoneTape> {
     use crate::blocks::{ExpertFeatures, Frames};
     let one = |features| match features {
         ExpertFeatures::Vector(x) => ExpertFeatures::Vector(dfdx::prelude::SplitTape::split_tape(x).0),
@@ -92,20 +104,17 @@ pub fn as_teacher<D: OpsDevice>(
 ) -> Result<Teacher, CeError> {
     let data = split.split();
     let names: Vec<String> = data.experts.iter().map(|expert| expert.name.clone()).collect();
-    let videos: Vec<usize> = (0..data.videos.len()).collect();
-    let batch = split.eval_experts(&videos, &mut rng(0, Purpose::Captions, usize::MAX, 0))?;
-    let (features, available) = batches::experts(device, &names, batch)?;
-    let embedded = model.embed_video(untaped(features), &available, Phase::Evaluation)?;
+    let (embedded, _) = embed_gallery(model, device, split, 0)?;
     let mut experts = Vec::with_capacity(names.len());
     for (name, video) in names.iter().zip(&embedded.0) {
         let (rows, width) = *video.shape();
         let video = Matrix::new(ops::to_vec(video)?, rows, width)?;
         experts.push(TeacherExpert { name: name.clone(), video, text: Ragged::new(width) });
     }
-    for &video in &videos {
+    for video in 0..data.videos.len() {
         let count = data.captions.count(video);
         let words = batches::words(device, split.eval_text(&[video], count)?)?;
-        let text = model.embed_text(words.retaped::<dfdx::prelude::NoneTape>(), Phase::Evaluation)?;
+        let text = model.embed_text(words.retaped::<NoneTape>(), Phase::Evaluation)?;
         for (expert, text) in experts.iter_mut().zip(&text.experts) {
             let (rows, width) = *text.shape();
             expert.text.push(Matrix::new(ops::to_vec(text)?, rows, width)?.view())?;
@@ -113,9 +122,6 @@ pub fn as_teacher<D: OpsDevice>(
     }
     Ok(Teacher { file: name.into(), experts })
 }
-
-/// Name of the score that selects the best epoch, as published.
-pub const SELECTED: &str = "t2v/geometric mean";
 
 /// The score that a published `monitor` names (`val_t2v_metrics_R1`), if a greater one is better.
 pub fn monitored(monitor: &str) -> Option<String> {

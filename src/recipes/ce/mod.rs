@@ -18,7 +18,7 @@ mod table;
 mod task;
 
 pub use check::OptionsError;
-pub use evaluate::{CeEvaluation, SELECTED, as_teacher, evaluate, monitored, numbers};
+pub use evaluate::{CeEvaluation, as_teacher, evaluate, monitored, numbers};
 pub use import::{ImportError, Imported, import_config};
 pub use model::display_parameters;
 pub use options::{Arch, ExpertOptions, FrameSampling, Options, Overrides, Reading};
