@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
-use coembed::data::{FolderOptions, epic100};
+use coembed::data::epic100;
+use coembed::data::relational::FolderOptions;
 use coembed::files::write_atomically;
 use coembed::ops::OpsDevice;
 use coembed::recipes::relmargin::{

@@ -20,11 +20,11 @@
 //!
 //! # The story, and the modules that tell it
 //!
-//! Data flows one way: [`data`] reads features, classes and relevance from users' files and makes batches; [`blocks`] compose to
-//! [`models`] over differentiable [`ops`]; [`losses`] compare embeddings of one [`space`]; [`train`] fits; [`similarity`] compares
-//! all with all; [`metrics`] judge by [`relevance`]; [`report`] says what a number rests on. [`recipes`] are the published
-//! training recipes, where all of these meet. [`matrix`] is the currency between the parts that know no tensors, so that the
-//! numbers of any framework can be evaluated.
+//! Data flows one way: [`formats`] reads users' files as values, [`data`] makes features, classes, relevance and batches of them;
+//! [`blocks`] compose to [`models`] over differentiable [`ops`]; [`losses`] compare embeddings of one [`space`]; [`train`] fits;
+//! [`similarity`] compares all with all; [`metrics`] judge by [`relevance`]; [`report`] says what a number rests on. [`recipes`] are
+//! the published training recipes, where all of these meet. [`matrix`] is the currency between the parts that know no tensors, so
+//! that the numbers of any framework can be evaluated.
 //!
 //! `docs/architecture.md` states the rules of the tree, `docs/extending.md` adds a block, a loss and a metric from outside.
 
@@ -33,6 +33,7 @@
 pub mod blocks;
 pub mod data;
 pub mod files;
+pub mod formats;
 mod gemm;
 pub mod losses;
 pub mod matrix;

@@ -291,7 +291,7 @@ fn a_submission_is_written() {
     let out = folder.path().join("test.pkl");
     let model = format!("{MINI}/logs/runs/jpose/model/JPoSE_99.pth");
     succeed(&["eval", &model, "--data", data.to_str().unwrap(), "--challenge-submission", out.to_str().unwrap()]);
-    let read = coembed::data::pickle::from_path(&out, &Default::default()).unwrap();
+    let read = coembed::formats::pickle::from_path(&out, &Default::default()).unwrap();
     let matrix = read.as_dict().unwrap().get("sim_mat").unwrap().as_array().unwrap().to_f32_matrix().unwrap();
     assert_eq!((matrix.rows(), matrix.cols()), (9, 7));
 }

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use baseline::{BaselineOptions, TwoTowers, chance};
-use coembed::data::retrieval::LEVELS;
+use coembed::data::relational::LEVELS;
 use coembed::recipes::relmargin::{Dataset, EpochSampler, Options};
 use emoji::{EmojiData, Item, Split, parts_of_speech};
 use emojis::Group;

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use coembed::data::digest;
 use coembed::data::epic100::annotations::Annotations;
 use coembed::data::epic100::{EvalSplitName, load_eval, load_ids, load_train};
-use coembed::data::pickle_writer::Element;
-use coembed::data::retrieval::LEVELS;
-use coembed::data::sampling::{ClassKey, TripletSampler};
-use coembed::data::{FolderOptions, Limits, digest, pickle};
+use coembed::data::relational::FolderOptions;
+use coembed::data::relational::LEVELS;
+use coembed::data::relational::sampling::{ClassKey, TripletSampler};
+use coembed::formats::pickle_writer::Element;
+use coembed::formats::{Limits, pickle};
 use coembed::matrix::Matrix;
 
 #[path = "../benches/common/annotations.rs"]

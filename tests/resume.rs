@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use coembed::data::FolderOptions;
 use coembed::data::epic100::{self, EvalSplitName};
+use coembed::data::relational::FolderOptions;
 use coembed::recipes::relmargin::{JposeModel, Options, RelMarginModel, RelMarginTask};
 use coembed::train::{Checkpoint, Fit, Observer, Progress, Purpose, Schedule, Sgd, SgdConfig, load, rng};
 use dfdx::prelude::Cpu;

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use coembed::data::pickle::{self, Options, PickleError, UnknownGlobal, Value};
-use coembed::data::torch::{self, TorchError};
-use coembed::data::{Limits, npy};
+use coembed::formats::pickle::{self, Options, PickleError, UnknownGlobal, Value};
+use coembed::formats::torch::{self, TorchError};
+use coembed::formats::{Limits, npy};
 use proptest::prelude::*;
 
 fn small() -> Limits {

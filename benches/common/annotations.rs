@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use coembed::data::Limits;
 use coembed::data::epic100::annotations::Annotations;
+use coembed::formats::Limits;
 use coembed::relevance::Classes;
 
 /// `$COEMBED_DATA/epic100`, by default `../shared/data/epic100` beside the repository; `None`, with a word about why, where a

@@ -4,7 +4,7 @@
 #![allow(dead_code)]
 
 use coembed::blocks::{Config, Linear, LinearConfig, Parameters};
-use coembed::data::retrieval::{EvalSplit, Features, TrainSplit};
+use coembed::data::relational::{EvalSplit, Features, TrainSplit};
 use coembed::losses::{self, TripletLoss};
 use coembed::matrix::Matrix;
 use coembed::metrics::rank::RankReport;

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Parser, Subcommand};
 use coembed::blocks::Config;
-use coembed::data::Limits;
 use coembed::data::experts::folder::{self, Dataset, Subsets};
 use coembed::data::experts::{Batcher, ExpertSplit, load_checkpoint};
+use coembed::formats::Limits;
 use coembed::losses::{MaxMarginLoss, TeacherScale};
 use coembed::metrics::captions::top_k;
 use coembed::ops::OpsDevice;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use coembed::data::{pickle, torch};
+use coembed::formats::{pickle, torch};
 use coembed::recipes::relmargin::Options;
 use coembed::train::{Checkpoint, StateDict, from_torch};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};

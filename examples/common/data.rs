@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use coembed::data::Loaded;
 use coembed::data::epic100::{self, EvalSplitName};
-use coembed::data::retrieval::{EvalSplit, TrainSplit};
+use coembed::data::relational::{EvalSplit, FolderOptions, TrainSplit};
 use coembed::data::youcook2;
-use coembed::data::{FolderOptions, Loaded};
 use coembed::recipes::relmargin::{Dataset, ModelKind, Options};
 use coembed::train::{Purpose, rng};
 use miette::{IntoDiagnostic, Result};

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use coembed::data::retrieval::EvalSplit;
+use coembed::data::relational::EvalSplit;
 use coembed::metrics::graded::GradedScores;
 use coembed::recipes::relmargin::{Dataset, Evaluation, JposeModel, Options, RelMarginModel, RelMarginTask};
 use coembed::report::{MeanStd, Table, paired_permutation_test};

@@ -1,8 +1,8 @@
 //! Any bytes as `.npy` and `.npz`: no panic, shapes agree with values, conversions agree with shapes.
 #![no_main]
 
-use coembed_fuzz::data::ndarray::NdArray;
-use coembed_fuzz::data::{Limits, npy};
+use coembed_fuzz::formats::ndarray::NdArray;
+use coembed_fuzz::formats::{Limits, npy};
 use libfuzzer_sys::fuzz_target;
 
 fn check(array: &NdArray) {

@@ -1,8 +1,8 @@
 //! Any bytes as a pickle: no panic, budgets respected, the same result twice, a walk that ends.
 #![no_main]
 
-use coembed_fuzz::data::Limits;
-use coembed_fuzz::data::pickle::{Options, UnknownGlobal, Value};
+use coembed_fuzz::formats::Limits;
+use coembed_fuzz::formats::pickle::{Options, UnknownGlobal, Value};
 use libfuzzer_sys::fuzz_target;
 
 fn limits() -> Limits {

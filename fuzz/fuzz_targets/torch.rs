@@ -1,8 +1,8 @@
 //! Any bytes as a checkpoint: no panic, every tensor has the values its shape promises, the total stays in budget.
 #![no_main]
 
-use coembed_fuzz::data::pickle::{Options, UnknownGlobal};
-use coembed_fuzz::data::{Limits, torch};
+use coembed_fuzz::formats::pickle::{Options, UnknownGlobal};
+use coembed_fuzz::formats::{Limits, torch};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

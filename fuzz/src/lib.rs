@@ -5,8 +5,8 @@
 pub mod matrix;
 
 /// As in the library, without what needs more of it.
-#[path = "../../src/data"]
-pub mod data {
+#[path = "../../src/formats"]
+pub mod formats {
     mod archive;
     mod limits;
     pub mod ndarray;

@@ -1,24 +1,13 @@
-//! Readers of users' files, datasets, samplers and batches.
+//! Values to splits, batches and sampling.
 //!
-//! Files of the published systems are read as data: nothing in them is ever executed, every size is checked before
-//! memory is reserved for it, and every error names what was expected and what was found.
+//! [`Loaded`] and [`FileError`] are what the data sets share, and know none of them; every data set, or family of data
+//! sets, has a folder. What files hold is made values by [`formats`](crate::formats).
 
-mod archive;
 pub mod digest;
 pub mod epic100;
 pub mod experts;
-mod folder;
-mod limits;
-pub mod ndarray;
-pub mod npy;
-pub mod pickle;
-pub mod pickle_writer;
+mod reader;
 pub mod relational;
-pub mod retrieval;
-pub mod sampling;
-pub mod torch;
 pub mod youcook2;
 
-pub use archive::ArchiveError;
-pub use folder::{FileProblem, FolderError, FolderOptions, Loaded};
-pub use limits::{LimitError, Limits};
+pub use reader::{FileError, FileProblem, Loaded};

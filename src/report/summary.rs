@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::data::digest;
-use crate::data::retrieval::EvalSplit;
+use crate::data::relational::EvalSplit;
 use crate::files::write_atomically;
 
 /// What a reported number rests on, written beside it: two numbers can be compared when these agree.

@@ -4,8 +4,8 @@ use std::fmt;
 use dfdx::prelude::{HasShape, Shape, Tensor};
 
 use crate::blocks::{Parameters, Path, Role, Visitor, VisitorMut};
-use crate::data::ndarray::{ArrayError, DType, NdArray};
-use crate::data::torch;
+use crate::formats::ndarray::{ArrayError, DType, NdArray};
+use crate::formats::torch;
 use crate::ops::{self, OpError, OpsDevice};
 
 /// The values of one entry of a state dict.

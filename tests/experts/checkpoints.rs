@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use coembed::data::Limits;
 use coembed::data::experts::{Skipped, load_checkpoint};
+use coembed::formats::Limits;
 use coembed::train::{StateValues, from_torch};
 
 fn file(name: &str) -> PathBuf {

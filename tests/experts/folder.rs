@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use coembed::data::Loaded;
 use coembed::data::experts::folder::{
-    Dataset, ExpertFolderOptions, ExpertSource, ExpertSplits, FeatAggregation, FeatureFiles, Subsets, load, text_width,
+    Dataset, ExpertFolderError, ExpertFolderOptions, ExpertSource, ExpertSplits, FeatAggregation, FeatureFiles,
+    Subsets, load, text_width,
 };
 use coembed::data::experts::{Expert, ExpertKind, ExpertSplit};
-use coembed::data::{FolderError, Limits, Loaded};
+use coembed::formats::Limits;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/experts/symlinked-feats")
@@ -45,7 +47,7 @@ fn options(experts: Vec<ExpertSource>) -> ExpertFolderOptions {
     ExpertFolderOptions { split: "full-test".into(), text_encoder: "w2v".into(), experts, ..Default::default() }
 }
 
-fn read(options: &ExpertFolderOptions) -> Result<Loaded<ExpertSplits>, FolderError> {
+fn read(options: &ExpertFolderOptions) -> Result<Loaded<ExpertSplits>, ExpertFolderError> {
     load(&root(), Dataset::find("MSRVTT").unwrap(), options)
 }
 

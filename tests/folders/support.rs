@@ -4,10 +4,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use coembed::data::epic100::{EvalSplitName, load_eval, load_train};
-use coembed::data::pickle_writer::{Element, Writer};
-use coembed::data::retrieval::{EvalSplit, TrainSplit};
-use coembed::data::{FolderError, FolderOptions, Loaded};
+use coembed::data::Loaded;
+use coembed::data::epic100::{Epic100Error, EvalSplitName, load_eval, load_train};
+use coembed::data::relational::{EvalSplit, FolderOptions, TrainSplit};
+use coembed::formats::pickle_writer::{Element, Writer};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -79,11 +79,11 @@ impl Folder {
         });
     }
 
-    pub fn train(&self, options: &FolderOptions) -> Result<Loaded<TrainSplit>, FolderError> {
+    pub fn train(&self, options: &FolderOptions) -> Result<Loaded<TrainSplit>, Epic100Error> {
         load_train(self.path(), options, &mut rng())
     }
 
-    pub fn eval(&self, split: EvalSplitName) -> Result<Loaded<EvalSplit>, FolderError> {
+    pub fn eval(&self, split: EvalSplitName) -> Result<Loaded<EvalSplit>, Epic100Error> {
         load_eval(self.path(), split, &FolderOptions::default())
     }
 
@@ -98,7 +98,7 @@ impl Folder {
     }
 }
 
-fn message(error: FolderError, file: &str) -> String {
+fn message(error: Epic100Error, file: &str) -> String {
     let message = error.to_string();
     assert!(message.contains(file), "{message} does not name {file}");
     message

@@ -1,8 +1,8 @@
 //! A tiny folder in the YouCook2 layout.
 
-use coembed::data::sampling::ClassKey;
+use coembed::data::relational::sampling::ClassKey;
+use coembed::data::relational::{FolderError, FolderOptions};
 use coembed::data::youcook2::{load_eval, load_train};
-use coembed::data::{FolderError, FolderOptions};
 
 use super::support::{Class, Folder, npy_texts, npz, relational, rng};
 use Class::{Id, Ids, Pair, Text, Texts};

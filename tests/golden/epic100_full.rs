@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use coembed::data::Limits;
 use coembed::data::epic100::annotations::Annotations;
+use coembed::formats::Limits;
 use coembed::matrix::Matrix;
 use coembed::metrics::graded::{GradedOptions, evaluate};
 use coembed::relevance::{EmptyUnion, Level, SparseRelevance, sparse_relevance};

@@ -7,9 +7,10 @@ use coembed::blocks::{
     PartOrder, Phase, PlainEmbeddingConfig, PosText,
 };
 use coembed::data::epic100::{self, EvalSplitName};
-use coembed::data::retrieval::{EvalSplit, Features, PerLevel};
-use coembed::data::sampling::{ClassKey, ClassTable, TripletSampler, anchor_slice};
-use coembed::data::{FolderOptions, pickle, torch};
+use coembed::data::relational::FolderOptions;
+use coembed::data::relational::sampling::{ClassKey, ClassTable, TripletSampler, anchor_slice};
+use coembed::data::relational::{EvalSplit, Features, PerLevel};
+use coembed::formats::{pickle, torch};
 use coembed::losses::{Distance, TripletLoss};
 use coembed::metrics::graded::{self, GradedOptions};
 use coembed::metrics::rank::{self, RankOptions};

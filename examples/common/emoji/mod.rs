@@ -20,7 +20,7 @@ mod words;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use coembed::data::retrieval::{EvalSplit, TrainSplit};
+use coembed::data::relational::{EvalSplit, TrainSplit};
 use coembed::relevance::{Classes, RelevanceError};
 use emojis::Group;
 use rayon::prelude::*;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use coembed::data::retrieval::{EvalSplit, Features, PerLevel, Relations, TrainSplit};
-use coembed::data::sampling::{ClassKey, ClassTable};
+use coembed::data::relational::sampling::{ClassKey, ClassTable};
+use coembed::data::relational::{EvalSplit, Features, PerLevel, Relations, TrainSplit};
 use coembed::matrix::Matrix;
 use coembed::relevance::{Classes, EmptyUnion, Level, sparse_relevance};
 use rand::SeedableRng;

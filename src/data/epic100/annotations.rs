@@ -7,10 +7,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::data::limits::{self, Limits};
-use crate::data::pickle::{self, PickleError, Value};
-use crate::data::retrieval::Relations;
-use crate::data::sampling::{ClassKey, ClassTable};
+use crate::data::relational::Relations;
+use crate::data::relational::sampling::{ClassKey, ClassTable};
+use crate::formats::limits::{self, Limits};
+use crate::formats::pickle::{self, PickleError, Value};
 use crate::relevance::{ClassError, Classes, Level};
 
 /// Why an annotation file was refused.
@@ -186,7 +186,7 @@ impl Annotations {
     }
 
     /// What the published script makes of the annotations of videos and captions. `captions` are rows of segments; see
-    /// [`super::super::relational`] for the two options.
+    /// [`dictionary`](crate::data::relational::dictionary) for the two options.
     pub fn relations(&self, captions: &[usize], level: Level, all_nouns: bool, first_noun_only: bool) -> Relations {
         let keys = |row: &Annotation| match level {
             Level::Verb => vec![ClassKey::Id(row.verb)],

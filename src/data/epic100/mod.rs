@@ -13,13 +13,45 @@ use std::path::{Path, PathBuf};
 use rand::Rng;
 
 pub use self::submission::{SubmissionError, submission};
-use annotations::Annotations;
+use annotations::{AnnotationError, Annotations};
 
-use super::folder::{FolderError, FolderOptions, Loaded, Reader, Result, SourcedFeatures, data_folder};
-use super::pickle::{AccessError, Value};
-use super::relational::Layout;
-use super::retrieval::{EvalSplit, Features, PerLevel, TrainSplit};
+use super::reader::{FileError, Loaded};
+use super::relational::dictionary::Layout;
+use super::relational::folder::{FolderReader, SourcedFeatures, data_folder};
+use super::relational::{EvalSplit, Features, FolderError, FolderOptions, PerLevel, SplitError, TrainSplit};
+use crate::formats::pickle::{AccessError, At, Value};
 use crate::relevance::{EmptyUnion, Level, sparse_relevance};
+
+/// Why a data folder of EPIC-Kitchens-100 was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Epic100Error {
+    /// A file is missing or cannot be used, or files do not belong together.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// An annotation file cannot be used.
+    #[error(transparent)]
+    Annotation(Box<AnnotationError>),
+}
+
+impl From<AnnotationError> for Epic100Error {
+    fn from(error: AnnotationError) -> Self {
+        Self::Annotation(Box::new(error))
+    }
+}
+
+impl From<FileError> for Epic100Error {
+    fn from(error: FileError) -> Self {
+        Self::Folder(error.into())
+    }
+}
+
+impl From<SplitError> for Epic100Error {
+    fn from(error: SplitError) -> Self {
+        Self::Folder(error.into())
+    }
+}
+
+type Result<T> = std::result::Result<T, Epic100Error>;
 
 /// A split to evaluate on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +86,7 @@ pub struct NarrationIds {
 /// is not read: nothing uses it.
 ///
 /// # Errors
-/// [`FolderError`], naming file, field, and what was expected and found.
+/// [`Epic100Error`], naming file, field, and what was expected and found.
 pub fn load_train(folder: &Path, options: &FolderOptions, rng: &mut impl Rng) -> Result<Loaded<TrainSplit>> {
     let mut source = Source::new(folder, options, &["train"])?;
     let features = source.features()?;
@@ -67,12 +99,12 @@ pub fn load_train(folder: &Path, options: &FolderOptions, rng: &mut impl Rng) ->
             let Annotated { annotations, captions, .. } = source.annotated(&what, &paths, &features)?;
             return Ok(annotations.relations(captions, level, all_noun_classes, first_noun_only));
         };
-        let relational = source.reader.relational(path, level, Layout::Epic100, &features, rng)?;
+        let relational = source.reader.relational(path, level, Layout::Nouns, &features, rng)?;
         match &first {
             Some((first, ids)) => source.reader.compare_videos((first, ids), (path, &relational.video_ids)),
             None => first = Some((path.clone(), relational.video_ids)),
         }
-        Ok::<_, FolderError>(relational.relations)
+        Ok::<_, Epic100Error>(relational.relations)
     })?;
     let split = TrainSplit { features: features.features, relations };
     split.check()?;
@@ -82,26 +114,26 @@ pub fn load_train(folder: &Path, options: &FolderOptions, rng: &mut impl Rng) ->
 /// Reads a split to evaluate on. `folder` is the one that contains `data`, or `data` itself.
 ///
 /// # Errors
-/// [`FolderError`], naming file, field, and what was expected and found.
+/// [`Epic100Error`], naming file, field, and what was expected and found.
 pub fn load_eval(folder: &Path, split: EvalSplitName, options: &FolderOptions) -> Result<Loaded<EvalSplit>> {
     let mut source = Source::new(folder, options, split.names())?;
     let features = source.features()?;
     let relevance = PerLevel::try_from_fn(|level| {
         let paths = source.relevance_paths(level);
         if let Some(path) = existing(&paths) {
-            return source.reader.relevance(path, &features);
+            return Ok(source.reader.relevance(path, &features)?);
         }
         let what = format!("the {} relevance matrix", level);
         let Annotated { path, annotations, captions } = source.annotated(&what, &paths, &features)?;
         let videos = annotations.classes();
         let captions: Vec<_> = captions.iter().map(|row| videos[*row].clone()).collect();
         let relevance = sparse_relevance(&videos, &captions, level, EmptyUnion::Zero);
-        relevance.map_err(|problem| FolderError::file(path, problem))
+        Ok::<_, Epic100Error>(relevance.map_err(|problem| FileError::file(path, problem))?)
     })?;
     let path = source.data.join("relevancy/i2t_gts.pkl");
     let ground_truth = if split == EvalSplitName::Test && path.is_file() {
         let captions = features.features.text.verb.rows();
-        let truth = source.reader.pickle(&path, |value| Ok(ground_truth(value, captions)?))?;
+        let truth = source.reader.files.pickle(&path, |value| Ok(ground_truth(value, captions)?))?;
         features.fit(&path, truth.len(), captions)?;
         Some(truth)
     } else {
@@ -115,15 +147,17 @@ pub fn load_eval(folder: &Path, split: EvalSplitName, options: &FolderOptions) -
 /// Reads the names that a submission needs from the annotation files, or from data frames of which only the index is used.
 ///
 /// # Errors
-/// [`FolderError`], naming file, line and column.
+/// [`Epic100Error`], naming file, line and column.
 pub fn load_ids(folder: &Path, split: EvalSplitName, options: &FolderOptions) -> Result<Loaded<NarrationIds>> {
     let mut source = Source::new(folder, options, split.names())?;
     let Some([videos, captions]) = source.annotation_files() else {
-        return Err(FolderError::Missing { what: "annotation files".into(), looked_for: source.annotation_paths() });
+        return Err(
+            FileError::Missing { what: "annotation files".into(), looked_for: source.annotation_paths() }.into()
+        );
     };
     let mut ids = |path: &Path| {
-        let bytes = source.reader.bytes(path)?;
-        Ok::<_, FolderError>(annotations::ids_from_bytes(path, &bytes, &options.limits)?)
+        let bytes = source.reader.files.bytes(path)?;
+        Ok::<_, Epic100Error>(annotations::ids_from_bytes(path, &bytes, &options.limits)?)
     };
     let ids = NarrationIds { videos: ids(&videos)?, captions: ids(&captions)? };
     Ok(source.reader.loaded(ids))
@@ -132,7 +166,7 @@ pub fn load_ids(folder: &Path, split: EvalSplitName, options: &FolderOptions) ->
 /// For every video the rows of its captions.
 fn ground_truth(value: &Value, captions: usize) -> std::result::Result<Vec<Vec<usize>>, AccessError> {
     let videos = value.as_list()?;
-    let row = |item: super::pickle::At| {
+    let row = |item: At| {
         let row = item.as_i64()?;
         let wrong = || {
             let expected = format!("a row below {captions}, the number of captions,");
@@ -160,14 +194,14 @@ struct Source<'o> {
     folder: PathBuf,
     data: PathBuf,
     names: &'static [&'static str],
-    reader: Reader<'o>,
+    reader: FolderReader<'o>,
     annotated: Option<Annotated>,
 }
 
 impl<'o> Source<'o> {
     fn new(folder: &Path, options: &'o FolderOptions, names: &'static [&'static str]) -> Result<Self> {
         let data = data_folder(folder)?;
-        Ok(Self { folder: folder.into(), data, names, reader: Reader::new(options), annotated: None })
+        Ok(Self { folder: folder.into(), data, names, reader: FolderReader::new(options), annotated: None })
     }
 
     fn features(&mut self) -> Result<SourcedFeatures> {
@@ -232,11 +266,12 @@ impl<'o> Source<'o> {
             None => {
                 let Some([path, captions_path]) = self.annotation_files() else {
                     let what = format!("{what}, or annotation files to compute it from,");
-                    return Err(FolderError::Missing { what, looked_for: [paths, &self.annotation_paths()].concat() });
+                    let looked_for = [paths, &self.annotation_paths()].concat();
+                    return Err(FileError::Missing { what, looked_for }.into());
                 };
                 let limits = &self.reader.options.limits;
-                let annotations = Annotations::from_bytes(&path, &self.reader.bytes(&path)?, limits)?;
-                let captions = self.reader.bytes(&captions_path)?;
+                let annotations = Annotations::from_bytes(&path, &self.reader.files.bytes(&path)?, limits)?;
+                let captions = self.reader.files.bytes(&captions_path)?;
                 let captions = annotations.captions_from_bytes(&captions_path, &captions, limits)?;
                 features.fit_videos(&path, annotations.rows.len())?;
                 features.fit_captions(&captions_path, captions.len())?;

@@ -1,6 +1,6 @@
 //! Submissions to the EPIC-Kitchens-100 multi-instance retrieval challenge.
 
-use crate::data::pickle_writer::Writer;
+use crate::formats::pickle_writer::Writer;
 use crate::matrix::MatrixView;
 
 /// Similarities that cannot be submitted.
@@ -77,8 +77,8 @@ pub fn submission(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::ndarray::DType;
-    use crate::data::{Limits, pickle};
+    use crate::formats::ndarray::DType;
+    use crate::formats::{Limits, pickle};
     use crate::matrix::Matrix;
 
     #[test]

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use crate::data::Limits;
-use crate::data::pickle::{Options, UnknownGlobal, Value};
-use crate::data::torch::{self, StateDict, TorchError};
+use crate::formats::Limits;
+use crate::formats::pickle::{Options, UnknownGlobal, Value};
+use crate::formats::torch::{self, StateDict, TorchError};
 
 /// What `nn.DataParallel`, training on several GPUs, puts before every name.
 const PARALLEL: &str = "module.";

@@ -8,7 +8,7 @@ use super::terms::{BatchRows, Term, TermLoss, Towers, Traced, backward_terms};
 use crate::blocks::{
     AnyCombination, AnyCombinationConfig, Combination, ConcatConfig, Config, LearnedConfig, PartOrder, PosText,
 };
-use crate::data::retrieval::{EvalSplit, Features, LEVELS, PerLevel};
+use crate::data::relational::{EvalSplit, Features, LEVELS, PerLevel};
 use crate::losses::TripletLoss;
 use crate::matrix::Matrix;
 use crate::models::{Jpose, JposeConfig, Noun, Verb, VerbNoun};

@@ -7,7 +7,7 @@ use super::model::RelMarginModel;
 use super::options::Options;
 use super::terms::{BatchRows, Term, TermLoss, Towers, backward_terms};
 use crate::blocks::Config;
-use crate::data::retrieval::{EvalSplit, Features, PerLevel};
+use crate::data::relational::{EvalSplit, Features, PerLevel};
 use crate::losses::TripletLoss;
 use crate::matrix::Matrix;
 use crate::models::{Caption, Mmen, MmenConfig};

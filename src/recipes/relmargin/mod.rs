@@ -25,8 +25,8 @@ pub use published::{PUBLISHED, PublishedRow, published};
 pub use sampling::EpochSampler;
 pub use terms::{Modality, Pair, Term, TermLoss};
 
-use crate::data::retrieval::SplitError;
-use crate::data::sampling::SamplingError;
+use crate::data::relational::SplitError;
+use crate::data::relational::sampling::SamplingError;
 use crate::metrics::MetricError;
 use crate::ops::OpError;
 use crate::similarity::SimilarityError;

@@ -8,7 +8,7 @@ use super::options::Options;
 use super::sampling::{EpochSampler, level_name};
 use super::terms::{Term, TermLoss};
 use crate::blocks::Parameters;
-use crate::data::retrieval::{EvalSplit, Features, PerLevel, Relations, TrainSplit};
+use crate::data::relational::{EvalSplit, Features, PerLevel, Relations, TrainSplit};
 use crate::ops::{OpError, OpsDevice};
 use crate::relevance::{Level, empty_unions};
 use crate::train::{Step, Task};

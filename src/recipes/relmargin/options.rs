@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::retrieval::PerLevel;
+use crate::data::relational::PerLevel;
 use crate::losses::Distance;
 use crate::relevance::Level;
 use crate::train::{Schedule, SgdConfig};

@@ -3,8 +3,8 @@ use rand::seq::SliceRandom;
 use super::RelMarginError;
 use super::options::Options;
 use super::terms::{Modality, Pair, Term};
-use crate::data::retrieval::{LEVELS, Relations};
-use crate::data::sampling::{TripletSampler, Triplets, anchor_slice, num_batches};
+use crate::data::relational::sampling::{TripletSampler, Triplets, anchor_slice, num_batches};
+use crate::data::relational::{LEVELS, Relations};
 use crate::relevance::{EmptyUnion, Level, margin};
 use crate::train::{Purpose, fires, rng};
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::tree::EXTENSIONS;
+use crate::data::FileError;
 use crate::data::experts::ExpertsError;
-use crate::data::folder::FolderError;
+use crate::formats::tree::EXTENSIONS;
 
 /// How visual features were extracted and aggregated: an entry of `feat_aggregation` in a published configuration. The folder and the names
 /// of the files follow from it. Fields that do not bear on them are ignored.
@@ -129,17 +129,17 @@ fn custom_patterns(expert: &str) -> Vec<String> {
 }
 
 /// The one file of a custom expert, such as `audio`.
-pub(super) fn custom(root: &Path, expert: &str) -> Result<PathBuf, FolderError> {
+pub(super) fn custom(root: &Path, expert: &str) -> Result<PathBuf, FileError> {
     let patterns = custom_patterns(expert);
     let mut found = matches(root, &patterns);
     let what = || format!("features of expert {expert:?}");
     match found.len() {
         0 => {
             let looked_for = patterns.iter().map(|pattern| root.join(pattern)).collect();
-            Err(FolderError::Missing { what: what(), looked_for })
+            Err(FileError::Missing { what: what(), looked_for })
         }
         1 => Ok(found.remove(0)),
-        _ => Err(FolderError::Ambiguous { what: what(), found }),
+        _ => Err(FileError::Ambiguous { what: what(), found }),
     }
 }
 
@@ -158,9 +158,9 @@ pub(super) fn matches(root: &Path, patterns: &[String]) -> Vec<PathBuf> {
 }
 
 /// A file under its published name, or with another known extension.
-pub(super) fn existing(root: &Path, what: &str, file: &Path) -> Result<PathBuf, FolderError> {
+pub(super) fn existing(root: &Path, what: &str, file: &Path) -> Result<PathBuf, FileError> {
     let path = root.join(file);
     let others = EXTENSIONS.map(|extension| path.with_extension(extension));
     let found = std::iter::once(&path).chain(&others).find(|path| path.is_file()).cloned();
-    found.ok_or_else(|| FolderError::Missing { what: what.into(), looked_for: vec![path.clone()] })
+    found.ok_or_else(|| FileError::Missing { what: what.into(), looked_for: vec![path.clone()] })
 }

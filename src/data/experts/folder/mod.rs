@@ -4,22 +4,22 @@
 //! the features under `antoine/`), its only file is taken; [`ExpertFolderOptions`] can name any file.
 
 mod dataset;
-mod hdf5;
+mod error;
 mod locate;
 mod source;
 mod text;
-mod tree;
 mod values;
 
 use std::path::{Path, PathBuf};
 
 pub use dataset::{DATASETS, Dataset, DatasetSplit, TestCaptions, text_width};
+pub use error::ExpertFolderError;
 pub use locate::{FeatAggregation, FeatDims, FeatType};
 use source::Source;
 
 use super::split::{ExpertKind, ExpertSplit};
-use crate::data::Limits;
-use crate::data::folder::{FolderError, Loaded};
+use crate::data::{FileError, Loaded};
+use crate::formats::Limits;
 
 /// One expert to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,18 +121,17 @@ pub struct ExpertSplits {
 /// read once, whole; the splits have been checked.
 ///
 /// # Errors
-/// [`FolderError`], naming file, video, and what was expected and found.
+/// [`ExpertFolderError`], naming file, video, and what was expected and found.
 pub fn load(
     root: &Path,
     dataset: &Dataset,
     options: &ExpertFolderOptions,
-) -> Result<Loaded<ExpertSplits>, FolderError> {
+) -> Result<Loaded<ExpertSplits>, ExpertFolderError> {
     if !root.is_dir() {
-        return Err(FolderError::NoFolder { path: root.into() });
+        return Err(FileError::NoFolder { path: root.into() }.into());
     }
     let lists = dataset.split(&options.split)?;
-    let folder_options = crate::data::FolderOptions { limits: options.limits.clone(), ..Default::default() };
-    let mut source = Source::new(root, dataset, options, &folder_options);
+    let mut source = Source::new(root, dataset, options);
     let train_list = options.training_file.as_deref().unwrap_or(Path::new(lists.train));
     let eval_list = options.evaluation_file.as_deref().unwrap_or(Path::new(lists.eval));
     let mut splits = vec![];

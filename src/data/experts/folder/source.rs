@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::values::{Entry, Table};
-use super::{Dataset, ExpertFolderOptions, ExpertSource, FeatureFiles, locate, tree};
-use crate::data::FolderOptions;
+use super::error::Result;
+use super::values::{Entry, STORE, Table};
+use super::{Dataset, ExpertFolderOptions, ExpertSource, FeatureFiles, locate};
 use crate::data::experts::{Captions, Expert, ExpertKind, ExpertSplit, ExpertsError};
-use crate::data::folder::{FileProblem, FolderError, Reader, Result};
-use crate::data::pickle::{AccessError, Value};
+use crate::data::reader::{FileError, FileProblem, Reader};
+use crate::formats::pickle::{AccessError, Value};
 use crate::matrix::{Matrix, MatrixView};
 
 pub(super) struct Source<'o> {
@@ -18,23 +18,18 @@ pub(super) struct Source<'o> {
 }
 
 impl<'o> Source<'o> {
-    pub fn new(
-        root: &'o Path,
-        dataset: &'o Dataset,
-        options: &'o ExpertFolderOptions,
-        folder_options: &'o FolderOptions,
-    ) -> Self {
-        Self { root, dataset, options, reader: Reader::new(folder_options) }
+    pub fn new(root: &'o Path, dataset: &'o Dataset, options: &'o ExpertFolderOptions) -> Self {
+        Self { root, dataset, options, reader: Reader::new(&options.limits) }
     }
 
     /// A split with nothing but its videos. Warns when there are not as many as published.
     pub fn list(&mut self, list: &Path, published: usize) -> Result<ExpertSplit> {
         let path = self.root.join(list);
         if !path.is_file() {
-            return Err(FolderError::Missing { what: "the list of videos".into(), looked_for: vec![path] });
+            return Err(FileError::Missing { what: "the list of videos".into(), looked_for: vec![path] }.into());
         }
         let bytes = self.reader.bytes(&path)?;
-        let not_text = |_| FolderError::file(&path, FileProblem::Format("the list is not UTF-8".into()));
+        let not_text = |_| FileError::file(&path, FileProblem::Content("the list is not UTF-8".into()));
         let text = String::from_utf8(bytes).map_err(not_text)?;
         let videos = video_ids(&text, self.dataset.cut_at_dot);
         let file = path.display().to_string();
@@ -49,8 +44,8 @@ impl<'o> Source<'o> {
     }
 
     /// A file as a tree.
-    pub fn tree(&mut self, path: &Path) -> Result<Value> {
-        tree::read(&mut self.reader, path)
+    pub fn tree(&mut self, path: &Path) -> Result<Value, FileError> {
+        self.reader.tree(path, &[STORE])
     }
 
     /// Reads all experts, one after the other, for all splits.
@@ -62,7 +57,7 @@ impl<'o> Source<'o> {
             let files = self.feature_files(source)?;
             let mut tables = Vec::with_capacity(files.len());
             for path in &files {
-                let table = Table::new(self.tree(path)?).map_err(|problem| FolderError::file(path, problem))?;
+                let table = Table::new(self.tree(path)?).map_err(|problem| FileError::file(path, problem))?;
                 tables.push((path.clone(), table));
             }
             let mut merged = Merged { source, tables, axis: axis(source), unnamed: 0 };
@@ -90,7 +85,7 @@ impl<'o> Source<'o> {
             let (expected, value) = (format!("a file for expert {:?}", source.name), "none".into());
             return Err(ExpertsError::Option { option: "files", expected, value }.into());
         }
-        files.iter().map(|file| locate::existing(self.root, &what, file)).collect()
+        Ok(files.iter().map(|file| locate::existing(self.root, &what, file)).collect::<Result<_, _>>()?)
     }
 }
 
@@ -159,24 +154,24 @@ impl Merged<'_> {
     }
 
     /// Features of a video, joined; `None` where it has none.
-    fn get(&self, video: &str) -> Result<Option<Matrix<f32>>> {
+    fn get(&self, video: &str) -> Result<Option<Matrix<f32>>, FileError> {
         let mut parts: Vec<Option<Matrix<f32>>> = vec![];
         for (path, table) in &self.tables {
-            parts.push(match table.get(video).map_err(|problem| FolderError::file(path, problem))? {
+            parts.push(match table.get(video).map_err(|problem| FileError::file(path, problem))? {
                 Entry::Rows(matrix) => Some(matrix),
                 Entry::Missing => None,
                 Entry::Absent if self.source.flaky => None,
                 Entry::Absent => {
                     let found = format!("none, and the expert {:?} is not flaky", self.source.name);
                     let problem = AccessError { path: String::new(), expected: format!("key {video:?}"), found };
-                    return Err(FolderError::file(path, problem));
+                    return Err(FileError::file(path, problem));
                 }
             });
         }
         self.join(video, parts)
     }
 
-    fn join(&self, video: &str, mut parts: Vec<Option<Matrix<f32>>>) -> Result<Option<Matrix<f32>>> {
+    fn join(&self, video: &str, mut parts: Vec<Option<Matrix<f32>>>) -> Result<Option<Matrix<f32>>, FileError> {
         if let [only] = parts.as_mut_slice() {
             return Ok(only.take());
         }
@@ -187,7 +182,7 @@ impl Merged<'_> {
         let wrong = || {
             let problem = format!("video {video:?}: the files do not fit together: {}", shapes.join(" and "));
             let first = self.tables.first().map_or(PathBuf::new(), |(path, _)| path.clone());
-            FolderError::file(&first, FileProblem::Format(problem))
+            FileError::file(&first, FileProblem::Content(problem.into()))
         };
         let parts: Vec<Matrix<f32>> = parts.into_iter().collect::<Option<_>>().ok_or_else(wrong)?;
         let (rows, cols) = (parts[0].rows(), parts[0].cols());

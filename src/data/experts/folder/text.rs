@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::error::{ExpertFolderError, Result};
 use super::source::Source;
 use super::{dataset, locate, values};
 use crate::data::experts::{CaptionMasks, Captions, ExpertSplit, ExpertsError, Ragged, Teacher, TeacherExpert};
-use crate::data::folder::{FileProblem, FolderError, Result, array_problem};
-use crate::data::ndarray::{ArrayData, ArrayError};
-use crate::data::pickle::{AccessError, At, Value};
+use crate::data::reader::{FileError, FileProblem, array_problem};
+use crate::formats::ndarray::{ArrayData, ArrayError};
+use crate::formats::pickle::{AccessError, At, Value};
 use crate::matrix::{Matrix, MatrixView};
 
 type Problem<T> = std::result::Result<T, FileProblem>;
@@ -29,7 +30,7 @@ impl Source<'_> {
             let mut captions: Option<Captions> = None;
             for video in &split.videos {
                 let (path, at) = find(&trees, video, &names)?;
-                let own = caption_list(&at).map_err(|problem| FolderError::file(path, problem))?;
+                let own = caption_list(&at).map_err(|problem| FileError::file(path, problem))?;
                 let found = own.iter().map(Matrix::cols).find(|cols| *cols > 0);
                 let width = *width.get_or_insert(found.unwrap_or(0));
                 // A caption without words need not know its width: `check` refuses it by name.
@@ -76,7 +77,7 @@ impl Source<'_> {
                 usize::try_from(at.as_i64()?).map_err(|_| wrong("negative number".into()))
             };
             let chosen: std::result::Result<Vec<usize>, _> = split.videos.iter().map(number).collect();
-            split.choose_captions(&chosen.map_err(|problem| FolderError::file(&path, problem))?)?;
+            split.choose_captions(&chosen.map_err(|problem| FileError::file(&path, problem))?)?;
         }
         if self.options.fuse_captions {
             split.fuse_captions();
@@ -89,17 +90,17 @@ impl Source<'_> {
     }
 
     /// Other names of videos, in both directions.
-    fn names(&mut self) -> Result<Names> {
+    fn names(&mut self) -> Result<Names, FileError> {
         let Some(file) = self.dataset.names else { return Ok(Names::default()) };
         let path = self.root.join(file);
         if !path.is_file() {
             return Ok(Names::default());
         }
         let tree = self.tree(&path)?;
-        Names::new(&tree).map_err(|problem| FolderError::file(&path, problem))
+        Names::new(&tree).map_err(|problem| FileError::file(&path, problem))
     }
 
-    fn text_files(&self) -> Result<Vec<PathBuf>> {
+    fn text_files(&self) -> Result<Vec<PathBuf>, FileError> {
         let (root, encoder, folder) = (self.root, &self.options.text_encoder, self.dataset.text_folder);
         let what = format!("text features of {encoder:?}");
         if !self.options.text_files.is_empty() {
@@ -120,7 +121,7 @@ impl Source<'_> {
         found.retain(|path| !other(path));
         match found.len() {
             0 => Err(missing),
-            2.. if !self.dataset.openai_in_parts => Err(FolderError::Ambiguous { what, found }),
+            2.. if !self.dataset.openai_in_parts => Err(FileError::Ambiguous { what, found }),
             _ => Ok(found),
         }
     }
@@ -135,7 +136,7 @@ impl Source<'_> {
         for split in splits {
             let own = |video: &String| {
                 let (path, at) = find(&trees, video, names)?;
-                sentences(&at).map_err(|problem| FolderError::file(path, problem))
+                Ok(sentences(&at).map_err(|problem| FileError::file(path, problem))?)
             };
             let all = split.videos.iter().map(own).collect::<Result<Vec<_>>>();
             let fit = |all: &Vec<Vec<String>>| {
@@ -158,14 +159,14 @@ impl Source<'_> {
         let tree = self.tree(&path)?;
         let own = |video: &String| mask(&tree.as_dict()?.get(video)?);
         let masks: Problem<Vec<_>> = videos.iter().map(own).collect();
-        let videos = masks.map_err(|problem| FolderError::file(&path, problem))?;
+        let videos = masks.map_err(|problem| FileError::file(&path, problem))?;
         Ok(CaptionMasks { file: path.display().to_string(), videos })
     }
 
     fn teacher(&mut self, file: &Path, videos: &[String]) -> Result<Teacher> {
         let path = locate::existing(self.root, "embeddings of a teacher", file)?;
         let tree = self.tree(&path)?;
-        let experts = teacher_experts(&tree, videos).map_err(|problem| FolderError::file(&path, problem))?;
+        let experts = teacher_experts(&tree, videos).map_err(|problem| FileError::file(&path, problem))?;
         Ok(Teacher { file: path.display().to_string(), experts })
     }
 }
@@ -191,7 +192,7 @@ fn find<'t>(trees: &'t [(PathBuf, Value)], video: &str, names: &Names) -> Result
     let other = names.0.get(video).map(String::as_str);
     let mut missing = None;
     for (path, tree) in trees {
-        let failed = |problem: AccessError| FolderError::file(path, problem);
+        let failed = |problem: AccessError| FileError::file(path, problem);
         let dict = tree.as_dict().map_err(failed)?;
         if let Some(at) = dict.find(video).or_else(|| dict.find(other?)) {
             return Ok((path, at));
@@ -199,7 +200,7 @@ fn find<'t>(trees: &'t [(PathBuf, Value)], video: &str, names: &Names) -> Result
         missing = missing.or_else(|| dict.get(video).err().map(failed));
     }
     let nothing = || ExpertsError::Empty { file: String::new(), what: "text features" }.into();
-    Err(missing.unwrap_or_else(nothing))
+    Err(missing.map_or_else(nothing, ExpertFolderError::from))
 }
 
 fn empty<'m>(width: usize) -> Option<MatrixView<'m, f32>> {

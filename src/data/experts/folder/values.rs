@@ -2,13 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::tree::STORE;
-use crate::data::folder::{FileProblem, array_problem};
-use crate::data::ndarray::{ArrayData, ArrayError, NdArray};
-use crate::data::pickle::{AccessError, At, Opaque, Value};
+use crate::data::reader::{FileProblem, array_problem};
+use crate::formats::ndarray::{ArrayData, ArrayError, NdArray};
+use crate::formats::pickle::{AccessError, At, Opaque, Value};
 use crate::matrix::Matrix;
 
 type Problem<T> = Result<T, FileProblem>;
+
+/// The one class that the published pickles name beside numpy's: a table of features with its keys.
+pub(super) const STORE: &str = "ExpertStore";
 
 /// What a file says of a video.
 pub(super) enum Entry {

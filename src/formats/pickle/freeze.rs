@@ -7,7 +7,7 @@ use super::globals::{Constructor, Global};
 use super::graph::{Call, Graph, Id, Node};
 use super::value::{Dict, Opaque, Storage, Value};
 use super::{PickleError, numpy, pandas, torch};
-use crate::data::limits::{self, Budget, Limits};
+use crate::formats::limits::{self, Budget, Limits};
 
 type Result<T> = std::result::Result<T, PickleError>;
 

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::data::ndarray::{DType, NdArray};
+use crate::formats::ndarray::{DType, NdArray};
 
 /// A Python value as data. Shared parts are shared here too, so a clone is cheap.
 ///
-/// Trees are finite, at most [`crate::data::Limits::depth`] deep, and a full walk visits at most
-/// [`crate::data::Limits::expanded_nodes`] values.
+/// Trees are finite, at most [`crate::formats::Limits::depth`] deep, and a full walk visits at most
+/// [`crate::formats::Limits::expanded_nodes`] values.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// `None`.
@@ -40,7 +40,7 @@ pub enum Value {
     NumpyDType(NumpyDType),
     /// `numpy.ndarray`.
     Array(Arc<NdArray>),
-    /// `torch.Tensor` or `torch.nn.Parameter`: a view into a storage, read by [`crate::data::torch`].
+    /// `torch.Tensor` or `torch.nn.Parameter`: a view into a storage, read by [`crate::formats::torch`].
     Tensor(Arc<Tensor>),
     /// A `torch` storage by itself.
     Storage(Arc<Storage>),

@@ -9,20 +9,45 @@ use std::path::{Path, PathBuf};
 use rand::Rng;
 
 use super::digest;
-use super::folder::{
-    FileProblem, FolderError, FolderOptions, Loaded, Reader, Result, SourcedFeatures, array_problem, data_folder,
-    finite, same_size,
-};
-use super::ndarray::NdArray;
-use super::npy;
-use super::pickle::AccessError;
-use super::relational::Layout;
-use super::retrieval::{EvalSplit, Features, PerLevel, TrainSplit};
+use super::reader::{FileError, FileProblem, Loaded, array_problem};
+use super::relational::dictionary::Layout;
+use super::relational::folder::{FolderReader, Result, SourcedFeatures, data_folder, finite, same_size};
+use super::relational::{EvalSplit, Features, FolderError, FolderOptions, PerLevel, TrainSplit};
+use crate::formats::ndarray::NdArray;
+use crate::formats::npy;
+use crate::formats::pickle::AccessError;
 use crate::matrix::Matrix;
 use crate::relevance::Level;
 
+/// Why a text is not the name of a clip.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClipNameError {
+    /// It cannot be the name of a file.
+    #[error("item {index}: {name:?} is not the name of a clip")]
+    Name {
+        /// Position.
+        index: usize,
+        /// The name.
+        name: String,
+    },
+    /// It occurs twice.
+    #[error("item {index}: {name:?} occurs before")]
+    Duplicate {
+        /// Position of the second.
+        index: usize,
+        /// The name.
+        name: String,
+    },
+}
+
+impl From<ClipNameError> for FileProblem {
+    fn from(error: ClipNameError) -> Self {
+        Self::Content(error.into())
+    }
+}
+
 /// Reads the split to train on. `folder` is the one that contains `data` and `public_split_yc2`. `rng` replaces empty lists of
-/// verbs and nouns; see [`super::relational::read`].
+/// verbs and nouns; see [`super::relational::dictionary::read`].
 ///
 /// # Errors
 /// [`FolderError`], naming file, field, and what was expected and found.
@@ -32,7 +57,7 @@ pub fn load_train(folder: &Path, options: &FolderOptions, rng: &mut impl Rng) ->
     let relations = PerLevel::try_from_fn(|level| {
         let name = format!("relational/{}_allnouns_relational_parsed_youcookii_synsets_train.pkl", level);
         let path = source.data.join(name);
-        let relational = source.reader.relational(&path, level, Layout::Youcook2, &features, rng)?;
+        let relational = source.reader.relational(&path, level, Layout::VerbsAndNouns, &features, rng)?;
         source.reader.compare_videos((&names_path, &names), (&path, &relational.video_ids));
         Ok::<_, FolderError>(relational.relations)
     })?;
@@ -60,12 +85,12 @@ pub fn load_eval(folder: &Path, options: &FolderOptions) -> Result<Loaded<EvalSp
 struct Source<'o> {
     folder: PathBuf,
     data: PathBuf,
-    reader: Reader<'o>,
+    reader: FolderReader<'o>,
 }
 
 impl<'o> Source<'o> {
     fn new(folder: &Path, options: &'o FolderOptions) -> Result<Self> {
-        Ok(Self { folder: folder.into(), data: data_folder(folder)?, reader: Reader::new(options) })
+        Ok(Self { folder: folder.into(), data: data_folder(folder)?, reader: FolderReader::new(options) })
     }
 
     /// Features, and the clip names with the file they come from.
@@ -84,19 +109,19 @@ impl<'o> Source<'o> {
         // The folder lies beside `data`, which may be what was given.
         let paths = [self.folder.join(&name), self.data.join(&name), self.data.join("..").join(&name)];
         let Some(path) = paths.iter().find(|path| path.is_file()) else {
-            return Err(FolderError::Missing { what: "the list of clip names".into(), looked_for: paths.into() });
+            return Err(FileError::Missing { what: "the list of clip names".into(), looked_for: paths.into() }.into());
         };
-        let array = self.reader.npy(path)?;
-        let failed = |problem| FolderError::file(path, problem);
+        let array = self.reader.files.npy(path)?;
+        let failed = |problem: FileProblem| FolderError::from(FileError::file(path, problem));
         let names = array.to_strings().map_err(|problem| failed(array_problem("clip names", problem)))?;
         let mut seen = HashSet::new();
         for (index, name) in names.iter().enumerate() {
             // A name is a file name: no way out of the folder.
             if name.is_empty() || name.contains(['/', '\\', '\0']) || name == ".." {
-                return Err(failed(FileProblem::Name { index, name: name.clone() }));
+                return Err(failed(ClipNameError::Name { index, name: name.clone() }.into()));
             }
             if !seen.insert(name) {
-                return Err(failed(FileProblem::DuplicateName { index, name: name.clone() }));
+                return Err(failed(ClipNameError::Duplicate { index, name: name.clone() }.into()));
             }
         }
         if names.is_empty() {
@@ -111,19 +136,19 @@ impl<'o> Source<'o> {
         let mut first = PathBuf::new();
         for (index, name) in names.iter().enumerate() {
             let path = folder.join(format!("{name}.npz"));
-            let bytes = self.reader.contents(&path)?;
+            let bytes = self.reader.files.contents(&path)?;
             digests.push_str(&format!("{}  {name}.npz\n", digest::sha256(&bytes)));
-            let row = self.clip(&bytes).map_err(|problem| FolderError::file(&path, problem))?;
+            let row = self.clip(&bytes).map_err(|problem| FileError::file(&path, problem))?;
             if index == 0 {
                 (width, first) = (row.len(), path.clone());
             }
             same_size("width", (&first, width), (&path, row.len()))?;
             values.extend(row);
         }
-        self.reader.files.push((folder.into(), digest::sha256(digests.as_bytes())));
+        self.reader.files.files.push((folder.into(), digest::sha256(digests.as_bytes())));
         let matrix = Matrix::new(values, names.len(), width);
         let empty = |_| FileProblem::Empty { field: "clips".into(), shape: vec![names.len(), width] };
-        let matrix = matrix.map_err(empty).map_err(|problem| FolderError::file(folder, problem))?;
+        let matrix = matrix.map_err(empty).map_err(|problem| FileError::file(folder, problem))?;
         let matrix = self.reader.leading_columns(folder, matrix);
         finite(folder, "clip features", matrix)
     }

@@ -6,16 +6,16 @@
 use hdf5_reader::group::Group;
 use hdf5_reader::{ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions};
 
-use crate::data::folder::FileProblem;
-use crate::data::limits::{self, Budget, Limits};
-use crate::data::ndarray::decode::Encoding;
-use crate::data::ndarray::{ArrayError, DType, NdArray};
-use crate::data::pickle::{Dict, Value};
+use super::FormatError;
+use super::limits::{self, Budget, Limits};
+use super::ndarray::decode::Encoding;
+use super::ndarray::{ArrayError, DType, NdArray};
+use super::pickle::{Dict, Value};
 
-type Problem<T> = Result<T, FileProblem>;
+type Result<T, E = FormatError> = std::result::Result<T, E>;
 
 /// Reads a file as a dict of arrays. Links to other files are not followed.
-pub(super) fn parse(bytes: Vec<u8>, limits: &Limits) -> Problem<Value> {
+pub(super) fn parse(bytes: Vec<u8>, limits: &Limits) -> Result<Value> {
     let largest = usize::try_from(limits.bytes).unwrap_or(usize::MAX);
     let options = OpenOptions::default().with_max_read_bytes(largest).with_chunk_cache_bytes(0);
     let file = Hdf5File::from_vec_with_options(bytes, options)?;
@@ -32,7 +32,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn group(&mut self, group: &Group, depth: u32) -> Problem<Value> {
+    fn group(&mut self, group: &Group, depth: u32) -> Result<Value> {
         limits::check("nested groups", depth.into(), self.depth.into())?;
         let (groups, datasets) = group.members()?;
         self.budget.nodes(groups.len() + datasets.len())?;
@@ -52,12 +52,12 @@ impl Reader<'_> {
         Ok(Value::Dict(entries.into_iter().collect::<Dict>().into()))
     }
 
-    fn dataset(&mut self, dataset: &Dataset) -> Problem<NdArray> {
+    fn dataset(&mut self, dataset: &Dataset) -> Result<NdArray> {
         let field = || format!("dataset {:?}", dataset.name());
-        let failed = |problem| FileProblem::Array { field: field(), problem };
+        let failed = |problem| FormatError::Array { field: field(), problem };
         let encoding = encoding(dataset.dtype()).map_err(failed)?;
         let sizes = dataset.shape().iter().map(|&size| usize::try_from(size));
-        let too_large = |_| FileProblem::Format(format!("{}: its shape {:?} is too large", field(), dataset.shape()));
+        let too_large = |_| FormatError::NotRead(format!("{}: its shape {:?} is too large", field(), dataset.shape()));
         let shape = sizes.collect::<Result<Vec<_>, _>>().map_err(too_large)?;
         let bytes = dataset.read_raw_bytes()?;
         encoding.decode(shape, false, &bytes, &mut self.budget).map_err(failed)

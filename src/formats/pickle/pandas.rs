@@ -7,8 +7,8 @@ use super::freeze::{Freezer, refuse, wrong};
 use super::globals::Constructor;
 use super::graph::Call;
 use super::value::{DataFrame, Index, Opaque, Value};
-use crate::data::limits::Budget;
-use crate::data::ndarray::NdArray;
+use crate::formats::limits::Budget;
+use crate::formats::ndarray::NdArray;
 
 type Result<T> = std::result::Result<T, PickleError>;
 
@@ -182,7 +182,7 @@ fn cells(array: &NdArray, first: usize, count: usize, budget: &mut Budget) -> Re
     let mut values = Vec::with_capacity(count);
     for index in first..first + count {
         let Some(value) = array.value(index) else { break };
-        if let (Value::Str(text), true) = (&value, array.dtype() != crate::data::ndarray::DType::Object) {
+        if let (Value::Str(text), true) = (&value, array.dtype() != crate::formats::ndarray::DType::Object) {
             budget.bytes(text.len() as u64)?;
         }
         values.push(value);

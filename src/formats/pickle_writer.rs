@@ -1,7 +1,7 @@
 //! A small writer of pickles (protocol 4): numbers, text, lists, dicts and numpy arrays.
 //!
 //! ```
-//! use coembed::data::{Limits, pickle, pickle_writer::Writer};
+//! use coembed::formats::{Limits, pickle, pickle_writer::Writer};
 //! let mut writer = Writer::new();
 //! writer.dict(|entries| {
 //!     entries.str("class");
@@ -176,8 +176,8 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::ndarray::{ArrayData, DType};
-    use crate::data::{Limits, pickle};
+    use crate::formats::ndarray::{ArrayData, DType};
+    use crate::formats::{Limits, pickle};
 
     #[test]
     fn everything_written_reads_back() {

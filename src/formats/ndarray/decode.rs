@@ -1,7 +1,7 @@
 //! From the bytes of a file to arrays.
 
 use super::{ArrayData, ArrayError, DType, NdArray, count, fortran_to_c};
-use crate::data::limits::{self, Budget};
+use crate::formats::limits::{self, Budget};
 
 /// An element type as files describe it: what the bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::value::{DataFrame, Dict, Key, Value};
-use crate::data::ndarray::NdArray;
+use crate::formats::ndarray::NdArray;
 
 /// A value is missing or of another type than expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::data::LimitError;
-use crate::data::ndarray::ArrayError;
+use crate::formats::LimitError;
+use crate::formats::ndarray::ArrayError;
 
 /// Why a pickle was refused. Byte offsets count from the start of the pickle.
 #[derive(Debug, thiserror::Error)]

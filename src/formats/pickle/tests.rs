@@ -1,7 +1,7 @@
 //! Fixtures written by Python, pandas and numpy (`tests/data/generate.py`), and hand-written pickles of older ones.
 
 use super::*;
-use crate::data::ndarray::DType;
+use crate::formats::ndarray::DType;
 
 fn fixture(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pickle").join(name);

@@ -12,7 +12,7 @@
 //! registry, multi-level and categorical pandas indexes and columns, strings with lone surrogates.
 //!
 //! ```
-//! use coembed::data::{Limits, pickle};
+//! use coembed::formats::{Limits, pickle};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // {"class": [3, 5]}
 //! let value = pickle::from_slice(b"\x80\x02}X\x05\0\0\0class](K\x03K\x05es.", &Limits::default())?;

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::TorchError;
-use crate::data::archive::{Archive, ArchiveError};
-use crate::data::limits::Budget;
-use crate::data::ndarray::decode::Encoding;
-use crate::data::pickle::{self, UnknownGlobal, Value, WithStorages};
+use crate::formats::archive::{Archive, ArchiveError};
+use crate::formats::limits::Budget;
+use crate::formats::ndarray::decode::Encoding;
+use crate::formats::pickle::{self, UnknownGlobal, Value, WithStorages};
 
 type Result<T> = std::result::Result<T, TorchError>;
 

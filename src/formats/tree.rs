@@ -1,32 +1,23 @@
 //! Every container that the published loader accepts, as one tree of values.
 
-use std::path::Path;
+use super::ndarray::decode::Encoding;
+use super::ndarray::{ArrayData, ArrayError};
+use super::pickle::{self, PickleError, UnknownGlobal, Value};
+use super::{FormatError, Limits, hdf5, limits, npy};
 
-use super::hdf5;
-use crate::data::folder::{FileProblem, FolderError, Reader};
-use crate::data::ndarray::decode::Encoding;
-use crate::data::ndarray::{ArrayData, ArrayError};
-use crate::data::pickle::{self, PickleError, UnknownGlobal, Value};
-use crate::data::{Limits, limits, npy};
-
-type Problem<T> = Result<T, FileProblem>;
+type Result<T, E = FormatError> = std::result::Result<T, E>;
 
 /// Extensions that are read, in the order in which they are looked for.
-pub(super) const EXTENSIONS: [&str; 9] = ["pickle", "pkl", "npy", "hickle", "h5", "hdf5", "json", "mp", "msgpack"];
+pub const EXTENSIONS: [&str; 9] = ["pickle", "pkl", "npy", "hickle", "h5", "hdf5", "json", "mp", "msgpack"];
 
 /// The deepest nesting of MessagePack: every level may reserve a little memory.
 const MESSAGE_PACK_DEPTH: u32 = 32;
 
-/// Reads a file whose extension says what it is.
-pub(super) fn read(reader: &mut Reader<'_>, path: &Path) -> Result<Value, FolderError> {
-    let bytes = reader.bytes(path)?;
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
-    parse(bytes, &extension, &reader.options.limits).map_err(|problem| FolderError::file(path, problem))
-}
-
-fn parse(bytes: Vec<u8>, extension: &str, limits: &Limits) -> Problem<Value> {
+/// Reads contents of the kind that a file's extension, in lower case, says. Of classes that a pickle names and that are no data, those in
+/// `classes` are kept by name; any other is refused.
+pub fn from_slice(bytes: Vec<u8>, extension: &str, limits: &Limits, classes: &[&str]) -> Result<Value> {
     match extension {
-        "pickle" | "pkl" => Ok(parse_pickle(&bytes, limits)?),
+        "pickle" | "pkl" => Ok(parse_pickle(&bytes, limits, classes)?),
         "npy" => {
             let array = npy::from_slice(&bytes, limits)?;
             // numpy saves a dict as an array without axes.
@@ -51,20 +42,17 @@ fn parse(bytes: Vec<u8>, extension: &str, limits: &Limits) -> Problem<Value> {
     }
 }
 
-fn format<T>(what: impl Into<String>) -> Problem<T> {
-    Err(FileProblem::Format(what.into()))
+fn format<T>(what: impl Into<String>) -> Result<T> {
+    Err(FormatError::NotRead(what.into()))
 }
 
-/// The one class that the published pickles name beside numpy's: a table of features with its keys.
-pub(super) const STORE: &str = "ExpertStore";
-
-/// Reads a pickle; the class [`STORE`] is kept by name, and any other unknown one is refused.
-fn parse_pickle(bytes: &[u8], limits: &Limits) -> Result<Value, PickleError> {
+/// Reads a pickle that may be an object of one of some classes.
+fn parse_pickle(bytes: &[u8], limits: &Limits, classes: &[&str]) -> Result<Value, PickleError> {
     match pickle::from_slice(bytes, limits) {
-        Err(PickleError::UnknownGlobal { name, .. }) if name == STORE => {
+        Err(PickleError::UnknownGlobal { name, .. }) if classes.contains(&name.as_str()) => {
             let options = pickle::Options { limits: limits.clone(), unknown_globals: UnknownGlobal::Opaque };
             match options.from_slice(bytes)? {
-                Value::Opaque(object) if &*object.name != STORE => {
+                Value::Opaque(object) if !classes.contains(&&*object.name) => {
                     let (module, name) = (object.module.to_string(), object.name.to_string());
                     Err(PickleError::UnknownGlobal { module, name })
                 }
@@ -75,7 +63,7 @@ fn parse_pickle(bytes: &[u8], limits: &Limits) -> Result<Value, PickleError> {
     }
 }
 
-fn from_json(value: serde_json::Value) -> Problem<Value> {
+fn from_json(value: serde_json::Value) -> Result<Value> {
     use serde_json::Value as Json;
     Ok(match value {
         Json::Null => Value::None,
@@ -86,16 +74,16 @@ fn from_json(value: serde_json::Value) -> Problem<Value> {
             (None, None) => return format(format!("the number {number} is too large")),
         },
         Json::String(text) => Value::Str(text.into()),
-        Json::Array(items) => Value::List(items.into_iter().map(from_json).collect::<Problem<Vec<_>>>()?.into()),
+        Json::Array(items) => Value::List(items.into_iter().map(from_json).collect::<Result<Vec<_>>>()?.into()),
         Json::Object(entries) => {
             let pairs = entries.into_iter().map(|(key, value)| Ok((Value::from(key.as_str()), from_json(value)?)));
-            Value::Dict(pairs.collect::<Problem<crate::data::pickle::Dict>>()?.into())
+            Value::Dict(pairs.collect::<Result<pickle::Dict>>()?.into())
         }
     })
 }
 
 /// Arrays are maps as `msgpack-numpy` writes them: `nd`, `type`, `shape`, `data`.
-fn from_message_pack(value: rmpv::Value, limits: &Limits) -> Problem<Value> {
+fn from_message_pack(value: rmpv::Value, limits: &Limits) -> Result<Value> {
     use rmpv::Value as Pack;
     Ok(match value {
         Pack::Nil => Value::None,
@@ -117,20 +105,20 @@ fn from_message_pack(value: rmpv::Value, limits: &Limits) -> Problem<Value> {
         },
         Pack::Array(items) => {
             let items = items.into_iter().map(|item| from_message_pack(item, limits));
-            Value::List(items.collect::<Problem<Vec<_>>>()?.into())
+            Value::List(items.collect::<Result<Vec<_>>>()?.into())
         }
         Pack::Map(entries) => match packed_array(&entries, limits)? {
             Some(array) => array,
             None => {
                 let convert = |(key, value)| Ok((from_message_pack(key, limits)?, from_message_pack(value, limits)?));
-                Value::Dict(entries.into_iter().map(convert).collect::<Problem<pickle::Dict>>()?.into())
+                Value::Dict(entries.into_iter().map(convert).collect::<Result<pickle::Dict>>()?.into())
             }
         },
         Pack::Ext(kind, _) => return format(format!("MessagePack extension {kind} is not read")),
     })
 }
 
-fn packed_array(entries: &[(rmpv::Value, rmpv::Value)], limits: &Limits) -> Problem<Option<Value>> {
+fn packed_array(entries: &[(rmpv::Value, rmpv::Value)], limits: &Limits) -> Result<Option<Value>> {
     fn bytes(value: &rmpv::Value) -> Option<&[u8]> {
         match value {
             rmpv::Value::Binary(bytes) => Some(bytes),
@@ -157,6 +145,6 @@ fn packed_array(entries: &[(rmpv::Value, rmpv::Value)], limits: &Limits) -> Prob
     Ok(Some(scalar.unwrap_or_else(|| Value::Array(read.into()))))
 }
 
-fn array(problem: ArrayError) -> FileProblem {
-    FileProblem::Array { field: "array".into(), problem }
+fn array(problem: ArrayError) -> FormatError {
+    FormatError::Array { field: "array".into(), problem }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::data::ndarray::DType;
+use crate::formats::ndarray::DType;
 
 /// A class or function named by a pickle.
 pub(super) struct Global {

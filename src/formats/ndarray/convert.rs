@@ -1,7 +1,7 @@
 //! From arrays of any element type to what the library computes with.
 
 use super::{ArrayData, ArrayError, NdArray};
-use crate::data::pickle::Value;
+use crate::formats::pickle::Value;
 use crate::matrix::Matrix;
 
 impl NdArray {

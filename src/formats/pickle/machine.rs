@@ -7,7 +7,7 @@ use super::bytes::Bytes;
 use super::globals::{Constructor, Global, constructor};
 use super::graph::{Call, Graph, Id, Node};
 use super::{PickleError, UnknownGlobal, text};
-use crate::data::limits::Budget;
+use crate::formats::limits::Budget;
 
 type Result<T> = std::result::Result<T, PickleError>;
 

@@ -1,7 +1,7 @@
 use super::convert::{bf16_to_f32, f16_to_f32};
 use super::decode::Encoding;
 use super::*;
-use crate::data::limits::{Budget, Limits};
+use crate::formats::limits::{Budget, Limits};
 
 fn array(shape: &[usize], data: ArrayData) -> NdArray {
     NdArray::new(shape.to_vec(), data).unwrap()

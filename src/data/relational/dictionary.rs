@@ -9,20 +9,20 @@ use std::collections::HashMap;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use super::ndarray::NdArray;
-use super::pickle::{AccessError, At, DictAt, Key, Value};
-use super::retrieval::Relations;
 use super::sampling::{ClassKey, ClassTable, SamplingError};
+use super::split::Relations;
+use crate::formats::ndarray::NdArray;
+use crate::formats::pickle::{AccessError, At, DictAt, Key, Value};
 use crate::relevance::{ClassError, Classes, Level};
 
 /// Whose conventions a relational dictionary follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Layout {
-    /// EPIC-Kitchens-100: `vid2classes` of captions lists all nouns.
+    /// `vid2classes` of captions lists all nouns (EPIC-Kitchens-100).
     #[default]
-    Epic100,
-    /// YouCook2: verbs and nouns come from `vid2classes`, that of captions holds `[[verbs], [nouns]]`.
-    Youcook2,
+    Nouns,
+    /// Verbs and nouns come from `vid2classes`, that of captions holds `[[verbs], [nouns]]` (YouCook2).
+    VerbsAndNouns,
 }
 
 /// How to read a relational dictionary.
@@ -32,7 +32,7 @@ pub struct RelationalOptions {
     pub level: Level,
     /// Whose conventions it follows.
     pub layout: Layout,
-    /// EPIC-Kitchens-100: the nouns of a caption's margin are those of `vid2classes`, not the one of the action text.
+    /// With [`Layout::Nouns`]: the nouns of a caption's margin are those of `vid2classes`, not the one of the action text.
     pub all_noun_classes: bool,
     /// The margin of captions knows the action text alone, whatever else the file holds. As published for MMEN.
     pub first_noun_only: bool,
@@ -93,7 +93,7 @@ const CAPTIONS: Names = Names { class: "sent2class", classes: "sent2classes", it
 
 /// Reads a relational dictionary.
 ///
-/// Sampling uses the file's own two directions, `vid2class` and `class2vid`. In captions of YouCook2 an empty list of verbs
+/// Sampling uses the file's own two directions, `vid2class` and `class2vid`. In captions of [`Layout::VerbsAndNouns`] an empty list of verbs
 /// (nouns) is replaced, once, by that of a uniformly drawn item of the same modality that has one; `rng` serves this alone.
 ///
 /// # Errors
@@ -149,7 +149,7 @@ fn modality<'a>(
         }
         level => {
             let lists = match root.find(names.classes) {
-                Some(lists) if options.layout == Layout::Youcook2 => lists.as_dict()?,
+                Some(lists) if options.layout == Layout::VerbsAndNouns => lists.as_dict()?,
                 _ => class,
             };
             let ids = keys.iter().map(|key| integers(&lists.get(*key)?)).collect::<Result<Vec<_>>>()?;
@@ -191,12 +191,12 @@ fn caption_classes(
         parsed.map_err(|problem| RelationalError::Class { path: at.path(), problem })
     };
     let first = texts.iter().map(parse).collect::<Result<Vec<_>>>()?;
-    let all_nouns = options.all_noun_classes || options.layout == Layout::Youcook2;
+    let all_nouns = options.all_noun_classes || options.layout == Layout::VerbsAndNouns;
     if options.first_noun_only || !all_nouns {
         return Ok(first);
     }
     let lists = root.get(names.classes)?.as_dict()?;
-    if options.layout == Layout::Epic100 {
+    if options.layout == Layout::Nouns {
         let classes = first.into_iter().zip(keys).map(|(first, key)| {
             let nouns = integers(&lists.get(*key)?)?.into_iter().collect();
             Ok(Classes { nouns, ..first })

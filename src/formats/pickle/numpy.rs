@@ -6,8 +6,8 @@ use super::PickleError;
 use super::freeze::{Freezer, refuse, wrong};
 use super::graph::{Call, Id};
 use super::value::{NumpyDType, Value};
-use crate::data::ndarray::decode::{Encoding, check_axes};
-use crate::data::ndarray::{ArrayData, DType, NdArray};
+use crate::formats::ndarray::decode::{Encoding, check_axes};
+use crate::formats::ndarray::{ArrayData, DType, NdArray};
 
 type Result<T> = std::result::Result<T, PickleError>;
 

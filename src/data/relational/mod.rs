@@ -1,0 +1,12 @@
+//! Features, classes by level and relevance: what the relevance-based margin is trained on.
+//!
+//! [`TrainSplit`] and [`EvalSplit`] are splits in memory, [`dictionary`] reads which classes items have, [`sampling`] draws triplets.
+//! [`epic100`](super::epic100) and [`youcook2`](super::youcook2) read the published folders.
+
+pub mod dictionary;
+pub(super) mod folder;
+pub mod sampling;
+mod split;
+
+pub use folder::{FolderError, FolderOptions};
+pub use split::{EvalSplit, Features, LEVELS, PerLevel, Relations, SplitError, TrainSplit};

@@ -1,0 +1,19 @@
+//! Bytes to values: pickles, arrays, checkpoints of PyTorch, HDF5, JSON, MessagePack. No data set is known here.
+//!
+//! Files are read as data: nothing in them is ever executed, every size is checked before memory is reserved for it
+//! ([`Limits`]), and every error names what was expected and what was found.
+
+mod archive;
+mod error;
+mod hdf5;
+pub(crate) mod limits;
+pub mod ndarray;
+pub mod npy;
+pub mod pickle;
+pub mod pickle_writer;
+pub mod torch;
+pub(crate) mod tree;
+
+pub use archive::ArchiveError;
+pub use error::FormatError;
+pub use limits::{LimitError, Limits};
