@@ -110,7 +110,7 @@ fn leading_columns_are_kept_and_missing_ones_warned_of() {
     let all = folder.train(&FolderOptions::default()).unwrap().split.features.video;
     let narrow = folder.train(&FolderOptions { video_width: Some(5), ..FolderOptions::default() }).unwrap();
     assert!(narrow.warnings.is_empty());
-    assert_eq!(narrow.split.features.video, Matrix::from_fn(6, 5, |i, j| all.row(i)[j]));
+    assert_eq!(*narrow.split.features.video, Matrix::from_fn(6, 5, |i, j| all.row(i)[j]));
     let wide = folder.train(&FolderOptions { video_width: Some(1024), ..FolderOptions::default() }).unwrap();
     assert_eq!(wide.split.features.video, all);
     assert!(wide.warnings[0].contains("train_features_mean.pkl: 1024 columns wanted, all 22 there are used"));

@@ -1,13 +1,15 @@
 //! Values to splits, batches and sampling.
 //!
-//! [`Loaded`] and [`FileError`] are what the data sets share, and know none of them; every data set, or family of data
+//! [`Loaded`], [`FileError`] and [`FiniteMatrix`] are what the data sets share, and know none of them; every data set, or family of data
 //! sets, has a folder. What files hold is made values by [`formats`](crate::formats).
 
 pub mod digest;
 pub mod epic100;
 pub mod experts;
+mod finite;
 mod reader;
 pub mod relational;
 pub mod youcook2;
 
+pub use finite::{FiniteMatrix, NotFinite};
 pub use reader::{FileError, FileProblem, Loaded};

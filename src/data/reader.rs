@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use super::digest;
+use super::finite::NotFinite;
 use crate::formats::limits::{self, LimitError, Limits};
 use crate::formats::ndarray::{ArrayError, NdArray};
 use crate::formats::npy::NpyError;
@@ -79,16 +80,12 @@ pub enum FileProblem {
     #[error(transparent)]
     Access(#[from] AccessError),
     /// A feature is NaN or infinite.
-    #[error("{field}: row {row}, column {column} is {value}")]
+    #[error("{field}: {problem}")]
     NotFinite {
         /// Which array.
         field: String,
-        /// Row.
-        row: usize,
-        /// Column.
-        column: usize,
-        /// The value.
-        value: f32,
+        /// Where, and the value.
+        problem: NotFinite,
     },
     /// There is nothing in it.
     #[error("{field}: empty, of shape {shape:?}")]

@@ -556,11 +556,11 @@ fn train_jpose<C: Config<Dev, Built: Combination<usize, Dev>>>(name: &str, combi
     let mut model = build(JposeConfig::<VerbNoun, _, _, _, _>::new(22usize, 14usize, 10usize, combination));
     case.load_into(&mut model);
     let text = PerLevel {
-        verb: case.matrix("input.y_verb"),
-        noun: case.matrix("input.y_noun"),
-        caption: coembed::matrix::Matrix::default(),
+        verb: case.matrix("input.y_verb").try_into().unwrap(),
+        noun: case.matrix("input.y_noun").try_into().unwrap(),
+        caption: Default::default(),
     };
-    let features = Features { video: case.matrix("input.x"), text };
+    let features = Features { video: case.matrix("input.x").try_into().unwrap(), text };
     let classes = train_classes(&case, false);
     let terms = |name: &str, level| train_terms(&case, &format!("{name}."), &format!("{name}."), level, &classes);
     let batch = PerLevel {

@@ -20,6 +20,7 @@ mod words;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use coembed::data::NotFinite;
 use coembed::data::relational::{EvalSplit, TrainSplit};
 use coembed::relevance::{Classes, RelevanceError};
 use emojis::Group;
@@ -49,6 +50,9 @@ pub enum EmojiError {
     /// There are too many pictures.
     #[error(transparent)]
     Relevance(#[from] RelevanceError),
+    /// A feature is NaN or infinite.
+    #[error(transparent)]
+    Features(#[from] NotFinite),
 }
 
 /// A picture with its name taken apart.

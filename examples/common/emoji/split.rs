@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use coembed::data::FiniteMatrix;
 use coembed::data::relational::sampling::{ClassKey, ClassTable};
 use coembed::data::relational::{EvalSplit, Features, PerLevel, Relations, TrainSplit};
 use coembed::matrix::Matrix;
@@ -61,7 +62,7 @@ pub fn deal(items: &[Item], split: Split, seed: u64) -> Result<EmojiData, EmojiE
     Ok(EmojiData {
         names: Names { train: names(&train), validation: names(&validation), test: names(&test) },
         digest: digest([&train, &validation, &test]),
-        train: TrainSplit { features: features(&train, &scale, &mut vectors), relations: relations(&train) },
+        train: TrainSplit { features: features(&train, &scale, &mut vectors)?, relations: relations(&train) },
         validation: eval_split(&validation, &scale, &mut vectors)?,
         test: eval_split(&test, &scale, &mut vectors)?,
     })
@@ -89,23 +90,23 @@ impl Scale {
     }
 }
 
-fn features(items: &[&Item], scale: &Scale, vectors: &mut WordVectors) -> Features {
+fn features(items: &[&Item], scale: &Scale, vectors: &mut WordVectors) -> Result<Features, EmojiError> {
     let mut text = |words: &dyn Fn(&Item) -> Vec<String>| {
         let rows: Vec<Vec<f32>> =
             items.iter().map(|item| vectors.mean(words(item).iter().map(String::as_str))).collect();
-        Matrix::from_fn(items.len(), WORD_WIDTH, |row, column| rows[row][column])
+        FiniteMatrix::new(Matrix::from_fn(items.len(), WORD_WIDTH, |row, column| rows[row][column]))
     };
     // A whole caption is its action and its things: it tells a model no more and no less than both parts together.
     let verb = |item: &Item| vec![item.parts.verb.clone()];
     let noun = |item: &Item| item.parts.nouns.clone();
-    Features {
-        video: Matrix::from_fn(items.len(), VIDEO_WIDTH, |row, column| scale.apply(items[row], column)),
+    Ok(Features {
+        video: Matrix::from_fn(items.len(), VIDEO_WIDTH, |row, column| scale.apply(items[row], column)).try_into()?,
         text: PerLevel {
-            verb: text(&verb),
-            noun: text(&noun),
-            caption: text(&|item| [verb(item), noun(item)].concat()),
+            verb: text(&verb)?,
+            noun: text(&noun)?,
+            caption: text(&|item| [verb(item), noun(item)].concat())?,
         },
-    }
+    })
 }
 
 /// Class tables as in the relational files of EPIC-Kitchens-100 with all nouns: verbs by verb, nouns by every noun, captions
@@ -136,5 +137,5 @@ fn eval_split(items: &[&Item], scale: &Scale, vectors: &mut WordVectors) -> Resu
     let relevance =
         PerLevel::try_from_fn(|level: Level| sparse_relevance(&classes, &classes, level, EmptyUnion::Zero))?;
     let ground_truth = Some((0..items.len()).map(|row| vec![row]).collect());
-    Ok(EvalSplit { features: features(items, scale, vectors), relevance, ground_truth })
+    Ok(EvalSplit { features: features(items, scale, vectors)?, relevance, ground_truth })
 }

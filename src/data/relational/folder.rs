@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::dictionary::{self, Layout, Relational, RelationalError, RelationalOptions};
 use super::split::{Features, LEVELS, PerLevel, Relations, SplitError};
-use crate::data::reader::{FileError, FileProblem, Loaded, Reader, array_problem};
+use crate::data::reader::{FileError, FileProblem, Reader, array_problem};
+use crate::data::{FiniteMatrix, Loaded};
 use crate::formats::Limits;
 use crate::formats::ndarray::{ArrayData, NdArray};
 use crate::formats::pickle::Value;
@@ -106,7 +107,7 @@ impl<'o> FolderReader<'o> {
     }
 
     /// Video features: `features` in a dict, `(X, V)`.
-    pub fn video(&mut self, path: &Path) -> Result<Matrix<f32>> {
+    pub fn video(&mut self, path: &Path) -> Result<FiniteMatrix> {
         let field = "[\"features\"]";
         let matrix = self.files.pickle(path, |value| {
             let array = value.as_dict()?.get("features")?;
@@ -133,7 +134,7 @@ impl<'o> FolderReader<'o> {
     }
 
     /// Text features of every level, `(Y, T)` each.
-    pub fn text(&mut self, path: impl Fn(Level) -> PathBuf) -> Result<PerLevel<Matrix<f32>>> {
+    pub fn text(&mut self, path: impl Fn(Level) -> PathBuf) -> Result<PerLevel<FiniteMatrix>> {
         let text = PerLevel::try_from_fn(|level| {
             let path = path(level);
             let convert = |value: &Value| {
@@ -185,17 +186,13 @@ impl<'o> FolderReader<'o> {
 }
 
 /// Refuses features that are empty or not finite.
-pub(in crate::data) fn finite(path: &Path, field: &str, matrix: Matrix<f32>) -> Result<Matrix<f32>> {
-    let (field, shape) = (field.to_owned(), vec![matrix.rows(), matrix.cols()]);
-    let problem = if matrix.as_slice().is_empty() {
-        FileProblem::Empty { field, shape }
-    } else if let Some(at) = matrix.as_slice().iter().position(|value| !value.is_finite()) {
-        let (row, column) = (at / matrix.cols(), at % matrix.cols());
-        FileProblem::NotFinite { field, row, column, value: matrix.as_slice()[at] }
-    } else {
-        return Ok(matrix);
-    };
-    Err(FileError::file(path, problem).into())
+pub(in crate::data) fn finite(path: &Path, field: &str, matrix: Matrix<f32>) -> Result<FiniteMatrix> {
+    if matrix.as_slice().is_empty() {
+        let (field, shape) = (field.to_owned(), vec![matrix.rows(), matrix.cols()]);
+        return Err(FileError::file(path, FileProblem::Empty { field, shape }).into());
+    }
+    let failed = |problem| FileError::file(path, FileProblem::NotFinite { field: field.to_owned(), problem });
+    Ok(FiniteMatrix::new(matrix).map_err(failed)?)
 }
 
 fn sparse(array: &NdArray) -> std::result::Result<SparseRelevance, FileProblem> {

@@ -1,7 +1,7 @@
 //! One retrieval split in memory: features, class tables, relevance.
 
 use super::sampling::ClassTable;
-use crate::matrix::Matrix;
+use crate::data::FiniteMatrix;
 use crate::relevance::{Classes, Level, SparseRelevance};
 
 /// One thing for each level at which videos and captions are compared.
@@ -50,9 +50,9 @@ pub const LEVELS: [Level; 3] = [Level::Verb, Level::Noun, Level::Caption];
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Features {
     /// One row per video, `(X, V)`.
-    pub video: Matrix<f32>,
+    pub video: FiniteMatrix,
     /// One row per caption and level, each `(Y, T)`.
-    pub text: PerLevel<Matrix<f32>>,
+    pub text: PerLevel<FiniteMatrix>,
 }
 
 /// What triplets of one level are drawn from, and what their margins are computed from.
@@ -105,18 +105,6 @@ pub enum SplitError {
         /// Its size.
         right_size: usize,
     },
-    /// A feature is NaN or infinite.
-    #[error("{what}: row {row}, column {column} is {value}")]
-    NotFinite {
-        /// Which features.
-        what: String,
-        /// Row.
-        row: usize,
-        /// Column.
-        column: usize,
-        /// The value.
-        value: f32,
-    },
     /// There is nothing in the split.
     #[error("{what} is empty")]
     Empty {
@@ -132,32 +120,21 @@ fn same(what: &'static str, left: (&str, usize), right: (&str, usize)) -> Result
     Err(SplitError::Sizes { what, left: left.0.into(), left_size: left.1, right: right.0.into(), right_size: right.1 })
 }
 
-fn check_matrix(what: &str, matrix: &Matrix<f32>) -> Result<(), SplitError> {
-    if matrix.as_slice().is_empty() {
-        return Err(SplitError::Empty { what: what.into() });
-    }
-    match matrix.as_slice().iter().position(|v| !v.is_finite()) {
-        None => Ok(()),
-        Some(at) => Err(SplitError::NotFinite {
-            what: what.into(),
-            row: at / matrix.cols(),
-            column: at % matrix.cols(),
-            value: matrix.as_slice()[at],
-        }),
-    }
+fn not_empty(what: &str, matrix: &FiniteMatrix) -> Result<(), SplitError> {
+    if matrix.as_slice().is_empty() { Err(SplitError::Empty { what: what.into() }) } else { Ok(()) }
 }
 
 impl Features {
-    /// Checks that the parts belong together: no part empty or with a value that is not finite, the same captions and the
-    /// same width at every level. A zero row is legal (its embedding is that of the biases).
+    /// Checks that the parts belong together: no part empty, the same captions and the same width at every
+    /// level. A zero row is legal (its embedding is that of the biases).
     ///
     /// # Errors
     /// [`SplitError`], naming both parts.
     pub fn check(&self) -> Result<(), SplitError> {
-        check_matrix("video features", &self.video)?;
+        not_empty("video features", &self.video)?;
         for level in LEVELS {
             let (name, text) = (format!("{} text features", level), self.text.get(level));
-            check_matrix(&name, text)?;
+            not_empty(&name, text)?;
             let verb = &self.text.verb;
             same("captions", ("verb text features", verb.rows()), (&name, text.rows()))?;
             same("width", ("verb text features", verb.cols()), (&name, text.cols()))?;

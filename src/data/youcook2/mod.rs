@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rand::Rng;
 
+use super::FiniteMatrix;
 use super::digest;
+use super::finite::NotFinite;
 use super::reader::{FileError, FileProblem, Loaded, array_problem};
 use super::relational::dictionary::Layout;
 use super::relational::folder::{FolderReader, Result, SourcedFeatures, data_folder, finite, same_size};
@@ -131,7 +133,7 @@ impl<'o> Source<'o> {
     }
 
     /// One row per clip. The list of files gets one entry for all clips, the digest of their digests.
-    fn video(&mut self, folder: &Path, names: &[String]) -> Result<Matrix<f32>> {
+    fn video(&mut self, folder: &Path, names: &[String]) -> Result<FiniteMatrix> {
         let (mut values, mut width, mut digests) = (vec![], 0, String::new());
         let mut first = PathBuf::new();
         for (index, name) in names.iter().enumerate() {
@@ -170,7 +172,7 @@ impl<'o> Source<'o> {
         }
         if let Some(at) = frames.as_slice().iter().position(|value| !value.is_finite()) {
             let (row, column, value) = (at / frames.cols(), at % frames.cols(), frames.as_slice()[at] as f32);
-            return Err(FileProblem::NotFinite { field: "features".into(), row, column, value });
+            return Err(FileProblem::NotFinite { field: "features".into(), problem: NotFinite { row, column, value } });
         }
         let mut mean = vec![0.0; frames.cols()];
         for row in 0..frames.rows() {
