@@ -290,7 +290,7 @@ fn checkpoint(object: &[u8], storage: &[u8]) -> Vec<u8> {
     zip_of(&[("x/data.pkl", object), ("x/data/0", storage)], zip::CompressionMethod::Stored)
 }
 
-fn state(bytes: &[u8]) -> Result<torch::StateDict, TorchError> {
+fn state(bytes: &[u8]) -> Result<torch::TorchState, TorchError> {
     torch::from_slice(bytes, &Options { limits: small(), ..Options::default() })?.state_dict(None)
 }
 

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::sync::atomic::AtomicBool;
 
 use coembed::blocks::{Config, ExpertConfig, ExpertList, Pooling, ReasoningConfig};
-use coembed::data::experts::{BatchOptions, Batcher, ExpertKind, ExpertSplit};
+use coembed::data::experts::{BatchOptions, Batcher, ExpertSplit, FeatureKind};
 use coembed::losses::{MaxMarginLoss, TeacherScale};
 use coembed::metrics::rank::RankReport;
 use coembed::models::collaborative_experts::CaptionMerge;
@@ -33,8 +33,8 @@ pub fn network(
         name: expert.name.clone(),
         width: expert.width(),
         pooling: match expert.kind {
-            ExpertKind::Fixed => Pooling::None,
-            ExpertKind::Sequence { .. } => Pooling::NetVlad { clusters: 4 },
+            FeatureKind::Fixed => Pooling::None,
+            FeatureKind::Sequence { .. } => Pooling::NetVlad { clusters: 4 },
         },
         own_width: None,
     });

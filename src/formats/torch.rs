@@ -126,14 +126,14 @@ pub fn from_slice(bytes: &[u8], options: &Options) -> Result<Checkpoint, TorchEr
 
 /// Named tensors in the order of the file.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct StateDict {
+pub struct TorchState {
     /// Names and values.
     pub tensors: Vec<(String, NdArray)>,
     /// Entries that are no tensors: their names and what they are.
     pub skipped: Vec<(String, String)>,
 }
 
-impl StateDict {
+impl TorchState {
     /// The tensor of that name.
     pub fn get(&self, name: &str) -> Option<&NdArray> {
         self.tensors.iter().find(|(known, _)| known == name).map(|(_, array)| array)
@@ -146,7 +146,7 @@ impl Checkpoint {
     /// # Errors
     /// [`TorchError::NoStateDict`] when there is no dict, or one without tensors; [`TorchError::Tensor`] when a
     /// tensor does not fit its storage or the budget of bytes for all tensors together is exhausted.
-    pub fn state_dict(&self, key: Option<&str>) -> Result<StateDict, TorchError> {
+    pub fn state_dict(&self, key: Option<&str>) -> Result<TorchState, TorchError> {
         let missing = |found: &Value| {
             let place = key.map_or("at the top level".to_owned(), |key| format!("under {key:?}"));
             TorchError::NoStateDict { place, found: summary(found) }
@@ -158,7 +158,7 @@ impl Checkpoint {
         };
         let Value::Dict(dict) = found else { return Err(missing(found)) };
         let mut budget = Budget::new(&self.limits);
-        let mut state = StateDict::default();
+        let mut state = TorchState::default();
         for (name, value) in dict.entries() {
             match (name, value) {
                 (Value::Str(name), Value::Tensor(tensor)) => match self.materialise(tensor, &mut budget) {

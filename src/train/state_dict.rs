@@ -68,7 +68,7 @@ impl fmt::Display for LoadReport {
 ///
 /// # Errors
 /// [`ArrayError`] for a type that is neither.
-pub fn from_torch(checkpoint: &torch::StateDict) -> Result<StateDict, ArrayError> {
+pub fn from_torch(checkpoint: &torch::TorchState) -> Result<StateDict, ArrayError> {
     let convert = |(name, array): &(String, NdArray)| {
         let values = match array.dtype() {
             DType::F16 | DType::BF16 | DType::F32 | DType::F64 => StateValues::F32(array.to_f32_vec()?),

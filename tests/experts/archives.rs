@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use coembed::data::experts::{ArchiveError, FeatureArchive, Release, verify};
+use coembed::data::experts::{FeatureArchive, FeatureArchiveError, Release, verify};
 
 #[test]
 fn names_follow_the_published_rule() {
@@ -52,7 +52,7 @@ fn sums_are_compared() {
     std::fs::write(&path, "ab").unwrap();
     let error = verify(&path, &[ABC]).unwrap_err();
     assert!(error.to_string().contains(&format!("a.tar.gz: SHA-1 {ABC} expected, found ")), "{error}");
-    assert!(matches!(verify(&folder.path().join("none"), &[]), Err(ArchiveError::Io { .. })));
+    assert!(matches!(verify(&folder.path().join("none"), &[]), Err(FeatureArchiveError::Io { .. })));
 }
 
 #[cfg(feature = "download")]
@@ -62,7 +62,7 @@ mod fetching {
     use std::path::PathBuf;
     use std::thread;
 
-    use coembed::data::experts::{ArchiveError, download};
+    use coembed::data::experts::{FeatureArchiveError, download};
 
     /// A server that answers one request after the other, each given the first byte asked for, and then ends.
     fn server(answers: Vec<fn(Option<usize>) -> Vec<u8>>) -> String {
@@ -139,7 +139,7 @@ mod fetching {
     fn an_interrupted_download_goes_on() {
         let (target, url) = (Target::new(), server(vec![half, rest]));
         let error = download(&url, &target.path(), &[&sum()], |_, _| ()).unwrap_err();
-        assert!(matches!(error, ArchiveError::Interrupted { .. }), "{error}");
+        assert!(matches!(error, FeatureArchiveError::Interrupted { .. }), "{error}");
         let kept = std::fs::metadata(target.part()).unwrap().len();
         assert!(kept > 0 && kept < 300_000 && !target.path().exists());
         let mut seen = vec![];
@@ -170,7 +170,7 @@ mod fetching {
     fn a_wrong_sum_is_refused_and_nothing_is_left() {
         let (target, url) = (Target::new(), server(vec![whole]));
         let error = download(&url, &target.path(), &[super::ABC], |_, _| ()).unwrap_err();
-        assert!(matches!(error, ArchiveError::Sum { .. }), "{error}");
+        assert!(matches!(error, FeatureArchiveError::Sum { .. }), "{error}");
         assert!(!target.path().exists() && !target.part().exists());
     }
 
@@ -180,6 +180,6 @@ mod fetching {
         let error = download(&url, &target.path(), &[], |_, _| ()).unwrap_err().to_string();
         assert_eq!(error, format!("{url}: the server answers 404"));
         let error = download("http://127.0.0.1:1/a", &target.path(), &[], |_, _| ()).unwrap_err();
-        assert!(matches!(error, ArchiveError::Server { .. }), "{error}");
+        assert!(matches!(error, FeatureArchiveError::Server { .. }), "{error}");
     }
 }

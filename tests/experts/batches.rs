@@ -1,7 +1,7 @@
 //! Splits in memory and batches of them.
 
 use coembed::data::experts::{
-    Availability, BatchOptions, Batcher, Expert, ExpertKind, ExpertSplit, ExpertsError, MissingRows,
+    AvailabilityRule, BatchOptions, Batcher, Expert, ExpertSplit, ExpertsError, FeatureKind, MissingRows,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -32,7 +32,7 @@ fn a_sound_split_passes() {
 #[test]
 fn nan_in_an_available_expert_names_video_expert_and_file() {
     let mut split = split();
-    let mut scene = Expert::new("scene", "scene.pkl", ExpertKind::Fixed, 3);
+    let mut scene = Expert::new("scene", "scene.pkl", FeatureKind::Fixed, 3);
     (0..3).for_each(|v| scene.push("v", Some(constant([0.0, f32::NAN, 1.0][v], 1, 3).view())).unwrap());
     split.experts[1] = scene;
     refused(&split, r#"scene.pkl: video "v1", expert "scene": row 0, column 0 is NaN"#);
@@ -40,7 +40,7 @@ fn nan_in_an_available_expert_names_video_expert_and_file() {
 
 #[test]
 fn wrong_widths_and_rows_are_refused_when_they_come_in() {
-    let mut scene = Expert::new("scene", "scene.pkl", ExpertKind::Fixed, 3);
+    let mut scene = Expert::new("scene", "scene.pkl", FeatureKind::Fixed, 3);
     let error = scene.push("v7", Some(constant(0.0, 1, 4).view())).unwrap_err();
     assert_eq!(error.to_string(), r#"scene.pkl: video "v7", expert "scene": width 3 expected, found 4"#);
     let error = scene.push("v7", Some(constant(0.0, 2, 3).view())).unwrap_err();
@@ -145,13 +145,13 @@ fn missing_experts_are_nan_or_zero_and_availability_follows_the_option() {
     assert!(sound.values[6..12].iter().all(|value| value.is_nan()));
     assert_eq!(sound.values[12..], [0.0; 6]);
     assert_eq!(sound.available, [1.0, 0.0, 1.0]);
-    let published = audio(BatchOptions { availability: Availability::AssumedUnlessFlaky, ..options() });
+    let published = audio(BatchOptions { availability: AvailabilityRule::AssumedUnlessFlaky, ..options() });
     assert_eq!(published.experts[0].available, [1.0; 3]);
     let zeros = audio(BatchOptions { missing: MissingRows::Zeros, ..options() });
     assert_eq!(zeros.experts[0].values[6..12], [0.0; 6]);
     let mut flaky = split.clone();
     flaky.experts[0].flaky = true;
-    let published = BatchOptions { availability: Availability::AssumedUnlessFlaky, ..options() };
+    let published = BatchOptions { availability: AvailabilityRule::AssumedUnlessFlaky, ..options() };
     let batch = Batcher::new(&flaky, published).unwrap().train(&[0, 1, 2], &mut rng(0)).unwrap();
     assert_eq!(batch.experts[0].available, [1.0, 0.0, 1.0]);
 }

@@ -7,7 +7,7 @@ use coembed::data::experts::folder::{
     Dataset, ExpertFolderError, ExpertFolderOptions, ExpertSource, ExpertSplits, FeatAggregation, FeatureFiles,
     Subsets, load, text_width,
 };
-use coembed::data::experts::{Expert, ExpertKind, ExpertSplit};
+use coembed::data::experts::{Expert, ExpertSplit, FeatureKind};
 use coembed::formats::Limits;
 
 fn root() -> PathBuf {
@@ -24,24 +24,24 @@ fn senet(temporal: &str) -> ExpertSource {
     let aggregation = aggregation(&json.replace('T', temporal));
     let width = aggregation.width();
     let files = FeatureFiles::Aggregated(aggregation);
-    ExpertSource { name: "imagenet.senet154.0".into(), files, kind: ExpertKind::Fixed, flaky: false, width }
+    ExpertSource { name: "imagenet.senet154.0".into(), files, kind: FeatureKind::Fixed, flaky: false, width }
 }
 
 fn scene() -> ExpertSource {
     let json = r#"{"fps": 25, "stride": 25, "pixel_dim": 256, "temporal": "avg", "type": "logits", "feat_dims": {"embed": 9, "logits": 3}}"#;
     let files = FeatureFiles::Aggregated(aggregation(json));
-    ExpertSource { name: "scene.densenet161.0".into(), files, kind: ExpertKind::Fixed, flaky: true, width: Some(3) }
+    ExpertSource { name: "scene.densenet161.0".into(), files, kind: FeatureKind::Fixed, flaky: true, width: Some(3) }
 }
 
-fn custom(name: &str, kind: ExpertKind, flaky: bool) -> ExpertSource {
+fn custom(name: &str, kind: FeatureKind, flaky: bool) -> ExpertSource {
     ExpertSource { name: name.into(), files: FeatureFiles::Custom, kind, flaky, width: None }
 }
 
 fn named(file: &str) -> ExpertSource {
-    ExpertSource { files: FeatureFiles::Named(vec![file.into()]), ..custom("x", ExpertKind::Fixed, false) }
+    ExpertSource { files: FeatureFiles::Named(vec![file.into()]), ..custom("x", FeatureKind::Fixed, false) }
 }
 
-const SEQUENCE: ExpertKind = ExpertKind::Sequence { max_tokens: 8 };
+const SEQUENCE: FeatureKind = FeatureKind::Sequence { max_tokens: 8 };
 
 fn options(experts: Vec<ExpertSource>) -> ExpertFolderOptions {
     ExpertFolderOptions { split: "full-test".into(), text_encoder: "w2v".into(), experts, ..Default::default() }
@@ -72,8 +72,8 @@ fn a_split_is_read_whole_with_experts_in_order_of_their_names() {
         custom("speech", SEQUENCE, true),
         scene(),
         custom("audio", SEQUENCE, true),
-        custom("antoine-face", ExpertKind::Fixed, true),
-        custom("antoine-rgb", ExpertKind::Fixed, true),
+        custom("antoine-face", FeatureKind::Fixed, true),
+        custom("antoine-rgb", FeatureKind::Fixed, true),
     ];
     let loaded = read(&options(experts)).unwrap();
     let (train, eval) = (loaded.split.train.unwrap(), loaded.split.eval.unwrap());
@@ -120,7 +120,7 @@ fn files_that_do_not_fit_are_named() {
     assert_eq!(of(named("narrow.pickle")), r#"narrow.pickle: video "video1", expert "x": width 4 expected, found 3"#);
     let of_width = ExpertSource { width: Some(9), ..named("plain.h5") };
     assert_eq!(of(of_width), r#"plain.h5: video "video0", expert "x": width 9 expected, found 2"#);
-    let sequence = ExpertSource { kind: ExpertKind::Fixed, ..custom("audio", SEQUENCE, true) };
+    let sequence = ExpertSource { kind: FeatureKind::Fixed, ..custom("audio", SEQUENCE, true) };
     assert!(of(sequence).ends_with(r#"video "video0", expert "audio": one vector expected, found 2"#));
     let lonely = custom("speech", SEQUENCE, true);
     assert_eq!(of(lonely), r#"video "video1" has none of the experts speech"#);
@@ -134,7 +134,7 @@ fn files_that_do_not_fit_are_named() {
     assert!(of(halves).contains(r#"video "video0": the files do not fit together: 1 x 4 and missing"#));
     let message = of(custom("ocr", SEQUENCE, true));
     assert!(message.contains("several files may be meant, name one: aggregated_ocr_feats/one.pkl"), "{message}");
-    assert!(of(custom("face", ExpertKind::Fixed, true)).contains("looked for aggregated_face*/*"));
+    assert!(of(custom("face", FeatureKind::Fixed, true)).contains("looked for aggregated_face*/*"));
     assert!(of(named("code.pickle")).contains("`pathlib.PurePosixPath`"));
 }
 

@@ -1,6 +1,8 @@
 //! A small split whose values say where they come from.
 
-use coembed::data::experts::{CaptionMasks, Captions, Expert, ExpertKind, ExpertSplit, Ragged, Teacher, TeacherExpert};
+use coembed::data::experts::{
+    CaptionMasks, Captions, Expert, ExpertSplit, FeatureKind, Ragged, Teacher, TeacherExpert,
+};
 use coembed::matrix::{Matrix, MatrixView};
 
 /// A matrix of one value.
@@ -20,11 +22,11 @@ pub fn captions(counts: &[usize], words: usize) -> Captions {
 /// Three videos: `audio` is a sequence (2 vectors, missing, empty), `scene` is fixed and always there. 2, 3 and 1 captions of 3 words each,
 /// caption `c` of video `v` being all `10 v + c + 1`.
 pub fn split() -> ExpertSplit {
-    let mut audio = Expert::new("audio", "audio.pkl", ExpertKind::Sequence { max_tokens: 3 }, 2);
+    let mut audio = Expert::new("audio", "audio.pkl", FeatureKind::Sequence { max_tokens: 3 }, 2);
     audio.push("v0", Some(constant(5.0, 2, 2).view())).unwrap();
     audio.push("v1", None).unwrap();
     audio.push("v2", Some(MatrixView::new(&[], 0, 2).unwrap())).unwrap();
-    let mut scene = Expert::new("scene", "scene.pkl", ExpertKind::Fixed, 3);
+    let mut scene = Expert::new("scene", "scene.pkl", FeatureKind::Fixed, 3);
     (0..3).for_each(|v| scene.push(&format!("v{v}"), Some(constant(v as f32, 1, 3).view())).unwrap());
     ExpertSplit {
         file: "list.txt".into(),

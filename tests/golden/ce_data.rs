@@ -1,6 +1,6 @@
 //! Collaborative Experts and its relatives: batches.
 
-use coembed::data::experts::{BatchOptions, Batcher, Captions, Expert, ExpertKind, ExpertSplit};
+use coembed::data::experts::{BatchOptions, Batcher, Captions, Expert, ExpertSplit, FeatureKind};
 use coembed::matrix::MatrixView;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -13,8 +13,8 @@ pub fn collate_batch() {
     let expert = |name: &str| {
         let shape = case.shape(&format!("output.expert.{name}")).to_vec();
         let kind = match shape[..] {
-            [_, max_tokens, _] => ExpertKind::Sequence { max_tokens },
-            _ => ExpertKind::Fixed,
+            [_, max_tokens, _] => FeatureKind::Sequence { max_tokens },
+            _ => FeatureKind::Fixed,
         };
         let width = *shape.last().unwrap();
         let mut expert = Expert::new(name, "fixture", kind, width);

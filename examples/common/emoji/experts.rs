@@ -1,6 +1,6 @@
 //! The pictures as videos with experts, the names as captions word by word.
 
-use coembed::data::experts::{Captions, Expert, ExpertKind, ExpertSplit, ExpertsError};
+use coembed::data::experts::{Captions, Expert, ExpertSplit, ExpertsError, FeatureKind};
 use coembed::matrix::{Matrix, MatrixView};
 
 use super::picture::{HISTOGRAM, MOTION_CELLS};
@@ -40,10 +40,10 @@ fn split(
     words: &mut WordVectors,
 ) -> Result<ExpertSplit, ExpertsError> {
     let expert = |name: &str, kind, width| Expert::new(name, file, kind, width);
-    let mut colour = expert("colour", ExpertKind::Fixed, HISTOGRAM);
-    let mut motion = expert("motion", ExpertKind::Sequence { max_tokens: MOTION_CELLS[0] }, MOTION_CELLS[1]);
-    let mut pixels = expert("pixels", ExpertKind::Fixed, EXPERTS.appearance.len() - HISTOGRAM);
-    let mut shape = expert("shape", ExpertKind::Fixed, EXPERTS.shape.len());
+    let mut colour = expert("colour", FeatureKind::Fixed, HISTOGRAM);
+    let mut motion = expert("motion", FeatureKind::Sequence { max_tokens: MOTION_CELLS[0] }, MOTION_CELLS[1]);
+    let mut pixels = expert("pixels", FeatureKind::Fixed, EXPERTS.appearance.len() - HISTOGRAM);
+    let mut shape = expert("shape", FeatureKind::Fixed, EXPERTS.shape.len());
     shape.flaky = true;
     let mut captions = Captions::new(file, WORD_WIDTH);
     for (row, name) in names.iter().enumerate() {

@@ -15,7 +15,7 @@ use crate::data::digest;
 /// Why an archive was refused.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
-pub enum ArchiveError {
+pub enum FeatureArchiveError {
     /// A name that is not published.
     #[error("{option}: one of {known} expected, got {value:?}")]
     Unknown { option: &'static str, known: String, value: String },
@@ -79,16 +79,16 @@ impl Release {
 }
 
 impl FromStr for Release {
-    type Err = ArchiveError;
+    type Err = FeatureArchiveError;
 
-    fn from_str(name: &str) -> Result<Self, ArchiveError> {
+    fn from_str(name: &str) -> Result<Self, FeatureArchiveError> {
         let found = RELEASES.iter().find(|(known, _)| *known == name).map(|(_, release)| *release);
         found.ok_or_else(|| unknown("--release", RELEASES.map(|(name, _)| name).join(", "), name))
     }
 }
 
-fn unknown(option: &'static str, known: String, value: &str) -> ArchiveError {
-    ArchiveError::Unknown { option, known, value: value.into() }
+fn unknown(option: &'static str, known: String, value: &str) -> FeatureArchiveError {
+    FeatureArchiveError::Unknown { option, known, value: value.into() }
 }
 
 /// One published archive.
@@ -103,16 +103,16 @@ impl FeatureArchive {
     /// The archive of a data set, by its name in the published script, such as `MSRVTT` or `activity-net`.
     ///
     /// # Errors
-    /// [`ArchiveError::Unknown`] for another data set, [`ArchiveError::AccessCode`] for LSMDC without a code, and
-    /// [`ArchiveError::NoAccessCode`] for a code that is not asked for.
-    pub fn new(dataset: &str, release: Release, access_code: Option<&str>) -> Result<Self, ArchiveError> {
+    /// [`FeatureArchiveError::Unknown`] for another data set, [`FeatureArchiveError::AccessCode`] for LSMDC without a code, and
+    /// [`FeatureArchiveError::NoAccessCode`] for a code that is not asked for.
+    pub fn new(dataset: &str, release: Release, access_code: Option<&str>) -> Result<Self, FeatureArchiveError> {
         let known = DATASETS.iter().find(|known| known.eq_ignore_ascii_case(dataset));
         let dataset = *known.ok_or_else(|| unknown("--dataset", DATASETS.join(", "), dataset))?;
         let code = access_code.filter(|code| !code.is_empty());
         match (dataset, code) {
-            ("LSMDC", None) => return Err(ArchiveError::AccessCode { dataset: dataset.into() }),
+            ("LSMDC", None) => return Err(FeatureArchiveError::AccessCode { dataset: dataset.into() }),
             ("LSMDC", _) | (_, None) => {}
-            _ => return Err(ArchiveError::NoAccessCode { dataset: dataset.into() }),
+            _ => return Err(FeatureArchiveError::NoAccessCode { dataset: dataset.into() }),
         }
         let hash = code.map(|code| digest::sha256(code.as_bytes())[..10].to_owned());
         Ok(Self { dataset, release, hash })
@@ -171,9 +171,9 @@ impl FeatureArchive {
 /// Compares the SHA-1 of a file, read in pieces, with sums any of which may be right; with none, nothing is compared. Returns the sum found.
 ///
 /// # Errors
-/// [`ArchiveError::Sum`] or [`ArchiveError::Io`], naming the file.
-pub fn verify(path: &Path, sums: &[&str]) -> Result<String, ArchiveError> {
-    let failed = |source| ArchiveError::Io { path: path.into(), source };
+/// [`FeatureArchiveError::Sum`] or [`FeatureArchiveError::Io`], naming the file.
+pub fn verify(path: &Path, sums: &[&str]) -> Result<String, FeatureArchiveError> {
+    let failed = |source| FeatureArchiveError::Io { path: path.into(), source };
     let mut file = File::open(path).map_err(failed)?;
     let (mut sum, mut buffer) = (Sha1::new(), vec![0; 1 << 20]);
     loop {
@@ -186,5 +186,5 @@ pub fn verify(path: &Path, sums: &[&str]) -> Result<String, ArchiveError> {
     if sums.is_empty() || sums.iter().any(|sum| sum.eq_ignore_ascii_case(&found)) {
         return Ok(found);
     }
-    Err(ArchiveError::Sum { path: path.into(), expected: sums.join(" or "), found })
+    Err(FeatureArchiveError::Sum { path: path.into(), expected: sums.join(" or "), found })
 }

@@ -8,12 +8,12 @@ use rand::seq::IndexedRandom;
 use rand_distr::StandardNormal;
 
 use super::error::ExpertsError;
-use super::split::{Expert, ExpertKind, ExpertSplit, Teacher};
+use super::split::{Expert, ExpertSplit, FeatureKind, Teacher};
 use crate::matrix::{Matrix, MatrixView};
 
 /// Which experts count as available in a training batch. At evaluation, every expert is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Availability {
+pub enum AvailabilityRule {
     /// An expert is available where the video has features of it.
     #[default]
     Checked,
@@ -44,7 +44,7 @@ pub struct BatchOptions {
     /// fused captions.
     pub text_dropout: f64,
     /// Availability in training.
-    pub availability: Availability,
+    pub availability: AvailabilityRule,
     /// Rows of experts that are not there.
     pub missing: MissingRows,
     /// Experts whose features are replaced by N(0, 1) noise, padding included (ablation `randomise_feats`).
@@ -59,7 +59,7 @@ impl Default for BatchOptions {
             max_words: 30,
             captions_per_video: 1,
             text_dropout: 0.0,
-            availability: Availability::Checked,
+            availability: AvailabilityRule::Checked,
             missing: MissingRows::Nan,
             randomise: vec![],
             binarise: vec![],
@@ -211,7 +211,7 @@ impl<'s> Batcher<'s> {
     /// [`ExpertsError::NoSuchVideo`].
     pub fn eval_experts(&self, videos: &[usize], rng: &mut impl Rng) -> Result<Vec<ExpertBatch>, ExpertsError> {
         self.check_videos(videos)?;
-        Ok(self.experts(videos, Availability::Checked, rng))
+        Ok(self.experts(videos, AvailabilityRule::Checked, rng))
     }
 
     /// 1 for each of the first `captions` captions of a video that exists, else 0: `(V, captions)`.
@@ -259,12 +259,12 @@ impl<'s> Batcher<'s> {
         TextBatch { values: vec![0.0; shape.iter().product()], shape, words: vec![0; videos * captions] }
     }
 
-    fn experts(&self, videos: &[usize], availability: Availability, rng: &mut impl Rng) -> Vec<ExpertBatch> {
+    fn experts(&self, videos: &[usize], availability: AvailabilityRule, rng: &mut impl Rng) -> Vec<ExpertBatch> {
         let experts = self.split.experts.iter().zip(&self.replacements);
         experts
             .map(|(expert, &replacement)| {
                 let mut batch = collate(expert, videos, self.options.missing, replacement);
-                if availability == Availability::AssumedUnlessFlaky && !expert.flaky {
+                if availability == AvailabilityRule::AssumedUnlessFlaky && !expert.flaky {
                     batch.available.fill(1.0);
                 }
                 if replacement == Replacement::Noise {
@@ -290,8 +290,8 @@ impl TextBatch {
 fn collate(expert: &Expert, videos: &[usize], missing: MissingRows, replacement: Replacement) -> ExpertBatch {
     let width = expert.width();
     let (max, shape) = match expert.kind {
-        ExpertKind::Fixed => (1, vec![videos.len(), width]),
-        ExpertKind::Sequence { max_tokens } => (max_tokens, vec![videos.len(), max_tokens, width]),
+        FeatureKind::Fixed => (1, vec![videos.len(), width]),
+        FeatureKind::Sequence { max_tokens } => (max_tokens, vec![videos.len(), max_tokens, width]),
     };
     let mut values = vec![0.0; videos.len() * max * width];
     let (mut available, mut tokens) = (Vec::with_capacity(videos.len()), Vec::with_capacity(videos.len()));
@@ -338,7 +338,7 @@ fn check_options(split: &ExpertSplit, options: &BatchOptions) -> Result<(), Expe
     at_least_one("max_tokens.text", options.max_words)?;
     at_least_one("captions_per_video", options.captions_per_video)?;
     for expert in &split.experts {
-        if let ExpertKind::Sequence { max_tokens } = expert.kind {
+        if let FeatureKind::Sequence { max_tokens } = expert.kind {
             at_least_one("max_tokens of a sequence", max_tokens)?;
         }
     }

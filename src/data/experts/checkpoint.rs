@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::formats::Limits;
 use crate::formats::pickle::{Options, UnknownGlobal, Value};
-use crate::formats::torch::{self, StateDict, TorchError};
+use crate::formats::torch::{self, TorchError, TorchState};
 
 /// What `nn.DataParallel`, training on several GPUs, puts before every name.
 const PARALLEL: &str = "module.";
@@ -27,7 +27,7 @@ pub struct ExpertCheckpoint {
     /// The best value of the monitored metric.
     pub monitor_best: Option<f64>,
     /// Parameters and running statistics under the names of a model that was not parallel, for `train::from_torch`.
-    pub state: StateDict,
+    pub state: TorchState,
     /// What was left out.
     pub skipped: Vec<Skipped>,
 }

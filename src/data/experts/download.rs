@@ -8,19 +8,19 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::http::Response;
 
-use super::archives::{ArchiveError, verify};
+use super::archives::{FeatureArchiveError, verify};
 
-type Result<T> = std::result::Result<T, ArchiveError>;
+type Result<T> = std::result::Result<T, FeatureArchiveError>;
 
 /// Fetches a file over HTTP to `path` and returns its SHA-1. It is written to `path` with `.part` at the end; where that is there already,
 /// the server is asked for the rest. It gets its name once its sum is one of `sums` (any, if there are none). A file of a wrong sum is
 /// removed: continuing it would not help. `progress` is told the bytes there are and, where the server says so, all there will be.
 ///
 /// # Errors
-/// [`ArchiveError`]; after [`ArchiveError::Interrupted`], another call goes on.
+/// [`FeatureArchiveError`]; after [`FeatureArchiveError::Interrupted`], another call goes on.
 pub fn download(url: &str, path: &Path, sums: &[&str], mut progress: impl FnMut(u64, Option<u64>)) -> Result<String> {
     let part = with_part(path);
-    let failed = |source| ArchiveError::Io { path: part.clone(), source };
+    let failed = |source| FeatureArchiveError::Io { path: part.clone(), source };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }
@@ -38,11 +38,11 @@ pub fn download(url: &str, path: &Path, sums: &[&str], mut progress: impl FnMut(
             fs::remove_file(&part).map_err(failed)?;
             let problem =
                 format!("the server has a shorter file than the {there} bytes kept, which were removed: run again");
-            return Err(ArchiveError::Server { url: url.into(), problem });
+            return Err(FeatureArchiveError::Server { url: url.into(), problem });
         }
         status => {
             let problem = format!("the server answers {status}");
-            return Err(ArchiveError::Server { url: url.into(), problem });
+            return Err(FeatureArchiveError::Server { url: url.into(), problem });
         }
     };
     let append = response.status() == 206;
@@ -51,7 +51,7 @@ pub fn download(url: &str, path: &Path, sums: &[&str], mut progress: impl FnMut(
     let file = file.as_mut().map_err(|e| failed(std::io::Error::new(e.kind(), e.to_string())))?;
     let interrupted = |received, problem: String| {
         let total = total.map_or("an unknown number".into(), |total| total.to_string());
-        ArchiveError::Interrupted { url: url.into(), received, total, problem }
+        FeatureArchiveError::Interrupted { url: url.into(), received, total, problem }
     };
     let mut body = response.body_mut().as_reader();
     let mut buffer = vec![0; 1 << 16];
@@ -79,9 +79,9 @@ fn with_part(path: &Path) -> PathBuf {
 
 /// Names the file once its sum is right.
 fn finish(part: &Path, path: &Path, sums: &[&str]) -> Result<String> {
-    let failed = |source| ArchiveError::Io { path: part.into(), source };
+    let failed = |source| FeatureArchiveError::Io { path: part.into(), source };
     let sum = match verify(part, sums) {
-        Err(wrong @ ArchiveError::Sum { .. }) => {
+        Err(wrong @ FeatureArchiveError::Sum { .. }) => {
             fs::remove_file(part).map_err(failed)?;
             return Err(wrong);
         }
@@ -102,7 +102,7 @@ fn request(url: &str, there: u64) -> Result<Response<ureq::Body>> {
     if there > 0 {
         request = request.header("Range", format!("bytes={there}-"));
     }
-    request.call().map_err(|problem| ArchiveError::Server { url: url.into(), problem: problem.to_string() })
+    request.call().map_err(|problem| FeatureArchiveError::Server { url: url.into(), problem: problem.to_string() })
 }
 
 fn header<'r>(response: &'r Response<ureq::Body>, name: &str) -> Option<&'r str> {

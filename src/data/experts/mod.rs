@@ -15,13 +15,13 @@ pub mod folder;
 mod ragged;
 mod split;
 
-pub use archives::{ArchiveError, FeatureArchive, Release, verify};
+pub use archives::{FeatureArchive, FeatureArchiveError, Release, verify};
 pub use batch::{
-    Availability, BatchOptions, Batcher, EvalSet, ExpertBatch, MissingRows, TeacherBatch, TextBatch, TrainBatch,
+    AvailabilityRule, BatchOptions, Batcher, EvalSet, ExpertBatch, MissingRows, TeacherBatch, TextBatch, TrainBatch,
 };
 pub use checkpoint::{ExpertCheckpoint, Skipped, load_checkpoint};
 #[cfg(feature = "download")]
 pub use download::download;
 pub use error::ExpertsError;
 pub use ragged::Ragged;
-pub use split::{CaptionMasks, Captions, Expert, ExpertKind, ExpertSplit, Teacher, TeacherExpert};
+pub use split::{CaptionMasks, Captions, Expert, ExpertSplit, FeatureKind, Teacher, TeacherExpert};

@@ -8,7 +8,7 @@ use crate::matrix::{Matrix, MatrixView};
 
 /// How many vectors an expert has per video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExpertKind {
+pub enum FeatureKind {
     /// One vector.
     Fixed,
     /// A sequence ("vlad" experts: audio, speech, OCR), padded with zeros or cut to `max_tokens` in a batch.
@@ -26,8 +26,8 @@ pub struct Expert {
     /// Where the features come from, for messages.
     pub file: String,
     /// One vector or a sequence.
-    pub kind: ExpertKind,
-    /// Whether the published loader checks its availability in training; see [`super::Availability`].
+    pub kind: FeatureKind,
+    /// Whether the published loader checks its availability in training; see [`super::AvailabilityRule`].
     pub flaky: bool,
     features: Ragged,
     present: Vec<bool>,
@@ -35,7 +35,7 @@ pub struct Expert {
 
 impl Expert {
     /// An expert without videos; [`Expert::push`] adds one after the other.
-    pub fn new(name: impl Into<String>, file: impl Into<String>, kind: ExpertKind, width: usize) -> Self {
+    pub fn new(name: impl Into<String>, file: impl Into<String>, kind: FeatureKind, width: usize) -> Self {
         let (features, present) = (Ragged::new(width), vec![]);
         Self { name: name.into(), file: file.into(), kind, flaky: false, features, present }
     }
@@ -49,7 +49,7 @@ impl Expert {
         let width = self.width();
         let none = || MatrixView::new(&[], 0, width);
         if let Some(matrix) = features {
-            if self.kind == ExpertKind::Fixed && matrix.rows() != 1 {
+            if self.kind == FeatureKind::Fixed && matrix.rows() != 1 {
                 let found = matrix.rows();
                 return Err(ExpertsError::OneVector { file: file(), video: video(), part: part(), found });
             }

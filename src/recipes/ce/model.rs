@@ -3,11 +3,11 @@ use dfdx::prelude::Cpu;
 use super::check::{OptionsError, wrong};
 use super::options::{Arch, ExpertOptions, Options, Reading};
 use crate::blocks::{ExpertConfig, ExpertList, Pooling};
-use crate::data::experts::ExpertKind;
+use crate::data::experts::FeatureKind;
 use crate::data::experts::folder::{
     ExpertFolderOptions, ExpertSource, FeatAggregation, FeatType, FeatureFiles, text_width,
 };
-use crate::data::experts::{Availability, BatchOptions, MissingRows};
+use crate::data::experts::{AvailabilityRule, BatchOptions, MissingRows};
 use crate::models::{CollaborativeExpertsConfig, Design};
 
 /// Experts of [`Arch::Moee`] in the order of its layers.
@@ -44,8 +44,8 @@ impl ExpertOptions {
 
     fn source(&self, name: &str) -> Result<ExpertSource, OptionsError> {
         let kind = match self.reading {
-            Reading::Statistics(_) => ExpertKind::Fixed,
-            Reading::Sequence { max_tokens, .. } => ExpertKind::Sequence { max_tokens },
+            Reading::Statistics(_) => FeatureKind::Fixed,
+            Reading::Sequence { max_tokens, .. } => FeatureKind::Sequence { max_tokens },
         };
         let visual = name.contains('.');
         let files = match self.aggregation() {
@@ -180,9 +180,9 @@ impl Options {
             // As published, zeros are for experts that count as available.
             missing: if self.use_zeros_for_missing { MissingRows::Zeros } else { MissingRows::Nan },
             availability: if self.use_zeros_for_missing {
-                Availability::AssumedUnlessFlaky
+                AvailabilityRule::AssumedUnlessFlaky
             } else {
-                Availability::Checked
+                AvailabilityRule::Checked
             },
             randomise: self.randomise_feats.clone(),
             binarise: self.binarise.clone(),

@@ -17,7 +17,7 @@ pub use error::ExpertFolderError;
 pub use locate::{FeatAggregation, FeatDims, FeatType};
 use source::Source;
 
-use super::split::{ExpertKind, ExpertSplit};
+use super::split::{ExpertSplit, FeatureKind};
 use crate::data::{FileError, Loaded};
 use crate::formats::Limits;
 
@@ -29,7 +29,7 @@ pub struct ExpertSource {
     /// Where its features are.
     pub files: FeatureFiles,
     /// One vector or a sequence.
-    pub kind: ExpertKind,
+    pub kind: FeatureKind,
     /// Whether a video that the file does not name is without the expert. Of other experts, every video must be named.
     pub flaky: bool,
     /// Width, where it is known.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::Result;
 use super::values::{Entry, STORE, Table};
 use super::{Dataset, ExpertFolderOptions, ExpertSource, FeatureFiles, locate};
-use crate::data::experts::{Captions, Expert, ExpertKind, ExpertSplit, ExpertsError};
+use crate::data::experts::{Captions, Expert, ExpertSplit, ExpertsError, FeatureKind};
 use crate::data::reader::{FileError, FileProblem, Reader};
 use crate::formats::pickle::{AccessError, Value};
 use crate::matrix::{Matrix, MatrixView};
@@ -145,7 +145,7 @@ impl Merged<'_> {
             // An array without rows need not know its width, and a fixed expert without a vector is none.
             let none = || MatrixView::new(&[], 0, width).ok();
             let view = match &features {
-                Some(matrix) if matrix.rows() == 0 && self.source.kind != ExpertKind::Fixed => none(),
+                Some(matrix) if matrix.rows() == 0 && self.source.kind != FeatureKind::Fixed => none(),
                 other => other.as_ref().map(Matrix::view),
             };
             expert.push(video, view)?;
