@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use dfdx::prelude::{Dim, HasShape, Tensor, TryAdd, TryMul};
 use rand::Rng;
 
-use super::{Config, Parameters, Path, Role, Visitor, VisitorMut};
+use super::{Config, Parameters, Path, Phase, Role, Visitor, VisitorMut};
 use crate::ops::{self, BatchStatistics, LayerTape, OpError, OpsDevice, Rows, device_error};
 
 /// Describes a [`BatchNorm1d`] over `E` features.
@@ -22,15 +22,6 @@ impl<E: Dim> BatchNorm1dConfig<E> {
     pub fn new(features: E) -> Self {
         Self { features, eps: 1e-5, momentum: 0.1 }
     }
-}
-
-/// Whether a forward pass trains or evaluates, where that makes a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Statistics of the batch; running statistics move.
-    Training,
-    /// Running statistics; nothing changes.
-    Evaluation,
 }
 
 /// What a batch norm has seen in training.
@@ -116,7 +107,7 @@ impl<E: Dim, D: OpsDevice> BatchNorm1d<E, D> {
         phase: Phase,
     ) -> Result<Tensor<S, f32, D, T::Output>, OpError> {
         let mut running = self.running();
-        if phase == Phase::Evaluation {
+        if !phase.is_training() {
             let statistics = BatchStatistics { mean: running.mean.clone(), variance: running.variance.clone() };
             return ops::batch_norm_eval(x, &self.weight, &self.bias, &statistics, self.eps);
         }

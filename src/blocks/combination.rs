@@ -20,6 +20,9 @@ pub trait Combination<E: Dim, D: OpsDevice>: Parameters<D> {
         parts: Vec<Tensor<(B, E), f32, D, T>>,
         phase: Phase,
     ) -> Result<Tensor<(B, Self::Out), f32, D, T>, OpError>;
+
+    /// Switches between what is learned and plain concatenation, where a combination has both.
+    fn set_active(&mut self, _on: bool) {}
 }
 
 /// Describes [`Concat`] to the total width `W`.
@@ -133,15 +136,6 @@ pub enum AnyCombination<D: OpsDevice> {
     },
 }
 
-impl<D: OpsDevice> AnyCombination<D> {
-    /// Switches a learned layer on or off; no effect on a concatenation.
-    pub fn set_active(&mut self, on: bool) {
-        if let AnyCombination::Learned { active, .. } = self {
-            *active = on;
-        }
-    }
-}
-
 impl<D: OpsDevice> Config<D> for AnyCombinationConfig {
     type Built = AnyCombination<D>;
 
@@ -188,6 +182,12 @@ impl<E: Dim, D: OpsDevice> Combination<E, D> for AnyCombination<D> {
             Self::Concat(concat) => concat.forward(parts, phase),
             Self::Learned { layer, active: true } => layer.forward(parts, phase),
             Self::Learned { layer, active: false } => ops::concat(parts, layer.inputs),
+        }
+    }
+
+    fn set_active(&mut self, on: bool) {
+        if let Self::Learned { active, .. } = self {
+            *active = on;
         }
     }
 }

@@ -11,12 +11,14 @@ mod batch_norm;
 mod collaborative_gating;
 mod combination;
 mod context_gating;
+mod dropout;
 pub mod experts;
 mod frame_statistics;
 mod gated_embedding;
 mod linear;
 mod net_vlad;
 mod parameters;
+mod phase;
 mod plain_embedding;
 mod pos_split;
 mod projection;
@@ -24,7 +26,7 @@ mod reasoning;
 
 pub use activation::Activation;
 pub use availability::{Availability, AvailabilityError};
-pub use batch_norm::{BatchNorm1d, BatchNorm1dConfig, Phase};
+pub use batch_norm::{BatchNorm1d, BatchNorm1dConfig};
 pub use collaborative_gating::{
     CollaborativeGating, CollaborativeGatingConfig, CommonExperts, OwnExperts, ReasoningConfig, Relation,
 };
@@ -35,12 +37,14 @@ pub use context_gating::{
     ContextGating, ContextGatingConfig, GateNorm, NormalizedGating, NormalizedGatingConfig, SpatialMlp,
     SpatialMlpConfig,
 };
+pub use dropout::Dropout;
 pub use experts::{ExpertConfig, ExpertFeatures, ExpertInfo, ExpertKind, ExpertList, ExpertSet, Pooled, Pooling};
 pub use frame_statistics::{FrameStatistic, Frames, pool_frames};
 pub use gated_embedding::{GatedEmbedding, GatedEmbeddingConfig};
 pub use linear::{Linear, LinearConfig};
 pub use net_vlad::{NetVlad, NetVladConfig};
 pub use parameters::{Parameters, Path, Role, Visitor, VisitorMut, num_parameters};
+pub use phase::{Phase, StepStream};
 pub use plain_embedding::{PlainEmbedding, PlainEmbeddingConfig};
 pub use pos_split::{Member, PartOfSpeech, PartOrder, PosSet, PosText};
 pub use projection::{Projection, ProjectionConfig};

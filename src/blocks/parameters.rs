@@ -47,8 +47,10 @@ pub trait Visitor<D: OpsDevice> {
     /// A tensor of the state dict.
     fn tensor<S: Shape>(&mut self, path: &Path, role: Role, tensor: &Tensor<S, f32, D>) -> Result<(), Self::Error>;
 
-    /// An integer of the state dict (`num_batches_tracked`).
-    fn counter(&mut self, path: &Path, value: &u64) -> Result<(), Self::Error>;
+    /// An integer of the state dict (`num_batches_tracked`); passed over unless the visitor asks for it.
+    fn counter(&mut self, _path: &Path, _value: &u64) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 /// Changes every named tensor of a model: loading, optimizers.
@@ -59,8 +61,10 @@ pub trait VisitorMut<D: OpsDevice> {
     /// A tensor of the state dict.
     fn tensor<S: Shape>(&mut self, path: &Path, role: Role, tensor: &mut Tensor<S, f32, D>) -> Result<(), Self::Error>;
 
-    /// An integer of the state dict (`num_batches_tracked`).
-    fn counter(&mut self, path: &Path, value: &mut u64) -> Result<(), Self::Error>;
+    /// An integer of the state dict (`num_batches_tracked`); passed over unless the visitor asks for it.
+    fn counter(&mut self, _path: &Path, _value: &mut u64) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 /// Anything with named tensors. Implement it with [`visit_fields!`](crate::visit_fields), which states every name once.
@@ -112,10 +116,6 @@ pub fn num_parameters<D: OpsDevice>(model: &impl Parameters<D>) -> usize {
             if role == Role::Trained {
                 self.0 += tensor.shape().num_elements();
             }
-            Ok(())
-        }
-
-        fn counter(&mut self, _: &Path, _: &u64) -> Result<(), Self::Error> {
             Ok(())
         }
     }

@@ -228,8 +228,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
         Ok(Embedding::new(ops::l2_normalize(self.combine_text(text, order)?, NORM_EPS)?))
     }
 
-    /// The action embedding of parts from [`Jpose::video_parts`] or [`Jpose::text_parts`], in training: a learned combination
-    /// uses the statistics of this batch and moves the running ones.
+    /// The action embedding of parts from [`Jpose::video_parts`] or [`Jpose::text_parts`].
     ///
     /// # Shapes
     /// `(B, E)` each to `(B, C::Out)`.
@@ -241,8 +240,9 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
         order: PartOrder,
+        phase: Phase,
     ) -> Result<ActionEmbedding<P, B, E, C, D, T>, OpError> {
-        let combined = self.combination.forward(order.arrange(parts), Phase::Training)?;
+        let combined = self.combination.forward(order.arrange(parts), phase)?;
         Ok(Embedding::new(ops::l2_normalize(combined, NORM_EPS)?))
     }
 }

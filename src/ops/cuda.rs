@@ -358,3 +358,20 @@ impl WeightedSumKernel for Cuda {
         composed::weighted_sum(x, weights)
     }
 }
+
+impl GradientKernel for Cuda {
+    fn gradient_norm<S: Shape>(
+        parameter: &Tensor<S, f32, Self>,
+        gradients: &mut Gradients<f32, Self>,
+    ) -> Result<Option<f64>, OpError> {
+        composed::gradient_norm(parameter, gradients)
+    }
+
+    fn scale_gradient<S: Shape>(
+        parameter: &Tensor<S, f32, Self>,
+        gradients: &mut Gradients<f32, Self>,
+        factor: f32,
+    ) -> Result<(), OpError> {
+        composed::scale_gradient(parameter, gradients, factor)
+    }
+}

@@ -18,6 +18,7 @@ mod elementwise;
 mod embedding;
 mod error;
 mod gelu;
+mod gradient;
 mod hinge;
 mod l2_normalize;
 mod layer_norm;
@@ -66,6 +67,7 @@ pub use dropout::{DropoutKernel, Lottery, RandomStream, dropout};
 pub use embedding::embedding;
 pub use error::OpError;
 pub use gelu::{GeluKernel, gelu, quick_gelu};
+pub use gradient::{GradientKernel, backward, gradient_norm, has_gradient, scale_gradient};
 pub use hinge::{HingeKernel, hinge};
 pub use l2_normalize::{L2NormalizeKernel, NORM_EPS, l2_normalize};
 pub use layer_norm::{LayerNormKernel, layer_norm};
@@ -91,7 +93,7 @@ pub use squared_error::{SquaredErrorKernel, mean_squared_error};
 pub use sum_terms::{SumTermsKernel, sum_terms};
 pub use symmetric_cross_entropy::{SymmetricCrossEntropyKernel, symmetric_cross_entropy};
 pub use tape::{DataTape, LayerTape, RecordingTape, data};
-pub use transfer::{to_tensor, to_vec};
+pub use transfer::{to_tensor, to_vec, value};
 pub use vlad::{VladKernel, vlad};
 pub use weighted_sum::{WeightedSumKernel, weighted_sum};
 
@@ -111,6 +113,7 @@ pub trait OpsDevice:
     + GeluKernel
     + Conv1dKernel
     + DropoutKernel
+    + GradientKernel
     + HingeKernel
     + L2NormalizeKernel
     + LayerNormKernel
@@ -150,6 +153,7 @@ pub mod composed {
     pub use super::conv1d::composed as conv1d;
     pub use super::dropout::composed as dropout;
     pub use super::gelu::{composed_gelu as gelu, composed_quick_gelu as quick_gelu};
+    pub use super::gradient::{composed_norm as gradient_norm, composed_scale as scale_gradient};
     pub use super::hinge::composed as hinge;
     pub use super::l2_normalize::composed as l2_normalize;
     pub use super::layer_norm::composed as layer_norm;

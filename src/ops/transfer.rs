@@ -1,4 +1,4 @@
-use dfdx::prelude::{Device, HasShape, ReshapeTo, Shape, Tensor};
+use dfdx::prelude::{Device, HasShape, NoneTape, ReshapeTo, Shape, Tensor};
 
 use super::{OpError, check_size, device_error};
 
@@ -26,4 +26,12 @@ pub fn to_tensor<S: Shape, D: Device<f32>>(
 ) -> Result<Tensor<S, f32, D>, OpError> {
     check_size("tensor", "number of values", shape.num_elements(), values.len())?;
     device.try_tensor_from_vec(values, shape).map_err(device_error)
+}
+
+/// The value of a scalar, whatever its tape.
+///
+/// # Errors
+/// [`OpError::Device`] only.
+pub fn value<D: Device<f32>, T>(scalar: &Tensor<(), f32, D, T>) -> Result<f64, OpError> {
+    Ok(to_vec(&scalar.retaped::<NoneTape>())?.first().map_or(0.0, |value| f64::from(*value)))
 }

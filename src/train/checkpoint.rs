@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use crate::data::digest::hex;
 use crate::files::write_atomically;
 
 use super::state_dict::{StateDict, StateTensor, StateValues};
@@ -14,7 +16,7 @@ use super::state_dict::{StateDict, StateTensor, StateValues};
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The file cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -22,7 +24,7 @@ pub enum CheckpointError {
         source: io::Error,
     },
     /// The file is not a safetensors file, or is damaged.
-    #[error("{path}: not a readable safetensors file: {reason}")]
+    #[error("{}: not a readable safetensors file: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -30,7 +32,7 @@ pub enum CheckpointError {
         reason: String,
     },
     /// A tensor has a type that checkpoints do not have.
-    #[error("{path}: tensor {name} is {dtype}, expected F32 or I64")]
+    #[error("{}: tensor {name} is {dtype}, expected F32 or I64", path.display())]
     Dtype {
         /// The file.
         path: PathBuf,
@@ -39,8 +41,17 @@ pub enum CheckpointError {
         /// Its type.
         dtype: String,
     },
+    /// The file is not as it was written.
+    #[error("{}: damaged: its contents do not fit its checksum", path.display())]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An earlier file could not be written.
+    #[error("checkpoints are no longer written, after an error")]
+    Stopped,
     /// The description of the run is missing or damaged.
-    #[error("{path}: not a checkpoint of a run: {reason} in the file's metadata")]
+    #[error("{}: not a checkpoint of a run: {reason} in the file's metadata", path.display())]
     Metadata {
         /// The file.
         path: PathBuf,
@@ -62,20 +73,58 @@ pub struct Progress {
     pub partial_shares: BTreeMap<String, (f64, f64)>,
     /// Optimizer steps taken.
     pub steps: u64,
-    /// Best validation score so far, with its epoch.
-    pub best: Option<(f64, usize)>,
+    /// The best validation so far.
+    pub best: Option<Best>,
+    /// Validations in a row since then that were not better.
+    pub stale: usize,
+    /// Whether patience is at an end.
+    pub ended: bool,
+}
+
+/// The best validation of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Its score.
+    pub score: f64,
+    /// Its epoch, from 0.
+    pub epoch: usize,
+    /// Optimizer steps taken before it.
+    pub step: u64,
+}
+
+impl Progress {
+    /// Adds what a batch gave.
+    pub(super) fn add(&mut self, loss: f64, shares: Vec<(&'static str, f64, f64)>) {
+        self.partial_loss += loss;
+        for (name, part, whole) in shares {
+            let (parts, wholes) = self.partial_shares.entry(name.into()).or_default();
+            *parts += part;
+            *wholes += whole;
+        }
+    }
+
+    /// Counts an epoch as done; loss and shares of it.
+    pub(super) fn end_epoch(&mut self) -> Vec<(String, f64)> {
+        let mut numbers = vec![("loss".to_string(), std::mem::take(&mut self.partial_loss))];
+        let shares = std::mem::take(&mut self.partial_shares);
+        numbers.extend(shares.into_iter().map(|(name, (part, whole))| (name, part / whole.max(1.0))));
+        (self.epochs, self.batches) = (self.epochs + 1, 0);
+        numbers
+    }
 }
 
 /// A training state: parameters under their published names, optimizer state, progress, and the run's configuration.
 ///
 /// One safetensors file, so that it is written whole or not at all: the tensors of the model under their own names, those
-/// of the optimizer behind `optimizer.`, progress and configuration in the metadata.
+/// of the optimizer behind `optimizer.`, of the task behind `task.`; progress, configuration and a checksum over everything in the metadata.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Checkpoint {
     /// The model.
     pub model: StateDict,
     /// The optimizer; empty in a file for evaluation only.
     pub optimizer: StateDict,
+    /// What the task remembers.
+    pub task: StateDict,
     /// How far the run had come.
     pub progress: Progress,
     /// The configuration of the run, as text.
@@ -85,17 +134,36 @@ pub struct Checkpoint {
 }
 
 const OPTIMIZER: &str = "optimizer.";
+const TASK: &str = "task.";
 
 /// The one key of the file's metadata: the safetensors crate writes several in an order that changes from run to run, and
 /// equal states should give equal bytes.
 const METADATA: &str = "coembed";
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Description {
     version: String,
     progress: Progress,
     config: String,
     data: String,
+    /// Of the tensors, and of this description with nothing here.
+    sha256: String,
+}
+
+impl Description {
+    /// Digest of the description, without its own, and of tensors in the order of their names.
+    fn digest<'a>(
+        &self,
+        tensors: impl Iterator<Item = (&'a str, Dtype, &'a [usize], &'a [u8])>,
+    ) -> serde_json::Result<String> {
+        let mut digest = Sha256::new();
+        digest.update(serde_json::to_string(&Self { sha256: String::new(), ..self.clone() })?);
+        for (name, dtype, shape, bytes) in tensors {
+            digest.update(format!("\n{name} {dtype:?} {shape:?}\n"));
+            digest.update(bytes);
+        }
+        Ok(hex(&digest.finalize()))
+    }
 }
 
 fn bytes(tensor: &StateTensor) -> (Dtype, Vec<u8>) {
@@ -119,31 +187,49 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError::Io`].
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        let of = |prefix, state: &'_ StateDict| {
+            state.iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor.clone())).collect::<Vec<_>>()
+        };
+        let parts = [of("", &self.model), of(OPTIMIZER, &self.optimizer), of(TASK, &self.task)];
+        self.write(path, parts.concat())
+    }
+
+    /// Writes the parameters, progress and configuration: what evaluation takes.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Io`].
+    pub fn save_parameters(&self, path: &Path) -> Result<(), CheckpointError> {
+        self.write(path, self.model.iter().map(|(name, tensor)| (name.clone(), tensor.clone())).collect())
+    }
+
+    fn write(&self, path: &Path, tensors: Vec<(String, StateTensor)>) -> Result<(), CheckpointError> {
         let format = |reason: String| CheckpointError::Format { path: path.into(), reason };
-        let named = self.model.iter().map(|(name, tensor)| (name.clone(), tensor));
-        let named = named.chain(self.optimizer.iter().map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor)));
-        let data: Vec<_> = named.map(|(name, tensor)| (name, bytes(tensor), tensor.shape.clone())).collect();
-        let views = data
-            .iter()
-            .map(|(name, (dtype, bytes), shape)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(|e| format(e.to_string()))?;
-        let description = Description {
+        let mut data: Vec<_> = tensors.iter().map(|(name, tensor)| (name, &tensor.shape, bytes(tensor))).collect();
+        data.sort_by_key(|(name, ..)| *name);
+        let mut description = Description {
             version: env!("CARGO_PKG_VERSION").into(),
             progress: self.progress.clone(),
             config: self.config.clone(),
             data: self.data.clone(),
+            sha256: String::new(),
         };
+        let all = data.iter().map(|(name, shape, (dtype, bytes))| (name.as_str(), *dtype, &shape[..], &bytes[..]));
+        description.sha256 = description.digest(all).map_err(|e| format(e.to_string()))?;
+        let views = data
+            .iter()
+            .map(|(name, shape, (dtype, bytes))| Ok((name, TensorView::new(*dtype, shape.to_vec(), bytes)?)))
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+            .map_err(|e| format(e.to_string()))?;
         let description = serde_json::to_string(&description).map_err(|e| format(e.to_string()))?;
         let metadata = [(METADATA.to_string(), description)].into();
         let file = safetensors::serialize(views, Some(metadata)).map_err(|e| format(e.to_string()))?;
         write_atomically(path, &file).map_err(|source| CheckpointError::Io { path: path.into(), source })
     }
 
-    /// Reads a file that [`Checkpoint::save`] wrote.
+    /// Reads a file that [`Checkpoint::save`] or [`Checkpoint::save_parameters`] wrote.
     ///
     /// # Errors
-    /// [`CheckpointError`], naming the file and what is wrong in it.
+    /// [`CheckpointError`], naming the file and what is wrong in it; one changed bit is.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let file = fs::read(path).map_err(|source| CheckpointError::Io { path: path.into(), source })?;
         let format =
@@ -154,18 +240,27 @@ impl Checkpoint {
         let description = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
         let description = description.ok_or_else(|| metadata(format!("no entry {METADATA}")))?;
         let description: Description = serde_json::from_str(description).map_err(|e| metadata(e.to_string()))?;
+        let mut views = tensors.tensors();
+        views.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let all = views.iter().map(|(name, view)| (name.as_str(), view.dtype(), view.shape(), view.data()));
+        if description.digest(all).map_err(|e| metadata(e.to_string()))? != description.sha256 {
+            return Err(CheckpointError::Checksum { path: path.into() });
+        }
         let Description { progress, config, data, .. } = description;
         let mut checkpoint = Self { progress, config, data, ..Self::default() };
-        for (name, view) in tensors.tensors() {
+        for (name, view) in views {
             let Some(values) = values(view.dtype(), view.data()) else {
                 let dtype = format!("{:?}", view.dtype());
                 return Err(CheckpointError::Dtype { path: path.into(), name, dtype });
             };
             let tensor = StateTensor { shape: view.shape().to_vec(), values };
-            match name.strip_prefix(OPTIMIZER) {
-                Some(parameter) => checkpoint.optimizer.insert(parameter.to_string(), tensor),
-                None => checkpoint.model.insert(name, tensor),
-            };
+            if let Some(name) = name.strip_prefix(OPTIMIZER) {
+                checkpoint.optimizer.insert(name.into(), tensor);
+            } else if let Some(name) = name.strip_prefix(TASK) {
+                checkpoint.task.insert(name.into(), tensor);
+            } else {
+                checkpoint.model.insert(name, tensor);
+            }
         }
         Ok(checkpoint)
     }
@@ -184,7 +279,8 @@ mod tests {
             ]
             .into(),
             optimizer: [("fc.weight".into(), tensor(vec![2], StateValues::F32(vec![0.5, f32::MIN_POSITIVE])))].into(),
-            progress: Progress { epochs: 2, steps: 34, best: Some((0.1 + 0.2, 1)), ..Progress::default() },
+            task: [("queue".into(), tensor(vec![1], StateValues::F32(vec![4.0])))].into(),
+            progress: Progress { epochs: 2, steps: 34, best: Some(Best { score: 0.1 + 0.2, epoch: 1, step: 20 }), ..Progress::default() },
             config: "(seed: 1) // \"quoted\"".into(),
             data: "abc".into(),
         }
@@ -213,5 +309,31 @@ mod tests {
             let error = Checkpoint::open(&path).unwrap_err().to_string();
             assert!(error.contains("a.safetensors"), "{error}");
         }
+    }
+
+    #[test]
+    fn one_changed_bit_is_noticed_wherever_it_changes_anything() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        example().save(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for bit in 0..8 * whole.len() {
+            let mut changed = whole.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &changed).unwrap();
+            if let Ok(read) = Checkpoint::open(&path) {
+                assert_eq!(read, example(), "bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_alone_are_what_evaluation_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        example().save_parameters(&path).unwrap();
+        let read = Checkpoint::open(&path).unwrap();
+        assert_eq!((&read.model, &read.progress), (&example().model, &example().progress));
+        assert!(read.optimizer.is_empty() && read.task.is_empty());
     }
 }

@@ -5,7 +5,25 @@ use serde_json::{Map, Value, json};
 
 use crate::files::write_atomically;
 
-/// A run's numbers, one JSON object per line and epoch: `{"epoch": 0, "loss": .., "action/nDCG/avg": ..}`.
+/// One line of a [`MetricsLog`].
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// Optimizer steps taken.
+    pub step: u64,
+    /// Learning rate of the last of them.
+    pub learning_rate: f32,
+    /// Since the program began or resumed the run.
+    pub seconds: f64,
+    /// On average since then.
+    pub steps_per_second: f64,
+    /// Loss, shares, scores.
+    pub numbers: &'a [(String, f64)],
+}
+
+/// A run's numbers, one JSON object per line and event, an epoch's end or a validation: `{"epoch": 0, "step": 17, "learning_rate": ..,
+/// "seconds": .., "steps_per_second": .., "loss": .., "action/nDCG/avg": ..}`.
 #[derive(Debug)]
 pub struct MetricsLog {
     path: PathBuf,
@@ -13,29 +31,42 @@ pub struct MetricsLog {
 }
 
 impl MetricsLog {
-    /// Opens the log and keeps the lines of the first `epochs` epochs: a resumed run writes the later ones again.
+    /// Opens the log and keeps the lines of the first `steps` steps: a resumed run writes the later ones again.
     ///
     /// # Errors
     /// Any error of the file system.
-    pub fn open(path: &Path, epochs: usize) -> io::Result<Self> {
+    pub fn open(path: &Path, steps: u64) -> io::Result<Self> {
         let old = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error),
         };
-        let epoch_of = |line: &str| serde_json::from_str::<Value>(line).ok()?.get("epoch")?.as_u64();
-        let kept = |line: &&str| epoch_of(line).is_some_and(|epoch| (epoch as usize) < epochs);
+        let step_of = |line: &str| serde_json::from_str::<Value>(line).ok()?.get("step")?.as_u64();
+        let kept = |line: &&str| step_of(line).is_some_and(|step| step <= steps);
         Ok(Self { path: path.into(), lines: old.lines().filter(kept).map(str::to_string).collect() })
     }
 
-    /// Adds the line of an epoch.
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds a line.
     ///
     /// # Errors
     /// Any error of the file system; the file is then as it was.
-    pub fn append(&mut self, epoch: usize, numbers: &[(String, f64)]) -> io::Result<()> {
-        let mut line = Map::from_iter([("epoch".to_string(), json!(epoch))]);
-        line.extend(numbers.iter().map(|(name, value)| (name.clone(), json!(value))));
-        self.lines.push(Value::Object(line).to_string());
+    pub fn append(&mut self, line: &Line<'_>) -> io::Result<()> {
+        let Line { epoch, step, learning_rate, seconds, steps_per_second, numbers } = line;
+        let rounded = |value: f64| (value * 1e3).round() / 1e3;
+        let mut object = Map::from_iter([
+            ("epoch".to_string(), json!(epoch)),
+            ("step".to_string(), json!(step)),
+            ("learning_rate".to_string(), json!(learning_rate)),
+            ("seconds".to_string(), json!(rounded(*seconds))),
+            ("steps_per_second".to_string(), json!(rounded(*steps_per_second))),
+        ]);
+        object.extend(numbers.iter().map(|(name, value)| (name.clone(), json!(value))));
+        self.lines.push(Value::Object(object).to_string());
         write_atomically(&self.path, (self.lines.join("\n") + "\n").as_bytes())
     }
 }
@@ -45,13 +76,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_resumed_log_drops_the_epochs_that_will_be_repeated() {
+    fn a_resumed_log_drops_what_will_be_repeated() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
+        let numbers = [("loss".to_string(), f64::NAN)];
+        let line =
+            |step| Line { epoch: 0, step, learning_rate: 0.5, seconds: 1.25, steps_per_second: 8.0, numbers: &numbers };
         let mut log = MetricsLog::open(&path, 0).unwrap();
-        (0..3).for_each(|epoch| log.append(epoch, &[("loss".into(), 1.5)]).unwrap());
-        MetricsLog::open(&path, 2).unwrap().append(2, &[("loss".into(), f64::NAN)]).unwrap();
+        [10, 20, 30].iter().for_each(|step| log.append(&line(*step)).unwrap());
+        MetricsLog::open(&path, 20).unwrap().append(&line(25)).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "{\"epoch\":0,\"loss\":1.5}\n{\"epoch\":1,\"loss\":1.5}\n{\"epoch\":2,\"loss\":null}\n");
+        let steps: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(steps.iter().map(|line| line["step"].as_u64().unwrap()).collect::<Vec<_>>(), [10, 20, 25]);
+        let first = text.lines().next().unwrap();
+        let want = r#"{"epoch":0,"step":10,"learning_rate":0.5,"seconds":1.25,"steps_per_second":8.0,"loss":null}"#;
+        assert_eq!(first, want);
     }
 }

@@ -2,21 +2,23 @@
 
 mod checkpoint;
 mod fit;
+mod gradients;
 mod metrics_log;
 mod optim;
 mod schedule;
 mod seed;
 mod state_dict;
+mod task;
 
-pub use checkpoint::{Checkpoint, CheckpointError, Progress};
-pub(crate) use fit::fires;
-pub use fit::{BestTie, Fit, FitError, Observer, Rolling, Step, Task};
-pub use metrics_log::MetricsLog;
+pub use checkpoint::{Best, Checkpoint, CheckpointError, Progress};
+pub use fit::{BestTie, Epochs, Fit, FitError, Interval, Keep, Observer, Select, Training, Validation};
+pub use metrics_log::{Line, MetricsLog};
 pub use optim::{
     Adam, AdamConfig, AnyOptimizer, ConfigError, Kept, LookAhead, Optimizer, OptimizerConfig, ParameterGroup, RAdam,
     RAdamConfig, Ranger, RangerConfig, RangerState, RestoreError, RuleOptimizer, Sgd, SgdConfig, StepContext, Swats,
     SwatsConfig, SwatsRule, SwatsState, UpdateRule, Velocity,
 };
-pub use schedule::Schedule;
+pub use schedule::{AfterWarmUp, Schedule};
 pub use seed::{Purpose, rng};
 pub use state_dict::{LoadReport, StateDict, StateTensor, StateValues, from_torch, load, state_dict};
+pub use task::{BatchNumbers, Batches, Step, StepStart, Task};

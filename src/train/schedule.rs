@@ -12,6 +12,16 @@ pub enum Schedule {
     Constant,
     /// Half a cosine from 1 to 0 over the run (Loshchilov & Hutter 2017, "SGDR", without restarts), batch by batch.
     Cosine,
+    /// The same curve, epoch by epoch: `(1 + cos(π epoch / epochs)) / 2`, as published for Temporal Context Aggregation.
+    CosineByEpoch,
+    /// The share `x` of the run that is done, over `proportion` until it is reached, then `then`; batch by batch. The first step has rate 0, as
+    /// in the BertAdam of ReLoCLNet and EMCL-Net.
+    WarmUp {
+        /// Share of the run that warms up.
+        proportion: f64,
+        /// What follows.
+        then: AfterWarmUp,
+    },
     /// `gamma^⌊epoch / epochs⌋`: PyTorch's `StepLR`, epoch by epoch. Collaborative Experts: 0.95 every epoch.
     StepDecay {
         /// Epochs of a step.
@@ -29,6 +39,17 @@ pub enum Schedule {
         /// Smallest factor: the published `eta_min`, which is a learning rate, divided by the first learning rate.
         floor: f64,
     },
+}
+
+/// What follows a warm-up, as a function of the share `x` of the run that is done; `w` is the share of the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AfterWarmUp {
+    /// 1.
+    Constant,
+    /// `max((x − 1) / (w − 1), 0)`.
+    Linear,
+    /// `(1 + cos(π x)) / 2`: in the absolute share, so that it does not begin at 1.
+    Cosine,
 }
 
 /// `floor + (1 − floor) (1 + cos(π done)) / 2`.
@@ -56,6 +77,16 @@ impl Schedule {
         let factor = match self {
             Self::Constant => 1.0,
             Self::Cosine => cosine((time / epochs.max(1) as f64).clamp(0.0, 1.0), 0.0),
+            Self::CosineByEpoch => cosine((epoch as f64 / epochs.max(1) as f64).min(1.0), 0.0),
+            Self::WarmUp { proportion, then } => {
+                let done = time / epochs.max(1) as f64;
+                match then {
+                    _ if done < proportion => done / proportion,
+                    AfterWarmUp::Constant => 1.0,
+                    AfterWarmUp::Linear => ((done - 1.0) / (proportion - 1.0)).max(0.0),
+                    AfterWarmUp::Cosine => cosine(done, 0.0),
+                }
+            }
             Self::StepDecay { epochs, gamma } => gamma.powf((epoch / epochs.get()) as f64),
             Self::CosineRestarts { period, multiplier, floor } => {
                 let (since, length) = period_of(epoch, period.get(), multiplier.get());
@@ -81,6 +112,17 @@ mod tests {
         assert!((factors[1] - 0.5).abs() < 1e-6 && factors[2].abs() < 1e-6);
         assert_eq!(Schedule::Constant.factor(0.7, 1), 1.0);
         assert_eq!(Schedule::Cosine.factor(0.0, 0), 1.0);
+    }
+
+    #[test]
+    fn a_warm_up_begins_at_nothing() {
+        let at = |then, time| Schedule::WarmUp { proportion: 0.25, then }.factor(time, 4);
+        for then in [AfterWarmUp::Constant, AfterWarmUp::Linear, AfterWarmUp::Cosine] {
+            assert_eq!((at(then, 0.0), at(then, 0.5)), (0.0, 0.5));
+        }
+        assert_eq!((at(AfterWarmUp::Constant, 1.0), at(AfterWarmUp::Linear, 2.5)), (1.0, 0.5));
+        assert_eq!((at(AfterWarmUp::Cosine, 2.0), at(AfterWarmUp::Linear, 5.0)), (0.5, 0.0));
+        assert_eq!([0.9, 1.0, 2.9].map(|time| Schedule::CosineByEpoch.factor(time, 2)), [1.0, 0.5, 0.0]);
     }
 
     #[test]

@@ -77,6 +77,22 @@ pub enum WeightDecay {
     Decoupled(f32),
 }
 
+impl WeightDecay {
+    /// λ.
+    pub fn strength(self) -> f32 {
+        let (Self::Penalty(lambda) | Self::Decoupled(lambda)) = self;
+        lambda
+    }
+
+    /// The same kind of another strength.
+    pub fn with(self, lambda: f32) -> Self {
+        match self {
+            Self::Penalty(_) => Self::Penalty(lambda),
+            Self::Decoupled(_) => Self::Decoupled(lambda),
+        }
+    }
+}
+
 /// The numbers of one step of [`adam`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamStep {

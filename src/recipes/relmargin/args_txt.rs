@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::options::{CaptionType, CombFunc, Dataset, Modalities, ModelKind, Options, OptionsError};
+use super::options::{Changes, ModelKind, Options};
+use crate::options::{Changes as _, Options as _, OptionsError};
 
-fn wrong(field: &'static str, reason: impl Into<String>) -> OptionsError {
-    OptionsError { field, reason: reason.into() }
-}
+/// What the published programs accept and do nothing with, or what has another place here.
+const WITHOUT_EFFECT: [&str; 4] = ["gpu", "num_layers", "optimiser", "out_dir"];
 
 /// A flat Python dictionary literal as JSON: strings in single or double quotes, `True`, `False`, `None`, numbers.
 fn dictionary(line: &str) -> Option<Map<String, Value>> {
@@ -51,88 +51,53 @@ fn dictionary(line: &str) -> Option<Map<String, Value>> {
     serde_json::from_str(&json).ok()
 }
 
-fn number(field: &'static str, value: &Value) -> Result<f32, OptionsError> {
-    value.as_f64().map(|v| v as f32).ok_or_else(|| wrong(field, format!("{value} is not a number")))
+/// The value as a command line would give it.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        // Whole numbers are sometimes written as 10.0.
+        Value::Number(number) => match number.as_f64() {
+            Some(whole) if whole.fract() == 0.0 && whole.abs() < 1e15 => format!("{whole}"),
+            _ => number.to_string(),
+        },
+        other => other.to_string(),
+    }
 }
 
-fn count(field: &'static str, value: &Value) -> Result<usize, OptionsError> {
-    let whole = value.as_u64().or_else(|| value.as_f64().filter(|v| v.fract() == 0.0 && *v >= 0.0).map(|v| v as u64));
-    whole.map(|v| v as usize).ok_or_else(|| wrong(field, format!("{value} is not a whole number of at least 0")))
-}
-
-fn switch(field: &'static str, value: &Value) -> Result<bool, OptionsError> {
-    value.as_bool().ok_or_else(|| wrong(field, format!("{value} is neither True nor False")))
-}
-
-pub(super) fn parse(text: &str) -> Result<(Options, Vec<String>), OptionsError> {
-    let line = text.lines().next().unwrap_or_default();
-    let entries = dictionary(line).ok_or_else(|| wrong("args.txt", "the first line is not a Python dictionary"))?;
+pub(super) fn parse(text_of_file: &str) -> Result<(Options, Vec<String>), OptionsError> {
+    let line = text_of_file.lines().next().unwrap_or_default();
+    let no_dictionary = || OptionsError::new("args.txt", "the first line is not a Python dictionary");
+    let entries = dictionary(line).ok_or_else(no_dictionary)?;
+    let mut changes = Changes::default();
+    let mut unknown = vec![];
+    for (key, value) in &entries {
+        let published = Options::FIELDS.iter().find_map(|field| {
+            let named = field.published.iter().find(|published| published.name == key)?;
+            Some((field.name, named.value?))
+        });
+        match published {
+            Some((field, stands_for)) => {
+                let wrong = || OptionsError::new(key.clone(), format!("{value} is neither True nor False"));
+                // `--rgb` wins, as published.
+                if value.as_bool().ok_or_else(wrong)? && (changes.modalities.is_none() || key == "rgb") {
+                    changes.set(field, stands_for)?;
+                }
+            }
+            None if Options::FIELDS.iter().any(|field| field.name == key) => changes.set(key, &text(value))?,
+            None if WITHOUT_EFFECT.contains(&key.as_str()) => {}
+            None => unknown.push(key.clone()),
+        }
+    }
     // MMEN runs have a caption type, JPoSE runs do not.
     let model = if entries.contains_key("caption_type") { ModelKind::Mmen } else { ModelKind::Jpose };
     let mut options = Options { model, ..Options::default() };
-    let mut unknown = vec![];
-    let (mut rgb, mut rgb_flow) = (false, false);
-    for (key, value) in &entries {
-        match key.as_str() {
-            "dataset" => {
-                options.dataset = match value.as_str() {
-                    Some("epic100") => Dataset::Epic100,
-                    Some("youcook2") => Dataset::Youcook2,
-                    _ => return Err(wrong("dataset", format!("{value} is neither epic100 nor youcook2"))),
-                }
-            }
-            "caption_type" => {
-                options.caption_type = match value.as_str() {
-                    Some("caption") => CaptionType::Caption,
-                    Some("verb") => CaptionType::Verb,
-                    Some("noun") => CaptionType::Noun,
-                    _ => return Err(wrong("caption_type", format!("{value} is not caption, verb or noun"))),
-                }
-            }
-            "comb_func" => {
-                options.comb_func = match value.as_str() {
-                    Some("cat") => CombFunc::Cat,
-                    Some("fc") => CombFunc::Fc,
-                    _ => return Err(wrong("comb_func", format!("{value} is neither cat nor fc"))),
-                }
-            }
-            "rgb" => rgb = switch("rgb", value)?,
-            "rgb_flow" => rgb_flow = switch("rgb_flow", value)?,
-            "rel_margin" => options.rel_margin = switch("rel_margin", value)?,
-            "all_noun_classes" => options.all_noun_classes = switch("all_noun_classes", value)?,
-            "cosine" => options.cosine = switch("cosine", value)?,
-            "margin" => options.margin = number("margin", value)?,
-            "tt_weight" => options.tt_weight = number("tt_weight", value)?,
-            "tv_weight" => options.tv_weight = number("tv_weight", value)?,
-            "vt_weight" => options.vt_weight = number("vt_weight", value)?,
-            "vv_weight" => options.vv_weight = number("vv_weight", value)?,
-            "action_weight" => options.action_weight = number("action_weight", value)?,
-            "verb_weight" => options.verb_weight = number("verb_weight", value)?,
-            "noun_weight" => options.noun_weight = number("noun_weight", value)?,
-            "learning_rate" => options.learning_rate = number("learning_rate", value)?,
-            "momentum" => options.momentum = number("momentum", value)?,
-            "comb_func_start" => options.comb_func_start = count("comb_func_start", value)?,
-            "batch_size" => options.batch_size = count("batch_size", value)?,
-            "num_triplets" => options.num_triplets = count("num_triplets", value)?,
-            "triplet_sampling_rate" => options.triplet_sampling_rate = count("triplet_sampling_rate", value)?,
-            "num_epochs" => options.num_epochs = count("num_epochs", value)?,
-            "embedding_size" => options.embedding_size = count("embedding_size", value)?,
-            "checkpoint_rate" => options.checkpoint_rate = count("checkpoint_rate", value)?,
-            "gpu" | "num_layers" | "optimiser" | "out_dir" => {}
-            other => unknown.push(other.to_string()),
-        }
-    }
-    // `--rgb` wins, as published.
-    options.modalities = match (rgb, rgb_flow) {
-        (true, _) => Modalities::Rgb,
-        (false, true) => Modalities::RgbFlow,
-        (false, false) => Modalities::All,
-    };
+    changes.apply(&mut options);
     Ok((options, unknown))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::{CombFunc, Dataset, Modalities};
     use super::*;
 
     #[test]
@@ -153,7 +118,7 @@ mod tests {
         for text in ["", "[1]", "{'a': open('x')}", "{'a", "{'margin': }"] {
             assert_eq!(parse(text).unwrap_err().field, "args.txt", "{text}");
         }
-        assert_eq!(parse("{'margin': 'x'}").unwrap_err().to_string(), "margin: \"x\" is not a number");
+        assert!(parse("{'margin': 'x'}").unwrap_err().to_string().starts_with("margin: \"x\" is not a value of it"));
         assert_eq!(parse("{'batch_size': -1}").unwrap_err().field, "batch_size");
     }
 }

@@ -4,9 +4,9 @@ use super::RelMarginError;
 use super::evaluate::{Evaluation, LevelEvaluation, embed_all};
 use super::model::RelMarginModel;
 use super::options::{CombFunc, Options, PosWeights};
-use super::terms::{BatchRows, Term, TermLoss, Towers, Traced, backward_terms};
+use super::terms::{BatchRows, Term, TermLoss, TermStep, Towers, Traced, backward_terms};
 use crate::blocks::{
-    AnyCombination, AnyCombinationConfig, Combination, ConcatConfig, Config, LearnedConfig, PartOrder, PosText,
+    AnyCombination, AnyCombinationConfig, Combination, ConcatConfig, LearnedConfig, PartOrder, PosText,
 };
 use crate::data::relational::{EvalSplit, Features, LEVELS, PerLevel};
 use crate::losses::TripletLoss;
@@ -15,7 +15,7 @@ use crate::models::{Jpose, JposeConfig, Noun, Verb, VerbNoun};
 use crate::ops::{self, OpError, OpsDevice, data};
 use crate::relevance::Level;
 use crate::space::Embedding;
-use crate::train::{Purpose, rng};
+use crate::train::StepStart;
 
 /// JPoSE with every size and the combination chosen at run time: what one program needs to run every configuration.
 pub type JposeModel<D> = Jpose<VerbNoun, usize, usize, usize, AnyCombination<D>, D>;
@@ -64,9 +64,9 @@ pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
     batch: &PerLevel<Vec<Term>>,
     weights: &PosWeights,
     loss: TripletLoss,
-) -> Result<(PerLevel<Vec<TermLoss>>, f64, Gradients<f32, D>), OpError> {
-    let mut gradients = Gradients::leaky();
-    let mut total = 0.0;
+    start: StepStart<'_, D>,
+) -> Result<TermStep<PerLevel<Vec<TermLoss>>, D>, OpError> {
+    let (mut gradients, mut total) = (start.before, 0.0);
     let losses = PerLevel::try_from_fn(|level| {
         let terms = batch.get(level);
         let rows = BatchRows::of(terms);
@@ -77,7 +77,7 @@ pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
         let before = std::mem::replace(&mut gradients, Gradients::leaky());
         let x = data(gather::<V, D>(device, &features.video, &rows.video)?);
         let text = |level| gather::<X, D>(device, features.text.get(level), &rows.text).map(data);
-        let (losses, value, after) = match level {
+        let step = match level {
             Level::Verb => {
                 let video = model.embed_video_part::<Verb, _, _>(x)?.into_tensor();
                 let towers = Towers::new(
@@ -99,15 +99,15 @@ pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
             Level::Caption => {
                 let parts = PosText::new([text(Level::Verb)?, text(Level::Noun)?])?;
                 let towers = Towers::new(before, model.video_parts(x)?, model.text_parts(parts)?);
-                let combine = |parts| model.combine(parts, PartOrder::Reversed);
+                let combine = |parts| model.combine(parts, PartOrder::Reversed, start.phase);
                 backward_terms(loss, terms, scale, device, &rows, towers, combine)?
             }
         };
-        gradients = after;
-        total += value;
-        Ok(losses)
+        gradients = step.gradients;
+        total += step.loss;
+        Ok(step.losses)
     })?;
-    Ok((losses, total, gradients))
+    Ok(TermStep { losses, loss: total, gradients })
 }
 
 /// The embedding of a role where a tower already gives it.
@@ -116,16 +116,10 @@ pub(super) fn single<S, E: Dim, D: OpsDevice>(parts: Vec<TracedRows<E, D>>) -> R
     Ok(Embedding::new(part.ok_or(OpError::Undefined { op: "embed", reason: "no part" })?))
 }
 
-impl<D: OpsDevice> RelMarginModel<D> for JposeModel<D> {
+impl<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> RelMarginModel<D>
+    for Jpose<VerbNoun, V, X, E, C, D>
+{
     const NAME: &'static str = "JPoSE";
-
-    fn count(options: &Options, video: usize, text: usize) -> usize {
-        Config::<D>::num_parameters(&jpose_config(options, video, text))
-    }
-
-    fn fresh(options: &Options, video: usize, text: usize, device: &D) -> Result<Self, OpError> {
-        jpose_config(options, video, text).build(device, &mut rng(options.seed, Purpose::Weights, 0, 0))
-    }
 
     fn levels(_: &Options) -> Vec<Level> {
         LEVELS.to_vec()
@@ -141,9 +135,10 @@ impl<D: OpsDevice> RelMarginModel<D> for JposeModel<D> {
         device: &D,
         features: &Features,
         batch: &PerLevel<Vec<Term>>,
-    ) -> Result<(PerLevel<Vec<TermLoss>>, f64, Gradients<f32, D>), OpError> {
+        start: StepStart<'_, D>,
+    ) -> Result<TermStep<PerLevel<Vec<TermLoss>>, D>, OpError> {
         let loss = TripletLoss { distance: options.distance() };
-        jpose_step(self, device, features, batch, &options.pos_weights(), loss)
+        jpose_step(self, device, features, batch, &options.pos_weights(), loss, start)
     }
 
     fn evaluate(&self, _: &Options, device: &D, split: &EvalSplit) -> Result<Evaluation, RelMarginError> {

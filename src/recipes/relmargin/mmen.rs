@@ -1,19 +1,18 @@
-use dfdx::prelude::{Dim, Gradients};
+use dfdx::prelude::Dim;
 
 use super::RelMarginError;
 use super::evaluate::{Evaluation, LevelEvaluation, embed_all};
 use super::jpose::{gather, single};
 use super::model::RelMarginModel;
 use super::options::Options;
-use super::terms::{BatchRows, Term, TermLoss, Towers, backward_terms};
-use crate::blocks::Config;
+use super::terms::{BatchRows, Term, TermLoss, TermStep, Towers, backward_terms};
 use crate::data::relational::{EvalSplit, Features, PerLevel};
 use crate::losses::TripletLoss;
 use crate::matrix::Matrix;
 use crate::models::{Caption, Mmen, MmenConfig};
 use crate::ops::{OpError, OpsDevice, data};
 use crate::relevance::Level;
-use crate::train::{Purpose, rng};
+use crate::train::StepStart;
 
 /// MMEN with every size chosen at run time.
 pub type MmenModel<D> = Mmen<Caption, usize, usize, usize, D>;
@@ -34,28 +33,22 @@ pub fn mmen_step<S, V: Dim, X: Dim, E: Dim, D: OpsDevice>(
     text: &Matrix<f32>,
     terms: &[Term],
     loss: TripletLoss,
-) -> Result<(Vec<TermLoss>, f64, Gradients<f32, D>), OpError> {
+    start: StepStart<'_, D>,
+) -> Result<TermStep<Vec<TermLoss>, D>, OpError> {
     let scale = 1.0 / terms.len() as f32;
     let rows = BatchRows::of(terms);
     if rows.is_empty() {
-        return Ok((vec![TermLoss { value: 0.0, hard: 0 }; terms.len()], 0.0, Gradients::leaky()));
+        let losses = vec![TermLoss { value: 0.0, hard: 0 }; terms.len()];
+        return Ok(TermStep { losses, loss: 0.0, gradients: start.before });
     }
     let videos = model.embed_video(data(gather(device, video, &rows.video)?))?.into_tensor();
     let texts = model.embed_text(data(gather(device, text, &rows.text)?))?.into_tensor();
-    let towers = Towers::new(Gradients::leaky(), vec![videos], vec![texts]);
+    let towers = Towers::new(start.before, vec![videos], vec![texts]);
     backward_terms(loss, terms, scale, device, &rows, towers, single::<S, E, D>)
 }
 
-impl<D: OpsDevice> RelMarginModel<D> for MmenModel<D> {
+impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> RelMarginModel<D> for Mmen<S, V, X, E, D> {
     const NAME: &'static str = "MMEN";
-
-    fn count(options: &Options, video: usize, text: usize) -> usize {
-        Config::<D>::num_parameters(&mmen_config(options, video, text))
-    }
-
-    fn fresh(options: &Options, video: usize, text: usize, device: &D) -> Result<Self, OpError> {
-        mmen_config(options, video, text).build(device, &mut rng(options.seed, Purpose::Weights, 0, 0))
-    }
 
     fn levels(options: &Options) -> Vec<Level> {
         vec![options.caption_type.level()]
@@ -67,14 +60,16 @@ impl<D: OpsDevice> RelMarginModel<D> for MmenModel<D> {
         device: &D,
         features: &Features,
         batch: &PerLevel<Vec<Term>>,
-    ) -> Result<(PerLevel<Vec<TermLoss>>, f64, Gradients<f32, D>), OpError> {
+        start: StepStart<'_, D>,
+    ) -> Result<TermStep<PerLevel<Vec<TermLoss>>, D>, OpError> {
         let level = options.caption_type.level();
         let loss = TripletLoss { distance: options.distance() };
         let (text, terms) = (features.text.get(level), batch.get(level));
-        let (losses, total, gradients) = mmen_step(self, device, &features.video, text, terms, loss)?;
+        let TermStep { losses, loss, gradients } =
+            mmen_step(self, device, &features.video, text, terms, loss, start)?;
         let mut by_level = PerLevel::default();
         *by_level.get_mut(level) = losses;
-        Ok((by_level, total, gradients))
+        Ok(TermStep { losses: by_level, loss, gradients })
     }
 
     fn evaluate(&self, options: &Options, device: &D, split: &EvalSplit) -> Result<Evaluation, RelMarginError> {

@@ -1,14 +1,13 @@
-use std::fmt;
+use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
+use super::terms::Pair;
 use crate::data::relational::PerLevel;
 use crate::losses::Distance;
+use crate::options::{self, OptionsError, ensure, in_range, not_negative};
 use crate::relevance::Level;
 use crate::train::{Schedule, SgdConfig};
-
-use super::sampling::level_name;
-use super::terms::Pair;
 
 /// Which model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,7 +19,7 @@ pub enum ModelKind {
     Mmen,
 }
 
-/// Data sets of the paper, and the built-in one.
+/// Data sets of the paper, or one's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Dataset {
     /// EPIC-Kitchens-100 multi-instance retrieval.
@@ -28,8 +27,8 @@ pub enum Dataset {
     Epic100,
     /// YouCook2 with parsed parts of speech.
     Youcook2,
-    /// Pictures with names; no download.
-    Emoji,
+    /// Splits that the program brings.
+    Given,
 }
 
 /// Which slice of the video features is read. EPIC-Kitchens-100 features are RGB, flow and audio, 1024 values each; those of
@@ -84,145 +83,93 @@ pub type PairWeights = [(Pair, f32); 4];
 /// Weights of the levels. A level of weight 0 is computed and multiplied by 0, and still counts in the divisor.
 pub type PosWeights = PerLevel<f32>;
 
-/// Every option of the published training programs under its published name; the defaults are the published ones.
-///
-/// `--gpu` is the type of the device, `--num-layers` and `--optimiser` (accepted and ignored by the published code) have no
-/// counterpart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// Which of the two programs.
-    pub model: ModelKind,
-    /// `--dataset`.
-    pub dataset: Dataset,
-    /// `--rgb`, `--rgb-flow`.
-    pub modalities: Modalities,
-    /// `--rel-margin`: margin `1 − relevance` instead of `margin`.
-    pub rel_margin: bool,
-    /// `--all-noun-classes`: the relational dictionaries with all nouns of an item instead of the first.
-    pub all_noun_classes: bool,
-    /// `--cosine` (JPoSE).
-    pub cosine: bool,
-    /// `--margin`: the fixed margin.
-    pub margin: f32,
-    /// `--tt-weight`: text anchor, text positives and negatives.
-    pub tt_weight: f32,
-    /// `--tv-weight`: text anchor, video positives and negatives.
-    pub tv_weight: f32,
-    /// `--vt-weight`.
-    pub vt_weight: f32,
-    /// `--vv-weight`.
-    pub vv_weight: f32,
-    /// `--action-weight` (JPoSE).
-    pub action_weight: f32,
-    /// `--verb-weight` (JPoSE).
-    pub verb_weight: f32,
-    /// `--noun-weight` (JPoSE).
-    pub noun_weight: f32,
-    /// `--comb-func` (JPoSE). `sum`, `max` and `res` are accepted by the published parser and crash; they do not exist here.
-    pub comb_func: CombFunc,
-    /// `--comb-func-start` (JPoSE): concatenation before this epoch.
-    pub comb_func_start: usize,
-    /// The positional `caption_type` (MMEN).
-    pub caption_type: CaptionType,
-    /// `--batch-size`: anchors per batch.
-    pub batch_size: usize,
-    /// `--num-triplets` per anchor.
-    pub num_triplets: usize,
-    /// `--triplet-sampling-rate`: new triplets at epochs with `(epoch + 1) % rate == 1`; every epoch for 1.
-    pub triplet_sampling_rate: usize,
-    /// `--num-epochs`.
-    pub num_epochs: usize,
-    /// `--learning-rate`.
-    pub learning_rate: f32,
-    /// `--momentum`.
-    pub momentum: f32,
-    /// Course of the learning rate (constant in the published programs).
-    pub schedule: Schedule,
-    /// `--embedding-size`.
-    pub embedding_size: usize,
-    /// `--checkpoint-rate`: numbered checkpoints at epochs with `(epoch + 1) % rate == 1`, and the last.
-    pub checkpoint_rate: usize,
-    /// Seed of weights, order and triplets (the published code does not seed).
-    pub seed: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            model: ModelKind::Jpose,
-            dataset: Dataset::Epic100,
-            modalities: Modalities::All,
-            rel_margin: false,
-            all_noun_classes: false,
-            cosine: false,
-            margin: 1.0,
-            tt_weight: 1.0,
-            tv_weight: 2.0,
-            vt_weight: 1.0,
-            vv_weight: 1.0,
-            action_weight: 1.0,
-            verb_weight: 1.0,
-            noun_weight: 1.0,
-            comb_func: CombFunc::Cat,
-            comb_func_start: 0,
-            caption_type: CaptionType::Caption,
-            batch_size: 64,
-            num_triplets: 10,
-            triplet_sampling_rate: 10,
-            num_epochs: 100,
-            learning_rate: 0.01,
-            momentum: 0.9,
-            schedule: Schedule::Constant,
-            embedding_size: 256,
-            checkpoint_rate: 10,
-            seed: 0,
-        }
+crate::options! {
+    /// Every option of the published training programs, under its published name; the defaults are the published ones.
+    ///
+    /// `--gpu` is the type of the device, `--num-layers` and `--optimiser` (accepted and ignored by the published code) have no
+    /// counterpart.
+    pub Options, changes Changes {
+        /// Which of the two programs.
+        model: ModelKind = ModelKind::Jpose,
+        /// Data set.
+        dataset: Dataset = Dataset::Epic100,
+        /// Which video features are read; `--rgb` wins over `--rgb-flow`.
+        modalities ["rgb" = "Rgb", "rgb_flow" = "RgbFlow"]: Modalities = Modalities::All,
+        /// Margin `1 − relevance` instead of `margin`.
+        rel_margin: bool = false,
+        /// Relational dictionaries with all nouns of an item instead of the first.
+        all_noun_classes: bool = false,
+        /// Cosine triplet loss (JPoSE).
+        cosine: bool = false,
+        /// The fixed margin.
+        margin: f32 = 1.0,
+        /// Weight of text anchors with text positives and negatives; 0 leaves them out.
+        tt_weight: f32 = 1.0,
+        /// Weight of text anchors with video positives and negatives; 0 leaves them out.
+        tv_weight: f32 = 2.0,
+        /// Weight of video anchors with text positives and negatives; 0 leaves them out.
+        vt_weight: f32 = 1.0,
+        /// Weight of video anchors with video positives and negatives; 0 leaves them out.
+        vv_weight: f32 = 1.0,
+        /// Weight of the action space (JPoSE).
+        action_weight: f32 = 1.0,
+        /// Weight of the verb space (JPoSE).
+        verb_weight: f32 = 1.0,
+        /// Weight of the noun space (JPoSE).
+        noun_weight: f32 = 1.0,
+        /// How verb and noun embeddings become the action embedding (JPoSE). `sum`, `max` and `res` are accepted by the published parser and
+        /// crash; they do not exist here.
+        comb_func: CombFunc = CombFunc::Cat,
+        /// Concatenation before this epoch (JPoSE).
+        comb_func_start: usize = 0,
+        /// Which text is embedded (MMEN; positional in the published program).
+        caption_type: CaptionType = CaptionType::Caption,
+        /// Anchors per batch.
+        batch_size: usize = 64,
+        /// Triplets per anchor.
+        num_triplets: usize = 10,
+        /// New triplets at epochs with `(epoch + 1) % rate == 1`; every epoch for 1.
+        triplet_sampling_rate: NonZeroUsize = size(10),
+        /// Epochs.
+        num_epochs: usize = 100,
+        /// Step size.
+        learning_rate: f32 = 0.01,
+        /// Share of the last step that is kept.
+        momentum: f32 = 0.9,
+        /// Course of the learning rate (constant in the published programs).
+        schedule ["cosine_schedule" = "Cosine"]: Schedule = Schedule::Constant,
+        /// Width of an embedding.
+        embedding_size: usize = 256,
+        /// Checkpoints that are kept at epochs with `(epoch + 1) % rate == 1`, and the last.
+        checkpoint_rate: NonZeroUsize = size(10),
+        /// Seeds of weights, order and triplets, one run each (the published code does not seed).
+        seeds ["seed"]: Vec<u64> = vec![0],
+    }
+    check(options) {
+        options.check_sizes()?;
+        options.check_weights()?;
+        options.check_data()?;
+        options.check_of_model()?;
+        options::check_seeds(&options.seeds)
+    }
+    evaluation(options) {
+        in_range("embedding_size", options.embedding_size, 1 << 14)
     }
 }
 
-/// Options that contradict each other or make no sense.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OptionsError {
-    /// The option, as in the configuration file.
-    pub field: &'static str,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-impl fmt::Display for OptionsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.reason)
-    }
-}
-
-impl std::error::Error for OptionsError {}
-
-fn in_range(field: &'static str, size: usize, most: usize) -> Result<(), OptionsError> {
-    if (1..=most).contains(&size) {
-        return Ok(());
-    }
-    Err(OptionsError { field, reason: format!("{size} is not between 1 and {most}") })
+const fn size(n: usize) -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(n - 1)
 }
 
 impl Options {
-    /// Refuses options that contradict each other, among them the combinations on which the published programs crash.
-    ///
-    /// # Errors
-    /// [`OptionsError`], naming the option.
-    pub fn check(&self) -> Result<(), OptionsError> {
-        let wrong = |field, reason: String| Err(OptionsError { field, reason });
-        // The upper bounds keep a slip of the keyboard from asking for more memory than there is.
-        for (field, size, most) in [
-            ("batch_size", self.batch_size, 1 << 20),
-            ("num_triplets", self.num_triplets, 1 << 12),
-            ("triplet_sampling_rate", self.triplet_sampling_rate, usize::MAX),
-            ("num_epochs", self.num_epochs, 1 << 24),
-            ("checkpoint_rate", self.checkpoint_rate, usize::MAX),
-        ] {
-            in_range(field, size, most)?;
-        }
-        self.check_model()?;
+    fn check_sizes(&self) -> Result<(), OptionsError> {
+        in_range("batch_size", self.batch_size, 1 << 20)?;
+        in_range("num_triplets", self.num_triplets, 1 << 12)?;
+        in_range("num_epochs", self.num_epochs, 1 << 24)?;
+        in_range("embedding_size", self.embedding_size, 1 << 14)
+    }
+
+    fn check_weights(&self) -> Result<(), OptionsError> {
         for (field, value) in [
             ("margin", self.margin),
             ("tt_weight", self.tt_weight),
@@ -235,31 +182,35 @@ impl Options {
             ("learning_rate", self.learning_rate),
             ("momentum", self.momentum),
         ] {
-            if !value.is_finite() || value < 0.0 {
-                return wrong(field, format!("{value} is not a finite number of at least 0"));
-            }
+            not_negative(field, value)?;
         }
-        if self.momentum >= 1.0 {
-            return wrong("momentum", format!("{} is not below 1", self.momentum));
-        }
-        if self.active_pairs().next().is_none() {
-            return wrong("tt_weight", "all four pair weights are 0, there is nothing to train".into());
-        }
+        ensure(self.momentum < 1.0, "momentum", || format!("{} is not below 1", self.momentum))?;
+        let trains = self.active_pairs().next().is_some();
+        ensure(trains, "tt_weight", || "all four pair weights are 0, there is nothing to train".into())
+    }
+
+    /// The combinations on which the published programs crash, among others.
+    fn check_data(&self) -> Result<(), OptionsError> {
         let jpose = self.model == ModelKind::Jpose;
-        if self.rel_margin && jpose && self.dataset == Dataset::Epic100 && !self.all_noun_classes {
-            let reason = "rel_margin on Epic100 needs it: without all nouns there are no noun sets to compare";
-            return wrong("all_noun_classes", reason.into());
+        let without_nouns = self.rel_margin && jpose && self.dataset == Dataset::Epic100 && !self.all_noun_classes;
+        let reason = "rel_margin on Epic100 needs it: without all nouns there are no noun sets to compare";
+        ensure(!without_nouns, "all_noun_classes", || reason.into())?;
+        let part = self.rel_margin && !jpose && self.caption_type != CaptionType::Caption;
+        let reason = "rel_margin needs Caption: only captions have verb and noun classes";
+        ensure(!part, "caption_type", || reason.into())?;
+        match (self.dataset, self.modalities) {
+            (Dataset::Youcook2, Modalities::RgbFlow) => {
+                Err(OptionsError::new("modalities", "Youcook2 has RGB features only"))
+            }
+            (Dataset::Given, Modalities::Rgb | Modalities::RgbFlow) => {
+                Err(OptionsError::new("modalities", "the features are not those of EPIC-Kitchens-100"))
+            }
+            _ => Ok(()),
         }
-        if self.rel_margin && !jpose && self.caption_type != CaptionType::Caption {
-            return wrong("caption_type", "rel_margin needs Caption: only captions have verb and noun classes".into());
-        }
-        if self.dataset == Dataset::Youcook2 && self.modalities == Modalities::RgbFlow {
-            return wrong("modalities", "Youcook2 has RGB features only".into());
-        }
-        if self.dataset == Dataset::Emoji && self.modalities != Modalities::All {
-            return wrong("modalities", "the features of Emoji are not those of EPIC-Kitchens-100".into());
-        }
-        let published = Options::default();
+    }
+
+    fn check_of_model(&self) -> Result<(), OptionsError> {
+        let published = Self::default();
         for (field, model, is_set) in [
             ("cosine", ModelKind::Jpose, self.cosine),
             ("comb_func", ModelKind::Jpose, self.comb_func != published.comb_func),
@@ -269,20 +220,9 @@ impl Options {
             ("noun_weight", ModelKind::Jpose, self.noun_weight != published.noun_weight),
             ("caption_type", ModelKind::Mmen, self.caption_type != published.caption_type),
         ] {
-            if is_set && self.model != model {
-                return wrong(field, format!("only {model:?} has it"));
-            }
+            ensure(!is_set || self.model == model, field, || format!("only {model:?} has it"))?;
         }
         Ok(())
-    }
-
-    /// The part of [`Options::check`] that a model to evaluate must pass: options of a published run may be such as are refused
-    /// for training here.
-    ///
-    /// # Errors
-    /// [`OptionsError`], naming the option.
-    pub fn check_model(&self) -> Result<(), OptionsError> {
-        in_range("embedding_size", self.embedding_size, 1 << 14)
     }
 
     /// The pairs with a weight above 0, with their weights, in the published order.
@@ -302,11 +242,6 @@ impl Options {
             ModelKind::Jpose => Level::Caption,
             ModelKind::Mmen => self.caption_type.level(),
         }
-    }
-
-    /// The name of that level in scores: `verb`, `noun` or `action`.
-    pub fn space(&self) -> &'static str {
-        level_name(self.level())
     }
 
     /// Number of leading video features that are read; `None` for all.
@@ -346,11 +281,12 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Options as _;
 
     #[test]
     fn the_defaults_are_the_published_ones_and_valid() {
         let options = Options::default();
-        options.check().unwrap();
+        options.validate().unwrap();
         assert_eq!(options.active_pairs().map(|(_, w)| w).collect::<Vec<_>>(), [1.0, 2.0, 1.0, 1.0]);
     }
 

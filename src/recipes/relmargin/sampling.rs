@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use rand::seq::SliceRandom;
 
 use super::RelMarginError;
@@ -6,17 +8,20 @@ use super::terms::{Modality, Pair, Term};
 use crate::data::relational::sampling::{TripletSampler, Triplets, anchor_slice, num_batches};
 use crate::data::relational::{LEVELS, Relations};
 use crate::relevance::{EmptyUnion, Level, margin};
-use crate::train::{Purpose, fires, rng};
+use crate::train::{Epochs, Purpose, rng};
 
 /// The batches of one epoch at one level: a pure function of options, seed and epoch.
 #[derive(Debug, Clone)]
 pub struct EpochSampler {
     level: Level,
+    seed: u64,
     pairs: Vec<(Pair, f32)>,
     batch_size: usize,
     fixed_margin: Option<f32>,
+    num_triplets: usize,
+    drawn: Epochs,
     order: [Vec<u32>; 2],
-    triplets: Vec<Triplets>,
+    triplets: Arc<[Triplets]>,
     sampled_at: Option<usize>,
 }
 
@@ -27,14 +32,17 @@ fn side<T>(modality: Modality, of: [T; 2]) -> T {
 
 impl EpochSampler {
     /// Nothing drawn yet.
-    pub fn new(options: &Options, level: Level) -> Self {
+    pub fn new(options: &Options, level: Level, seed: u64) -> Self {
         Self {
             level,
+            seed,
             pairs: options.active_pairs().collect(),
             batch_size: options.batch_size,
             fixed_margin: (!options.rel_margin).then_some(options.margin),
+            num_triplets: options.num_triplets,
+            drawn: Epochs::Rate(options.triplet_sampling_rate),
             order: [vec![], vec![]],
-            triplets: vec![],
+            triplets: [].into(),
             sampled_at: None,
         }
     }
@@ -48,23 +56,18 @@ impl EpochSampler {
     ///
     /// # Errors
     /// [`RelMarginError::Sampling`].
-    pub fn begin_epoch(
-        &mut self,
-        options: &Options,
-        relations: &Relations,
-        epoch: usize,
-    ) -> Result<(), RelMarginError> {
+    pub fn begin_epoch(&mut self, relations: &Relations, epoch: usize) -> Result<(), RelMarginError> {
         let part = LEVELS.iter().position(|level| *level == self.level).unwrap_or(0);
         let tables = [&relations.video, &relations.text];
-        let mut shuffle = rng(options.seed, Purpose::Order, epoch, part);
+        let mut shuffle = rng(self.seed, Purpose::Order, epoch, part);
         for (order, table) in self.order.iter_mut().zip(tables) {
             *order = (0..table.len() as u32).collect();
             order.shuffle(&mut shuffle);
         }
-        let draw = (0..=epoch).rev().find(|e| fires(*e, options.triplet_sampling_rate)).unwrap_or(0);
+        let draw = (0..=epoch).rev().find(|e| self.drawn.contains(*e)).unwrap_or(0);
         if self.sampled_at != Some(draw) {
-            let mut rng = rng(options.seed, Purpose::Triplets, draw, part);
-            self.triplets.clear();
+            let mut rng = rng(self.seed, Purpose::Triplets, draw, part);
+            let mut triplets = vec![];
             for (pair, _) in &self.pairs {
                 let (anchors, items) = (side(pair.anchor, tables), side(pair.other, tables));
                 let sampler = TripletSampler::new(anchors, items).map_err(|source| RelMarginError::Sampling {
@@ -72,9 +75,9 @@ impl EpochSampler {
                     pair: *pair,
                     source,
                 })?;
-                self.triplets.push(sampler.sample(options.num_triplets, &mut rng));
+                triplets.push(sampler.sample(self.num_triplets, &mut rng));
             }
-            self.sampled_at = Some(draw);
+            (self.triplets, self.sampled_at) = (triplets.into(), Some(draw));
         }
         Ok(())
     }
@@ -89,7 +92,7 @@ impl EpochSampler {
     /// empty (see [`anchor_slice`]).
     pub fn terms(&self, relations: &Relations, batch: usize) -> Vec<Term> {
         let [video, text] = &self.order;
-        let terms = self.pairs.iter().zip(&self.triplets).map(|((pair, weight), triplets)| {
+        let terms = self.pairs.iter().zip(&*self.triplets).map(|((pair, weight), triplets)| {
             let order = side(pair.anchor, [video, text]);
             let slice = anchor_slice(self.batch_size, order.len(), batch);
             let chosen = order.get(slice).unwrap_or_default();
@@ -114,14 +117,5 @@ impl EpochSampler {
             margin(&of_anchor[*a as usize], &of_negative[*n as usize], self.level, EmptyUnion::Zero)
         };
         anchors.iter().zip(negatives).map(margin_of).collect()
-    }
-}
-
-/// The space of a level, as scores name it.
-pub(super) fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::Verb => "verb",
-        Level::Noun => "noun",
-        Level::Caption => "action",
     }
 }

@@ -72,6 +72,16 @@ pub struct TermLoss {
     pub hard: usize,
 }
 
+/// What the terms of a batch gave: losses `L`, the total, and gradients.
+pub struct TermStep<L, D: OpsDevice> {
+    /// Of every term.
+    pub losses: L,
+    /// Their weighted sum.
+    pub loss: f64,
+    /// Of every parameter that was used, added to those before.
+    pub gradients: Gradients<f32, D>,
+}
+
 /// Embeddings of some rows, with their tape.
 pub(super) type Traced<S, E, D> = Embedding<S, usize, E, D, OwnedTape<f32, D>>;
 
@@ -164,8 +174,8 @@ pub(super) fn backward_terms<S, E: Dim, A: Dim, D: OpsDevice>(
     rows: &BatchRows,
     towers: Towers<E, D>,
     mut embed: impl FnMut(Vec<TracedTensor<E, D>>) -> Result<Traced<S, A, D>, OpError>,
-) -> Result<(Vec<TermLoss>, f64, Gradients<f32, D>), OpError> {
-    let Towers { video, text, mut tape } = towers;
+) -> Result<TermStep<Vec<TermLoss>, D>, OpError> {
+    let Towers { video, text, tape } = towers;
     let mut role = |modality: Modality, of: &[u32]| {
         let places = rows.places(modality, of);
         let parts = if modality == Modality::Video { &video } else { &text };
@@ -189,10 +199,10 @@ pub(super) fn backward_terms<S, E: Dim, A: Dim, D: OpsDevice>(
         });
     }
     let total = total.ok_or(OpError::Undefined { op: "triplet terms", reason: "every term is empty" })?;
-    let value = losses.iter().map(|loss| loss.value).sum::<f64>() * f64::from(scale);
+    let loss = losses.iter().map(|loss| loss.value).sum::<f64>() * f64::from(scale);
     let (total, terms_tape) = total.try_mul(scale).map_err(device_error)?.split_tape();
-    tape = tape.merge(terms_tape);
-    Ok((losses, value, total.put_tape(tape).try_backward().map_err(device_error)?))
+    let gradients = total.put_tape(tape.merge(terms_tape)).try_backward().map_err(device_error)?;
+    Ok(TermStep { losses, loss, gradients })
 }
 
 /// `weight · mean(terms)` of one term.
@@ -215,6 +225,5 @@ fn term_loss<S, E: Dim, D: OpsDevice>(
     };
     let hard = ops::to_vec(&distances)?.iter().filter(|v| **v > 0.0).count();
     let weighted = mean(terms)?.try_mul(term.weight).map_err(device_error)?;
-    let value = f64::from(ops::to_vec(&weighted.retaped())?[0]);
-    Ok((TermLoss { value, hard }, weighted))
+    Ok((TermLoss { value: ops::value(&weighted)?, hard }, weighted))
 }

@@ -21,7 +21,7 @@ pub struct AdamConfig {
     /// Steps over which the learning rate rises: step t has `t / warm_up` of it until it is reached, as in the AdamW that comes with the
     /// published RAdam (which adds 1e-8 to the rate of those steps, and has ε beside the uncorrected root).
     pub warm_up: u32,
-    /// Exceptions; the first group whose prefix fits a name applies.
+    /// Exceptions; the first group whose pattern fits a name applies.
     pub groups: Vec<ParameterGroup>,
 }
 
@@ -61,6 +61,10 @@ impl<D: OpsDevice> UpdateRule<D> for AdamConfig {
         &self.groups
     }
 
+    fn learning_rate(&self) -> f32 {
+        self.learning_rate
+    }
+
     fn update<S: Shape>(
         &mut self,
         step: &StepContext<'_>,
@@ -75,7 +79,7 @@ impl<D: OpsDevice> UpdateRule<D> for AdamConfig {
             beta1: step.momentum(self.beta1),
             beta2: self.beta2,
             eps: self.eps,
-            weight_decay: self.weight_decay,
+            weight_decay: self.weight_decay.with(step.weight_decay(self.weight_decay.strength())),
         };
         ops::adam(parameter, gradients, kept, step)
     }

@@ -6,7 +6,7 @@ use super::{
     SgdConfig, Swats, SwatsConfig,
 };
 use crate::blocks::Parameters;
-use crate::ops::{OpError, OpsDevice, WeightDecay};
+use crate::ops::{OpError, OpsDevice};
 use crate::train::StateDict;
 
 /// An optimizer with its options, as a configuration names it: `Ranger((learning_rate: 0.1, weight_decay: 0.001))` in RON.
@@ -49,6 +49,8 @@ enum Range {
     Share,
     /// In [0, 1].
     Part,
+    /// Nothing else.
+    Zero,
 }
 
 impl Range {
@@ -58,6 +60,7 @@ impl Range {
             Self::Positive => (value > 0.0 && value.is_finite(), "a finite number above 0"),
             Self::Share => ((0.0..1.0).contains(&value), "at least 0 and below 1"),
             Self::Part => ((0.0..=1.0).contains(&value), "between 0 and 1"),
+            Self::Zero => (value == 0.0, "0: this optimizer has no weight decay"),
         };
         if fits { Ok(()) } else { Err(ConfigError { field, value, expected }) }
     }
@@ -110,15 +113,18 @@ impl OptimizerConfig {
         }
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Refuses options that are out of range.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let mut checks = match self {
             Self::Sgd(c) => vec![
                 ("learning_rate", c.learning_rate.into(), Range::NotNegative),
                 ("momentum", c.momentum.into(), Range::Share),
             ],
             Self::Adam(c) => {
-                let (WeightDecay::Penalty(decay) | WeightDecay::Decoupled(decay)) = c.weight_decay;
-                adam_checks(c.learning_rate, c.beta1, c.beta2, c.eps, decay)
+                adam_checks(c.learning_rate, c.beta1, c.beta2, c.eps, c.weight_decay.strength())
             }
             Self::RAdam(c) => adam_checks(c.learning_rate, c.beta1, c.beta2, c.eps, c.weight_decay),
             Self::Ranger(c) => {
@@ -135,6 +141,9 @@ impl OptimizerConfig {
         for group in self.groups() {
             checks.extend(group.learning_rate.map(|rate| ("groups.learning_rate", rate.into(), Range::NotNegative)));
             checks.extend(group.momentum.map(|momentum| ("groups.momentum", momentum.into(), Range::Share)));
+            // Stochastic gradient descent has no weight decay to differ from.
+            let range = if matches!(self, Self::Sgd(_)) { Range::Zero } else { Range::NotNegative };
+            checks.extend(group.weight_decay.map(|decay| ("groups.weight_decay", decay.into(), range)));
         }
         checks.into_iter().try_for_each(|(field, value, range)| range.check(field, value))
     }
@@ -173,6 +182,14 @@ impl<D: OpsDevice> Optimizer<D> for AnyOptimizer<D> {
         each!(self, optimizer => optimizer.set_rate_factor(factor));
     }
 
+    fn learning_rate(&self) -> f32 {
+        each!(self, optimizer => optimizer.learning_rate())
+    }
+
+    fn trains(&self, name: &str) -> bool {
+        each!(self, optimizer => optimizer.trains(name))
+    }
+
     fn step<M: Parameters<D>>(&mut self, model: &mut M, gradients: Gradients<f32, D>) -> Result<(), OpError> {
         each!(self, optimizer => optimizer.step(model, gradients))
     }
@@ -181,7 +198,7 @@ impl<D: OpsDevice> Optimizer<D> for AnyOptimizer<D> {
         each!(self, optimizer => optimizer.state())
     }
 
-    fn restore(&mut self, device: &D, state: StateDict) -> Result<(), RestoreError> {
-        each!(self, optimizer => optimizer.restore(device, state))
+    fn restore<M: Parameters<D>>(&mut self, device: &D, model: &M, state: StateDict) -> Result<(), RestoreError> {
+        each!(self, optimizer => optimizer.restore(device, model, state))
     }
 }

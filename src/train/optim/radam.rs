@@ -24,7 +24,7 @@ pub struct RAdamConfig {
     pub rectification: Rectification,
     /// What they are before.
     pub unrectified: Unrectified,
-    /// Exceptions; the first group whose prefix fits a name applies.
+    /// Exceptions; the first group whose pattern fits a name applies.
     pub groups: Vec<ParameterGroup>,
 }
 
@@ -54,6 +54,10 @@ impl<D: OpsDevice> UpdateRule<D> for RAdamConfig {
         &self.groups
     }
 
+    fn learning_rate(&self) -> f32 {
+        self.learning_rate
+    }
+
     fn update<S: Shape>(
         &mut self,
         step: &StepContext<'_>,
@@ -67,7 +71,7 @@ impl<D: OpsDevice> UpdateRule<D> for RAdamConfig {
             beta1: step.momentum(self.beta1),
             beta2: self.beta2,
             eps: self.eps,
-            weight_decay: self.weight_decay,
+            weight_decay: step.weight_decay(self.weight_decay),
             rectification: self.rectification,
             unrectified: self.unrectified,
         };
@@ -112,7 +116,7 @@ pub struct RangerConfig {
     pub unrectified: Unrectified,
     /// The slow weights.
     pub look_ahead: LookAhead,
-    /// Exceptions; the first group whose prefix fits a name applies.
+    /// Exceptions; the first group whose pattern fits a name applies.
     pub groups: Vec<ParameterGroup>,
 }
 
@@ -172,6 +176,10 @@ impl<D: OpsDevice> UpdateRule<D> for RangerConfig {
         &self.groups
     }
 
+    fn learning_rate(&self) -> f32 {
+        self.learning_rate
+    }
+
     fn update<S: Shape>(
         &mut self,
         step: &StepContext<'_>,
@@ -185,7 +193,7 @@ impl<D: OpsDevice> UpdateRule<D> for RangerConfig {
             beta1: step.momentum(self.beta1),
             beta2: self.beta2,
             eps: self.eps,
-            weight_decay: self.weight_decay,
+            weight_decay: step.weight_decay(self.weight_decay),
             rectification: self.rectification,
             unrectified: self.unrectified,
         };

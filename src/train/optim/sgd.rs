@@ -12,7 +12,7 @@ pub struct SgdConfig {
     pub learning_rate: f32,
     /// Share of the last step that is kept.
     pub momentum: f32,
-    /// Exceptions; the first group whose prefix fits a name applies.
+    /// Exceptions; the first group whose pattern fits a name applies.
     pub groups: Vec<ParameterGroup>,
 }
 
@@ -51,6 +51,10 @@ impl<D: OpsDevice> UpdateRule<D> for SgdConfig {
 
     fn groups(&self) -> &[ParameterGroup] {
         &self.groups
+    }
+
+    fn learning_rate(&self) -> f32 {
+        self.learning_rate
     }
 
     fn update<S: Shape>(

@@ -20,7 +20,7 @@ pub struct SwatsConfig {
     pub weight_decay: f32,
     /// Relative difference between a scale and its corrected mean at which the optimizer switches.
     pub tolerance: f64,
-    /// Exceptions; the first group whose prefix fits a name applies. A learning rate of a group is that of its steps of Adam.
+    /// Exceptions; the first group whose pattern fits a name applies. A learning rate of a group is that of its steps of Adam.
     pub groups: Vec<ParameterGroup>,
 }
 
@@ -87,6 +87,10 @@ pub struct SwatsState<D: OpsDevice> {
 impl<D: OpsDevice> Kept<D> for SwatsState<D> {
     const ENTRIES: &'static [&'static str] = &["first_moment", "second_moment", "scale_and_phase"];
 
+    fn size(entry: &str, parameter: usize) -> usize {
+        if entry == "scale_and_phase" { 2 } else { parameter }
+    }
+
     fn fresh<S: Shape>(parameter: &Tensor<S, f32, D>) -> Result<Self, OpError> {
         Ok(Self { moments: AdamMoments::fresh(parameter)?, scale: 0.0, switched: false })
     }
@@ -131,6 +135,10 @@ impl<D: OpsDevice> UpdateRule<D> for SwatsRule {
         &self.config.groups
     }
 
+    fn learning_rate(&self) -> f32 {
+        self.config.learning_rate
+    }
+
     fn update<S: Shape>(
         &mut self,
         step: &StepContext<'_>,
@@ -145,7 +153,7 @@ impl<D: OpsDevice> UpdateRule<D> for SwatsRule {
             let by = MomentUpdate {
                 first: (old, 1.0),
                 second: (1.0, 0.0),
-                penalty: self.config.weight_decay,
+                penalty: step.weight_decay(self.config.weight_decay),
                 decay: 0.0,
                 rate: ((1.0 - beta1) * f64::from(rate)) as f32 * step.rate_factor,
                 eps: None,
@@ -158,7 +166,7 @@ impl<D: OpsDevice> UpdateRule<D> for SwatsRule {
             beta1,
             beta2: self.config.beta2,
             eps: self.config.eps,
-            weight_decay: WeightDecay::Penalty(self.config.weight_decay),
+            weight_decay: WeightDecay::Penalty(step.weight_decay(self.config.weight_decay)),
         };
         let by = ops::moment_update_projecting(parameter, gradients, &mut kept.moments, adam.update()?)?;
         if let Some(rate) = self.switches(step.number, &mut kept.scale, by) {
