@@ -66,6 +66,14 @@ pub trait ExpertKind: 'static {
     /// As [`Config::build`].
     fn build<D: OpsDevice>(device: &D, rng: &mut impl Rng) -> Result<Self::Pooling<D>, OpError>;
 
+    /// Features of a batch that were read, as this kind takes them: [`vector`] or [`sequence`].
+    ///
+    /// # Errors
+    /// [`OpError`] when they have another width or are of the other form.
+    fn features<B: Dim, D: OpsDevice, T: LayerTape<D>>(
+        read: ExpertFeatures<B, D, T>,
+    ) -> Result<Self::Features<B, D, T>, OpError>;
+
     /// Features to vectors.
     ///
     /// # Errors
@@ -96,6 +104,15 @@ pub trait ExpertSet: Clone + Debug {
     /// As [`Config::build`].
     fn build<D: OpsDevice>(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Pooling<D>, OpError>;
 
+    /// Features of a batch that were read, in the order of the experts, as the set takes them.
+    ///
+    /// # Errors
+    /// [`OpError`] when they are not as many, or one has another width or form than its expert.
+    fn features<B: Dim, D: OpsDevice, T: LayerTape<D>>(
+        &self,
+        read: Vec<ExpertFeatures<B, D, T>>,
+    ) -> Result<Self::Features<B, D, T>, OpError>;
+
     /// One vector per video for each expert, in order.
     ///
     /// # Errors
@@ -110,6 +127,39 @@ pub trait ExpertSet: Clone + Debug {
 /// Nothing to learn.
 impl<D: OpsDevice> Parameters<D> for () {
     crate::visit_fields! { D; }
+}
+
+/// Features that are one vector per video, of a width that the type knows.
+///
+/// # Errors
+/// [`OpError`] when they are sequences, or of another width.
+pub fn vector<B: Dim, W: Dim, D: OpsDevice, T: LayerTape<D>>(
+    read: ExpertFeatures<B, D, T>,
+    width: W,
+) -> Result<Tensor<(B, W), f32, D, T>, OpError> {
+    let ExpertFeatures::Vector(x) = read else { return Err(wrong_form("a sequence where one vector per video is expected")) };
+    let (batch, got) = *x.shape();
+    check_size("expert", "width of the features", width.size(), got)?;
+    x.try_reshape_like(&(batch, width)).map_err(device_error)
+}
+
+/// Features that are a sequence per video, of a width that the type knows.
+///
+/// # Errors
+/// [`OpError`] when they are vectors, or of another width.
+pub fn sequence<B: Dim, W: Dim, D: OpsDevice, T: LayerTape<D>>(
+    read: ExpertFeatures<B, D, T>,
+    width: W,
+) -> Result<Frames<B, W, D, T>, OpError> {
+    let ExpertFeatures::Sequence(x) = read else { return Err(wrong_form("one vector per video where a sequence is expected")) };
+    let (batch, steps, got) = *x.frames.shape();
+    check_size("expert", "width of the features", width.size(), got)?;
+    let frames = x.frames.try_reshape_like(&(batch, steps, width)).map_err(device_error)?;
+    Ok(Frames { frames, valid: x.valid })
+}
+
+fn wrong_form(reason: &'static str) -> OpError {
+    OpError::Undefined { op: "expert", reason }
 }
 
 /// One vector of width `W` per video: features that were pooled when they were extracted.
@@ -138,6 +188,12 @@ impl<const W: usize> ExpertKind for Vector<W> {
         let batch = features.shape().0;
         Ok(Pooled::Data(features.try_reshape_like(&(batch, W)).map_err(device_error)?))
     }
+
+    fn features<B: Dim, D: OpsDevice, T: LayerTape<D>>(
+        read: ExpertFeatures<B, D, T>,
+    ) -> Result<Self::Features<B, D, T>, OpError> {
+        vector(read, Const)
+    }
 }
 
 /// A sequence of descriptors of width `W`, pooled by [`NetVlad`](super::NetVlad) with `K` clusters. Zero padding counts, as published.
@@ -164,6 +220,12 @@ impl<const W: usize, const K: usize> ExpertKind for NetVlad<W, K> {
         phase: Phase,
     ) -> Result<Pooled<B, D, T>, OpError> {
         Ok(Pooled::Computed(pooling.forward(features, phase)?))
+    }
+
+    fn features<B: Dim, D: OpsDevice, T: LayerTape<D>>(
+        read: ExpertFeatures<B, D, T>,
+    ) -> Result<Self::Features<B, D, T>, OpError> {
+        Ok(sequence(read, Const)?.frames)
     }
 }
 
@@ -226,6 +288,13 @@ impl<const W: usize, S: Statistics> ExpertKind for PooledFrames<W, S> {
         _: Phase,
     ) -> Result<Pooled<B, D, T>, OpError> {
         pool_frames(features, S::LIST)
+    }
+
+    fn features<B: Dim, D: OpsDevice, T: LayerTape<D>>(
+        read: ExpertFeatures<B, D, T>,
+    ) -> Result<Self::Features<B, D, T>, OpError> {
+        // Frames as wide as one statistic.
+        sequence(read, Const)
     }
 }
 
@@ -362,6 +431,13 @@ impl ExpertSet for ExpertList {
         Ok(ListedPoolings(self.0.iter().map(build).collect::<Result<_, OpError>>()?))
     }
 
+    fn features<B: Dim, D: OpsDevice, T: LayerTape<D>>(
+        &self,
+        read: Vec<ExpertFeatures<B, D, T>>,
+    ) -> Result<Self::Features<B, D, T>, OpError> {
+        Ok(read)
+    }
+
     fn pool<B: Dim, D: OpsDevice, T: LayerTape<D>>(
         pooling: &Self::Pooling<D>,
         features: Self::Features<B, D, T>,
@@ -369,6 +445,23 @@ impl ExpertSet for ExpertList {
     ) -> Result<Vec<Pooled<B, D, T>>, OpError> {
         check_size("experts", "number of features", pooling.0.len(), features.len())?;
         pooling.0.iter().zip(features).map(|(pooling, features)| pooling.pool(features, phase)).collect()
+    }
+}
+
+/// Features handed out one expert after the other.
+#[doc(hidden)]
+pub struct InOrder<B: Dim, D: OpsDevice, T>(std::vec::IntoIter<ExpertFeatures<B, D, T>>);
+
+impl<B: Dim, D: OpsDevice, T> InOrder<B, D, T> {
+    /// An error unless they are as many as experts.
+    pub fn new(read: Vec<ExpertFeatures<B, D, T>>, experts: usize) -> Result<Self, OpError> {
+        check_size("experts", "number of features", experts, read.len())?;
+        Ok(Self(read.into_iter()))
+    }
+
+    /// Those of the next.
+    pub fn next(&mut self) -> Result<ExpertFeatures<B, D, T>, OpError> {
+        self.0.next().ok_or(wrong_form("there are no more features"))
     }
 }
 
@@ -452,6 +545,16 @@ macro_rules! experts {
             ) -> ::std::result::Result<$pooling<D>, $crate::ops::OpError> {
                 ::std::result::Result::Ok($pooling {
                     $($expert: <$kind as $crate::blocks::experts::ExpertKind>::build(device, rng)?,)+
+                })
+            }
+
+            fn features<B: $crate::prelude::Dim, D: $crate::ops::OpsDevice, T: $crate::ops::LayerTape<D>>(
+                &self,
+                read: ::std::vec::Vec<$crate::blocks::experts::ExpertFeatures<B, D, T>>,
+            ) -> ::std::result::Result<$features<B, D, T>, $crate::ops::OpError> {
+                let mut read = $crate::blocks::experts::InOrder::new(read, [$(stringify!($expert)),+].len())?;
+                ::std::result::Result::Ok($features {
+                    $($expert: <$kind as $crate::blocks::experts::ExpertKind>::features(read.next()?)?,)+
                 })
             }
 

@@ -150,10 +150,8 @@ impl<O: Options> Table<O> {
     fn on(shelf: &dyn Shelf, path: &Path) -> Result<Self, TableError> {
         let table = Self::read_within(shelf, path, &mut vec![], &mut BTreeSet::new())?;
         let mut names = BTreeSet::new();
-        match table.all().find(|row| !names.insert(&row.name)) {
-            Some(row) => Err(TableError::Twice { name: row.name.clone() }),
-            None => Ok(table),
-        }
+        let twice = table.all().find(|row| !names.insert(&row.name)).map(|row| row.name.clone());
+        twice.map_or(Ok(table), |name| Err(TableError::Twice { name }))
     }
 
     fn read_within(

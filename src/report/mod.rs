@@ -3,11 +3,9 @@
 mod predictions;
 mod significance;
 mod statistics;
-mod summary;
 mod table;
 
-pub use predictions::write_predictions;
+pub use predictions::predictions;
 pub use significance::{PairedTest, paired_permutation_test};
 pub use statistics::MeanStd;
-pub use summary::Summary;
 pub use table::Table;

@@ -2,7 +2,7 @@ use dfdx::prelude::{Axis, Dim, HasShape, Merge, ReshapeTo, Tensor};
 use rand::Rng;
 
 use super::{CollaborativeExpertsConfig, ExpertFusion, TextEmbedding, VideoEmbedding};
-use crate::blocks::{Availability, Config, ExpertSet, NetVlad, Parameters, Path, Phase, Visitor, VisitorMut};
+use crate::blocks::{Availability, Config, ExpertFeatures, ExpertSet, NetVlad, Parameters, Path, Phase, Visitor, VisitorMut};
 use crate::ops::{self, LayerTape, OpError, OpsDevice, RecordingTape, Reduction, check_size, device_error};
 
 /// The network over the experts `E`, words of width `W`, in a common space of width `S`.
@@ -20,6 +20,7 @@ pub struct CollaborativeExperts<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> {
     pub text_pooling: Option<NetVlad<W, D>>,
     /// Embeddings and their comparison.
     pub ce: ExpertFusion<S, D>,
+    experts: E,
     words: W,
 }
 
@@ -34,11 +35,22 @@ impl<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> Config<D> for CollaborativeExpe
         let pooling = self.experts.build(device, rng)?;
         let text_pooling = self.text_pooling().map(|config| config.build(device, rng)).transpose()?;
         let ce = ExpertFusion::build(&self.parts(), self.design, self.weights, device, rng)?;
-        Ok(CollaborativeExperts { pooling, text_pooling, ce, words: self.words })
+        Ok(CollaborativeExperts { pooling, text_pooling, ce, experts: self.experts.clone(), words: self.words })
     }
 }
 
 impl<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> CollaborativeExperts<E, W, S, D> {
+    /// Features of a batch that were read, in the order of the experts, as this network takes them.
+    ///
+    /// # Errors
+    /// As [`ExpertSet::features`].
+    pub fn features<B: Dim, T: LayerTape<D>>(
+        &self,
+        read: Vec<ExpertFeatures<B, D, T>>,
+    ) -> Result<E::Features<B, D, T>, OpError> {
+        self.experts.features(read)
+    }
+
     /// Embeds videos. Rows of missing experts are 0 in the features ([`clear_missing`](super::clear_missing)).
     ///
     /// # Shapes

@@ -3,8 +3,9 @@ mod cpu;
 
 pub use composed::{gradient_norm as composed_norm, scale_gradient as composed_scale};
 
-use dfdx::prelude::{Backward, Device, Gradients, OwnedTape, PutTape, Shape, SplitTape, Tensor, Trace, ZerosTensor};
-use dfdx::prelude::{HasShape, Merge};
+use dfdx::prelude::{
+    Backward, Device, Gradients, HasShape, Merge, OwnedTape, PutTape, Shape, SplitTape, Tensor, Trace,
+};
 
 use super::{OpError, device_error};
 

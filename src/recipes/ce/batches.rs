@@ -1,6 +1,6 @@
 //! Batches as tensors.
 
-use dfdx::prelude::Tensor;
+use dfdx::prelude::{Dim, PutTape, Tensor};
 
 use super::CeError;
 use crate::blocks::{Availability, ExpertFeatures, Frames};
@@ -8,23 +8,25 @@ use crate::data::experts::{ExpertBatch, TeacherBatch, TextBatch};
 use crate::losses::TeacherEmbeddings;
 use crate::matrix::Matrix;
 use crate::models::collaborative_experts::clear_missing;
-use crate::ops::{self, DataTape, OpError, OpsDevice};
+use crate::ops::{self, LayerTape, OpError, OpsDevice};
 
 /// Word vectors of all captions, `(B · C, N, W)`.
-pub(super) fn words<D: OpsDevice>(
+pub(super) fn words<W: Dim, D: OpsDevice, T: LayerTape<D>>(
     device: &D,
     text: TextBatch,
-) -> Result<Tensor<(usize, usize, usize), f32, D, DataTape>, OpError> {
+) -> Result<Tensor<(usize, usize, W), f32, D, T>, OpError> {
     let [videos, captions, words, width] = text.shape;
-    Ok(ops::data(ops::to_tensor(device, text.values, (videos * captions, words, width))?))
+    let width = W::from_size(width)
+        .ok_or(OpError::Undefined { op: "words", reason: "the word vectors have not the model's width" })?;
+    Ok(ops::to_tensor(device, text.values, (videos * captions, words, width))?.put_tape(T::default()))
 }
 
 /// Features of all experts, zeros where they are missing, and which video has which.
-pub(super) fn experts<D: OpsDevice>(
+pub(super) fn experts<D: OpsDevice, T: LayerTape<D>>(
     device: &D,
     names: &[String],
     batches: Vec<ExpertBatch>,
-) -> Result<(Vec<ExpertFeatures<usize, D, DataTape>>, Availability), CeError> {
+) -> Result<(Vec<ExpertFeatures<usize, D, T>>, Availability), CeError> {
     let mut available = Vec::with_capacity(batches.len());
     let mut features = Vec::with_capacity(batches.len());
     for (name, mut batch) in names.iter().zip(batches) {
@@ -32,12 +34,13 @@ pub(super) fn experts<D: OpsDevice>(
         clear_missing(name, &mut batch.values, &has)?;
         features.push(match *batch.shape.as_slice() {
             [videos, width] => {
-                ExpertFeatures::Vector(ops::data(ops::to_tensor(device, batch.values, (videos, width))?))
+                let vectors = ops::to_tensor(device, batch.values, (videos, width))?;
+                ExpertFeatures::Vector(vectors.put_tape(T::default()))
             }
             [videos, steps, width] => {
                 let step = |i: usize| f32::from(i % steps.max(1) < batch.tokens[i / steps.max(1)]);
                 let valid = ops::to_tensor(device, (0..videos * steps).map(step).collect(), (videos, steps))?;
-                let frames = ops::data(ops::to_tensor(device, batch.values, (videos, steps, width))?);
+                let frames = ops::to_tensor(device, batch.values, (videos, steps, width))?.put_tape(T::default());
                 ExpertFeatures::Sequence(Frames { frames, valid: Some(valid) })
             }
             _ => return Err(OpError::Undefined { op: "experts", reason: "features have two or three axes" }.into()),

@@ -1,42 +1,14 @@
-use std::borrow::Cow;
 use std::collections::BTreeSet;
-
-use dfdx::prelude::Cpu;
 
 use super::model::MOEE_EXPERTS;
 use super::options::{Arch, Options, Reading};
 use crate::blocks::Relation;
 use crate::data::experts::folder::{Dataset, TestCaptions};
 use crate::models::{Design, TextPooling};
+use crate::options::{OptionsError, check_seeds, ensure, in_range, not_negative};
 use crate::train::Schedule;
 
-/// Options that contradict each other or make no sense.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{field}: {reason}")]
-pub struct OptionsError {
-    /// The option, as in the configuration file.
-    pub field: Cow<'static, str>,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-pub(super) fn wrong(field: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> OptionsError {
-    OptionsError { field: field.into(), reason: reason.into() }
-}
-
 type Checked = Result<(), OptionsError>;
-
-/// An error unless it holds.
-fn ensure(holds: bool, field: &'static str, reason: impl FnOnce() -> String) -> Checked {
-    if holds { Ok(()) } else { Err(wrong(field, reason())) }
-}
-
-fn in_range(field: impl Into<Cow<'static, str>>, size: usize, most: usize) -> Checked {
-    if (1..=most).contains(&size) {
-        return Ok(());
-    }
-    Err(wrong(field, format!("{size} is not between 1 and {most}")))
-}
 
 // The upper bounds keep a slip of the keyboard from asking for more memory than there is.
 const MOST_WIDTH: usize = 1 << 16;
@@ -49,23 +21,11 @@ const MOST_EXPERTS: usize = 10;
 const SCORES: [&str; 5] = ["R1", "R5", "R10", "R50", "geometric_mean_R1-R5-R10"];
 
 impl Options {
-    /// Refuses options that contradict each other, among them the combinations on which the published programs stop.
-    ///
-    /// # Errors
-    /// [`OptionsError`], naming the option.
-    pub fn check(&self) -> Result<(), OptionsError> {
-        self.check_data()?;
-        self.check_experts()?;
-        self.check_text()?;
-        self.check_network()?;
-        self.check_training()
-    }
-
-    fn check_data(&self) -> Checked {
-        let dataset = Dataset::find(&self.dataset).map_err(|e| wrong("dataset", e.to_string()))?;
-        dataset.split(&self.split).map_err(|e| wrong("split", e.to_string()))?;
+    pub(super) fn check_data(&self) -> Checked {
+        let dataset = Dataset::find(&self.dataset).map_err(|e| OptionsError::new("dataset", e.to_string()))?;
+        dataset.split(&self.split).map_err(|e| OptionsError::new("split", e.to_string()))?;
         if let Some(split) = &self.test_split {
-            dataset.split(split).map_err(|e| wrong("test_split", e.to_string()))?;
+            dataset.split(split).map_err(|e| OptionsError::new("test_split", e.to_string()))?;
         }
         for (field, captions) in [
             ("num_test_captions", Some(self.num_test_captions)),
@@ -91,9 +51,9 @@ impl Options {
         Ok(())
     }
 
-    fn check_experts(&self) -> Checked {
+    pub(super) fn check_experts(&self) -> Checked {
         in_range("experts", self.experts.len(), MOST_EXPERTS)
-            .map_err(|e| wrong("experts", format!("their number {}", e.reason)))?;
+            .map_err(|e| OptionsError::new("experts", format!("their number {}", e.reason)))?;
         let mut seen = BTreeSet::new();
         for name in &self.experts {
             ensure(seen.insert(name), "experts", || format!("{name:?} twice"))?;
@@ -118,7 +78,7 @@ impl Options {
         Ok(())
     }
 
-    fn check_text(&self) -> Checked {
+    pub(super) fn check_text(&self) -> Checked {
         in_range("text_width", self.word_width()?, MOST_WIDTH)?;
         in_range("max_words", self.max_words, MOST_TOKENS)?;
         match self.text_pooling {
@@ -139,7 +99,7 @@ impl Options {
         ensure(!fused, "text_dropout", || "fused captions cannot be thinned".into())
     }
 
-    fn check_network(&self) -> Checked {
+    pub(super) fn check_network(&self) -> Checked {
         in_range("ce_shared_dim", self.ce_shared_dim, MOST_WIDTH)?;
         match self.arch {
             Arch::CollaborativeExperts => {}
@@ -165,7 +125,7 @@ impl Options {
     fn check_howto100m(&self) -> Checked {
         let selected = self.selected()?;
         let [(name, expert)] = selected[..] else {
-            return Err(wrong("experts", format!("{}, but the network HowTo100m has one", selected.len())));
+            return Err(OptionsError::new("experts", format!("{}, but the network HowTo100m has one", selected.len())));
         };
         let reading = matches!(expert.reading, Reading::Statistics(_));
         ensure(reading, "experts", || format!("{name:?} is a sequence, but the network HowTo100m takes vectors"))?;
@@ -175,7 +135,7 @@ impl Options {
         ensure(identity, "text_pooling", || "the network HowTo100m has Identity".into())
     }
 
-    fn check_training(&self) -> Checked {
+    pub(super) fn check_training(&self) -> Checked {
         for (field, size, most) in [("epochs", self.epochs, 1 << 24), ("save_period", self.save_period, usize::MAX)] {
             in_range(field, size, most)?;
         }
@@ -183,13 +143,13 @@ impl Options {
         let reason =
             || format!("{} is not between 2 and {}: a video is compared with others", self.batch_size, 1 << 20);
         ensure(range.contains(&self.batch_size), "batch_size", reason)?;
-        let margin = self.margin;
-        ensure(margin.is_finite() && margin >= 0.0, "margin", || format!("{margin} is not a number of at least 0"))?;
-        self.optimizer.build::<Cpu>().map_err(|e| wrong("optimizer", e.to_string()))?;
+        not_negative("margin", self.margin)?;
+        self.optimizer.check().map_err(|e| OptionsError::new("optimizer", e.to_string()))?;
         let factor = match self.schedule {
             Schedule::StepDecay { gamma, .. } => gamma,
             Schedule::CosineRestarts { floor, .. } => floor,
-            Schedule::Constant | Schedule::Cosine => 1.0,
+            Schedule::WarmUp { proportion, .. } => proportion,
+            Schedule::Constant | Schedule::Cosine | Schedule::CosineByEpoch => 1.0,
         };
         ensure((0.0..=1.0).contains(&factor), "schedule", || format!("{factor} is not between 0 and 1"))?;
         let select = |monitor: &str| {
@@ -200,7 +160,6 @@ impl Options {
         let reason =
             || format!("{monitor:?} is not val_t2v_metrics_ or val_v2t_metrics_ and one of {}", SCORES.join(", "));
         ensure(self.monitor.is_none() || select(monitor), "monitor", reason)?;
-        let seeds: BTreeSet<_> = self.seeds.iter().collect();
-        ensure(!seeds.is_empty() && seeds.len() == self.seeds.len(), "seeds", || "none, or one twice".into())
+        check_seeds(&self.seeds)
     }
 }

@@ -1,7 +1,8 @@
-use dfdx::prelude::{HasShape, NoneTape};
+use dfdx::prelude::{Dim, HasShape, NoneTape};
 
-use super::{CeError, CeModel, batches};
-use crate::blocks::{Availability, Phase};
+use super::task::Network;
+use super::{CeError, batches};
+use crate::blocks::{Availability, ExpertSet, Phase};
 use crate::data::experts::{Batcher, Ragged, Teacher, TeacherExpert};
 use crate::matrix::Matrix;
 use crate::metrics::captions;
@@ -12,6 +13,9 @@ use crate::train::{Purpose, rng};
 
 /// Captions that are compared with the gallery at a time: as in evaluation batch norms are fixed, the result does not depend on it.
 const CHUNK: usize = 256;
+
+/// Videos that are embedded at a time; likewise.
+const GALLERY: usize = 1024;
 
 /// What a network makes of a split.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +34,8 @@ pub struct CeEvaluation {
 ///
 /// # Errors
 /// [`CeError`].
-pub fn evaluate<D: OpsDevice>(
-    model: &CeModel<D>,
+pub fn evaluate<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
+    model: &Network<E, W, S, D>,
     device: &D,
     split: &Batcher,
     captions: usize,
@@ -42,16 +46,24 @@ pub fn evaluate<D: OpsDevice>(
     let most = (0..split.split().videos.len()).map(|video| split.split().captions.count(video)).max();
     let captions = if merge == CaptionMerge::Independent { captions.min(most.unwrap_or(1)).max(1) } else { captions };
     let videos: Vec<usize> = (0..split.split().videos.len()).collect();
-    let (video, available) = embed_gallery(model, device, split, seed)?;
+    let gallery = embed_gallery(model, device, split, seed)?;
     let mut values = Vec::with_capacity(videos.len() * captions * videos.len());
     for chunk in videos.chunks((CHUNK / captions.max(1)).max(1)) {
-        let words = batches::words(device, split.eval_text(chunk, captions)?)?;
-        let text = model.embed_text(words.retaped::<NoneTape>(), Phase::Evaluation)?;
-        let similarity = model.ce.similarity(text, video.clone(), &available)?;
-        values.extend(ops::to_vec(&match merge {
-            CaptionMerge::Independent => similarity,
-            CaptionMerge::Average => average_captions(similarity, captions)?,
-        })?);
+        let words = batches::words::<W, D, NoneTape>(device, split.eval_text(chunk, captions)?)?;
+        let text = model.embed_text(words, Phase::Evaluation)?;
+        let parts = gallery.iter().map(|(video, available)| {
+            let similarity = model.ce.similarity(text.clone(), video.clone(), available)?;
+            let similarity = match merge {
+                CaptionMerge::Independent => similarity,
+                CaptionMerge::Average => average_captions(similarity, captions)?,
+            };
+            let (rows, width) = *similarity.shape();
+            Ok::<_, CeError>((ops::to_vec(&similarity)?, rows, width))
+        });
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        for row in 0..parts.first().map_or(0, |(_, rows, _)| *rows) {
+            parts.iter().for_each(|(part, _, width)| values.extend(&part[row * width..(row + 1) * width]));
+        }
     }
     let masks = split.query_masks(captions);
     let (slots, flags) = match merge {
@@ -64,57 +76,57 @@ pub fn evaluate<D: OpsDevice>(
     Ok(CeEvaluation { similarity, real, report })
 }
 
-/// All videos of a split. `seed` is of the noise that stands in for features where they are randomised.
-fn embed_gallery<D: OpsDevice>(
-    model: &CeModel<D>,
+/// Embeddings of some videos, and which expert each has.
+type Embedded<D> = (VideoEmbedding<usize, D, NoneTape>, Availability);
+
+/// All videos of a split, batch by batch. `seed` is of the noise that stands in for features where they are randomised.
+fn embed_gallery<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
+    model: &Network<E, W, S, D>,
     device: &D,
     split: &Batcher,
     seed: u64,
-) -> Result<(VideoEmbedding<usize, D, NoneTape>, Availability), CeError> {
+) -> Result<Vec<Embedded<D>>, CeError> {
     let data = split.split();
     let videos: Vec<usize> = (0..data.videos.len()).collect();
     let names: Vec<String> = data.experts.iter().map(|expert| expert.name.clone()).collect();
-    let batch = split.eval_experts(&videos, &mut rng(seed, Purpose::Captions, usize::MAX, 0))?;
-    let (features, available) = batches::experts(device, &names, batch)?;
-    Ok((model.embed_video(untaped(features), &available, Phase::Evaluation)?, available))
-}
-
-type Features<D, T> = Vec<crate::blocks::ExpertFeatures<usize, D, T>>;
-
-fn untaped<D: OpsDevice>(features: Features<D, ops::DataTape>) -> Features<D, NoneTape> {
-    use crate::blocks::{ExpertFeatures, Frames};
-    let one = |features| match features {
-        ExpertFeatures::Vector(x) => ExpertFeatures::Vector(dfdx::prelude::SplitTape::split_tape(x).0),
-        ExpertFeatures::Sequence(Frames { frames, valid }) => {
-            ExpertFeatures::Sequence(Frames { frames: dfdx::prelude::SplitTape::split_tape(frames).0, valid })
-        }
+    let embed = |(part, videos): (usize, &[usize])| {
+        let batch = split.eval_experts(videos, &mut rng(seed, Purpose::Captions, usize::MAX, part))?;
+        let (features, available) = batches::experts::<D, NoneTape>(device, &names, batch)?;
+        let video = model.embed_video(model.features(features)?, &available, Phase::Evaluation)?;
+        Ok((video, available))
     };
-    features.into_iter().map(one).collect()
+    videos.chunks(GALLERY).enumerate().map(embed).collect()
 }
 
 /// The network's embeddings of a split, as a teacher of TeachText: without the weights of experts, which its similarities leave out.
 ///
 /// # Errors
 /// [`CeError`].
-pub fn as_teacher<D: OpsDevice>(
-    model: &CeModel<D>,
+pub fn as_teacher<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
+    model: &Network<E, W, S, D>,
     device: &D,
     split: &Batcher,
     name: &str,
 ) -> Result<Teacher, CeError> {
     let data = split.split();
     let names: Vec<String> = data.experts.iter().map(|expert| expert.name.clone()).collect();
-    let (embedded, _) = embed_gallery(model, device, split, 0)?;
+    let gallery = embed_gallery(model, device, split, 0)?;
     let mut experts = Vec::with_capacity(names.len());
-    for (name, video) in names.iter().zip(&embedded.0) {
-        let (rows, width) = *video.shape();
-        let video = Matrix::new(ops::to_vec(video)?, rows, width)?;
+    for (number, name) in names.iter().enumerate() {
+        let (mut values, mut width) = (vec![], 0);
+        for (VideoEmbedding(video), _) in &gallery {
+            if let Some(video) = video.get(number) {
+                width = video.shape().1;
+                values.extend(ops::to_vec(video)?);
+            }
+        }
+        let video = Matrix::new(values, data.videos.len(), width)?;
         experts.push(TeacherExpert { name: name.clone(), video, text: Ragged::new(width) });
     }
     for video in 0..data.videos.len() {
         let count = data.captions.count(video);
-        let words = batches::words(device, split.eval_text(&[video], count)?)?;
-        let text = model.embed_text(words.retaped::<NoneTape>(), Phase::Evaluation)?;
+        let words = batches::words::<W, D, NoneTape>(device, split.eval_text(&[video], count)?)?;
+        let text = model.embed_text(words, Phase::Evaluation)?;
         for (expert, text) in experts.iter_mut().zip(&text.experts) {
             let (rows, width) = *text.shape();
             expert.text.push(Matrix::new(ops::to_vec(text)?, rows, width)?.view())?;
@@ -137,13 +149,20 @@ pub fn monitored(monitor: &str) -> Option<String> {
     matches!(direction, "t2v" | "v2t").then(|| format!("{direction}/{name}"))
 }
 
+const DIRECTIONS: [&str; 2] = ["t2v", "v2t"];
+const SCORES: [&str; 7] = ["R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "geometric mean"];
+
+/// Names of the scores: `t2v/R@1` and so on.
+pub(super) fn score_names() -> Vec<String> {
+    let of = |direction| SCORES.map(|score| format!("{direction}/{score}"));
+    DIRECTIONS.into_iter().flat_map(of).collect()
+}
+
 /// Scores by name.
 pub fn numbers(report: &RankReport) -> Vec<(String, f64)> {
-    let direction = |name: &str, scores: &RankScores| {
-        let RankScores { r1, r5, r10, r50, median, mean, .. } = scores;
-        let values = [*r1, *r5, *r10, *r50, *median, *mean, scores.geometric_mean()];
-        let labels = ["R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "geometric mean"];
-        labels.iter().zip(values).map(|(label, value)| (format!("{name}/{label}"), value)).collect::<Vec<_>>()
+    let of = |scores: &RankScores| {
+        let RankScores { r1, r5, r10, r50, median, mean, .. } = *scores;
+        [r1, r5, r10, r50, median, mean, scores.geometric_mean()]
     };
-    [direction("t2v", &report.t2v), direction("v2t", &report.v2t)].concat()
+    score_names().into_iter().zip([of(&report.t2v), of(&report.v2t)].concat()).collect()
 }

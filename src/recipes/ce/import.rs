@@ -7,27 +7,20 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::import_section::Section;
-use super::{Arch, ExpertOptions, FrameSampling, Options, OptionsError, Reading};
+use super::{Arch, ExpertOptions, FrameSampling, Options, Reading};
 use crate::blocks::{Activation, FrameStatistic, ReasoningConfig, Relation};
 use crate::models::collaborative_experts::CaptionMerge;
 use crate::models::{Design, MixtureWeights, TextPooling};
 use crate::ops::WeightDecay;
+use crate::options::{Options as _, OptionsError};
+use crate::run::Imported;
 use crate::train::{AdamConfig, LookAhead, OptimizerConfig, RAdamConfig, RangerConfig, Schedule, SgdConfig};
-
-/// A configuration that was read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Imported {
-    /// What it says.
-    pub options: Options,
-    /// Entries that have no effect here: paths, logs, visualisation, and what only the published program needs.
-    pub ignored: Vec<String>,
-}
 
 /// Why a configuration was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// A file cannot be read.
-    #[error("{path}: {source}")]
+    #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -35,7 +28,7 @@ pub enum ImportError {
         source: std::io::Error,
     },
     /// A file is no JSON.
-    #[error("{path}: {source}")]
+    #[error("{}: {source}", path.display())]
     Json {
         /// The file.
         path: PathBuf,
@@ -43,13 +36,13 @@ pub enum ImportError {
         source: serde_json::Error,
     },
     /// A file inherits from itself.
-    #[error("{path}: inherits from itself")]
+    #[error("{}: inherits from itself", path.display())]
     Cycle {
         /// The file.
         path: PathBuf,
     },
     /// An entry has no meaning here.
-    #[error("{path}: {key}: {reason}")]
+    #[error("{}: {key}: {reason}", path.display())]
     Entry {
         /// The file.
         path: PathBuf,
@@ -59,7 +52,7 @@ pub enum ImportError {
         reason: String,
     },
     /// The whole contradicts itself.
-    #[error("{path}: {source}")]
+    #[error("{}: {source}", path.display())]
     Options {
         /// The file.
         path: PathBuf,
@@ -73,7 +66,7 @@ pub enum ImportError {
 ///
 /// # Errors
 /// [`ImportError`], naming the file and the entry; entries that this family of programs does not know are errors.
-pub fn import_config(path: &Path, root: &Path) -> Result<Imported, ImportError> {
+pub fn import_config(path: &Path, root: &Path) -> Result<Imported<Options>, ImportError> {
     let merged = read(path, root, &mut vec![])?;
     let mut ignored = vec![];
     let options = options(Section::new(merged), &mut ignored).map_err(|(key, reason)| ImportError::Entry {
@@ -81,7 +74,7 @@ pub fn import_config(path: &Path, root: &Path) -> Result<Imported, ImportError> 
         key,
         reason,
     })?;
-    options.check().map_err(|source| ImportError::Options { path: path.into(), source })?;
+    options.validate().map_err(|source| ImportError::Options { path: path.into(), source })?;
     Ok(Imported { options, ignored })
 }
 

@@ -14,17 +14,20 @@ mod import;
 mod import_section;
 mod model;
 mod options;
-mod table;
+mod recipe;
 mod task;
 
-pub use check::OptionsError;
 pub use evaluate::{CeEvaluation, as_teacher, evaluate, monitored, numbers};
-pub use import::{ImportError, Imported, import_config};
+pub use import::{ImportError, import_config};
 pub use model::display_parameters;
-pub use options::{Arch, ExpertOptions, FrameSampling, Options, Overrides, Reading};
-pub use table::{PublishedScores, Table, TableError, TableRow};
-pub use task::{CeTask, CeTraining};
+pub use options::{Arch, Changes, ExpertOptions, FrameSampling, Options, Reading};
+pub use recipe::{CeData, CollaborativeExpertsRecipe};
+pub use task::{CeBatches, CeTask, CeTraining, Network};
 
+use std::path::PathBuf;
+
+use crate::data::experts::folder::ExpertFolderError;
+use crate::options::OptionsError;
 use crate::blocks::{AvailabilityError, ExpertList};
 use crate::data::experts::ExpertsError;
 use crate::matrix::ShapeError;
@@ -57,6 +60,29 @@ pub enum CeError {
     /// A matrix has not the size that it should have.
     #[error(transparent)]
     Shape(#[from] ShapeError),
+    /// The folder of features cannot be used.
+    #[error(transparent)]
+    Folder(#[from] ExpertFolderError),
+    /// The options cannot be run.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// One of the authors' configurations cannot be used.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// A checkpoint of the authors' program cannot be used.
+    #[error("{}: {source}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A split that is needed was not read.
+    #[error("there is no split {what}")]
+    NoSplit {
+        /// What for.
+        what: &'static str,
+    },
     /// Distillation from nobody.
     #[error("{split}: distillation needs teachers, and the split has none")]
     NoTeachers {

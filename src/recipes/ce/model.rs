@@ -1,6 +1,5 @@
 use dfdx::prelude::Cpu;
 
-use super::check::{OptionsError, wrong};
 use super::options::{Arch, ExpertOptions, Options, Reading};
 use crate::blocks::{ExpertConfig, ExpertList, Pooling};
 use crate::data::experts::FeatureKind;
@@ -9,6 +8,7 @@ use crate::data::experts::folder::{
 };
 use crate::data::experts::{AvailabilityRule, BatchOptions, MissingRows};
 use crate::models::{CollaborativeExpertsConfig, Design};
+use crate::options::{Checked, OptionsError};
 
 /// Experts of [`Arch::Moee`] in the order of its layers.
 pub(super) const MOEE_EXPERTS: [&str; 4] = ["face", "audio", "visual", "motion"];
@@ -53,7 +53,7 @@ impl ExpertOptions {
             Some(aggregation) => FeatureFiles::Aggregated(aggregation),
             None if visual => {
                 let reason = "needed to find its files: say how frames were sampled, or name the files";
-                return Err(wrong(format!("features.{name}.frames"), reason));
+                return Err(OptionsError::new(format!("features.{name}.frames"), reason));
             }
             None => FeatureFiles::Custom,
         };
@@ -101,7 +101,7 @@ impl Options {
     pub fn selected(&self) -> Result<Vec<(&str, &ExpertOptions)>, OptionsError> {
         let find = |name: &String| {
             let known = || self.features.keys().cloned().collect::<Vec<_>>().join(", ");
-            let unknown = || wrong("experts", format!("{name:?} is none of the features: {}", known()));
+            let unknown = || OptionsError::new("experts", format!("{name:?} is none of the features: {}", known()));
             let (name, expert) = self.features.get_key_value(name).ok_or_else(unknown)?;
             Ok((name.as_str(), expert))
         };
@@ -118,58 +118,8 @@ impl Options {
     /// # Errors
     /// [`OptionsError`] for an encoder that is not published and whose width is not given.
     pub fn word_width(&self) -> Result<usize, OptionsError> {
-        let unknown = || wrong("text_width", format!("needed: {:?} is no published text encoder", self.text_feat));
+        let unknown = || OptionsError::new("text_width", format!("needed: {:?} is no published text encoder", self.text_feat));
         self.text_width.or_else(|| text_width(&self.text_feat)).ok_or_else(unknown)
-    }
-
-    /// The network.
-    ///
-    /// # Errors
-    /// [`OptionsError`] as [`Options::check`], and for [`Arch::HowTo100m`], which is not of this family of networks.
-    pub fn model(&self) -> Result<CollaborativeExpertsConfig<ExpertList, usize, usize>, OptionsError> {
-        self.check()?;
-        if self.arch == Arch::HowTo100m {
-            return Err(wrong("arch", "HowTo100m has neither layers nor a design"));
-        }
-        let experts = self.selected()?.into_iter().map(|(name, expert)| expert.config(name)).collect();
-        Ok(CollaborativeExpertsConfig {
-            experts: ExpertList(experts),
-            words: self.word_width()?,
-            text: self.text_pooling,
-            common: self.ce_shared_dim,
-            design: self.design,
-            weights: self.weights,
-        })
-    }
-
-    /// Number of trained values of the network, by arithmetic.
-    ///
-    /// # Errors
-    /// [`OptionsError`] as [`Options::check`].
-    pub fn num_parameters(&self) -> Result<usize, OptionsError> {
-        self.check()?;
-        if self.arch == Arch::HowTo100m { Ok(1) } else { Ok(self.model()?.num_parameters::<Cpu>()) }
-    }
-
-    /// What to read for training and validation, or (`test`) for the test after training.
-    ///
-    /// # Errors
-    /// [`OptionsError`] as [`Options::check`], and for a visual expert whose files cannot be named.
-    pub fn folder_options(&self, test: bool) -> Result<ExpertFolderOptions, OptionsError> {
-        self.check()?;
-        let split = self.test_split.as_ref().filter(|_| test).unwrap_or(&self.split);
-        let sources = self.selected()?.into_iter().map(|(name, expert)| expert.source(name));
-        Ok(ExpertFolderOptions {
-            split: split.clone(),
-            experts: sources.collect::<Result<_, _>>()?,
-            text_encoder: self.text_feat.clone(),
-            fuse_captions: self.fuse_captions,
-            restrict_train_captions: self.restrict_train_captions,
-            training_file: self.training_file.clone(),
-            caption_masks: self.caption_masks.clone(),
-            teachers: self.teachers.clone(),
-            ..ExpertFolderOptions::default()
-        })
     }
 
     /// How batches are made.
@@ -198,5 +148,54 @@ impl Options {
     /// Whether experts are projected to a common space.
     pub fn has_common_space(&self) -> bool {
         matches!(self.design, Design::Collaborative(_) | Design::Projected)
+    }
+}
+
+impl Checked<Options> {
+    /// The network.
+    ///
+    /// # Errors
+    /// [`OptionsError`] for [`Arch::HowTo100m`], which is not of this family of networks.
+    pub fn model(&self) -> Result<CollaborativeExpertsConfig<ExpertList, usize, usize>, OptionsError> {
+        if self.arch == Arch::HowTo100m {
+            return Err(OptionsError::new("arch", "HowTo100m has neither layers nor a design"));
+        }
+        let experts = self.selected()?.into_iter().map(|(name, expert)| expert.config(name)).collect();
+        Ok(CollaborativeExpertsConfig {
+            experts: ExpertList(experts),
+            words: self.word_width()?,
+            text: self.text_pooling,
+            common: self.ce_shared_dim,
+            design: self.design,
+            weights: self.weights,
+        })
+    }
+
+    /// Number of trained values of the network, by arithmetic.
+    ///
+    /// # Errors
+    /// [`OptionsError`] only where [`Options`] were not checked.
+    pub fn num_parameters(&self) -> Result<usize, OptionsError> {
+        if self.arch == Arch::HowTo100m { Ok(1) } else { Ok(self.model()?.num_parameters::<Cpu>()) }
+    }
+
+    /// What to read for training and validation, or (`test`) for the test after training.
+    ///
+    /// # Errors
+    /// [`OptionsError`] for a visual expert whose files cannot be named.
+    pub fn folder_options(&self, test: bool) -> Result<ExpertFolderOptions, OptionsError> {
+        let split = self.test_split.as_ref().filter(|_| test).unwrap_or(&self.split);
+        let sources = self.selected()?.into_iter().map(|(name, expert)| expert.source(name));
+        Ok(ExpertFolderOptions {
+            split: split.clone(),
+            experts: sources.collect::<Result<_, _>>()?,
+            text_encoder: self.text_feat.clone(),
+            fuse_captions: self.fuse_captions,
+            restrict_train_captions: self.restrict_train_captions,
+            training_file: self.training_file.clone(),
+            caption_masks: self.caption_masks.clone(),
+            teachers: self.teachers.clone(),
+            ..ExpertFolderOptions::default()
+        })
     }
 }

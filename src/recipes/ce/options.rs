@@ -85,128 +85,99 @@ pub struct ExpertOptions {
     pub flaky: bool,
 }
 
-macro_rules! options {
-    ($($(#[$doc:meta])* $field:ident: $kind:ty = $default:expr;)+) => {
-        /// One run: the published options that have an effect (Liu et al. 2019, TeachText, QuerYD), with the published values for MSRVTT as
-        /// defaults, experts apart.
-        ///
-        /// Where files are is said on the command line.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields, default)]
-        pub struct Options {
-            $($(#[$doc])* pub $field: $kind,)+
-            /// Every expert that may stand in `experts`, by name (`feat_aggregation`).
-            pub features: BTreeMap<String, ExpertOptions>,
-        }
+crate::options! {
+    /// One run: the published options that have an effect (Liu et al. 2019, TeachText, QuerYD), with the published values for MSRVTT as
+    /// defaults, experts apart.
+    ///
+    /// Where files are is said on the command line.
+    pub Options, changes Changes {
+        /// Data set (`dataset_name`).
+        dataset ["dataset_name"]: String = "MSRVTT".into(),
+        /// Lists of videos in training and validation (`split_name`).
+        split ["split_name"]: String = "full-val".into(),
+        /// Captions per video in validation (`num_test_captions`).
+        num_test_captions: usize = 1,
+        /// Lists of videos for the test after training (`eval_settings`); those of the validation without it.
+        test_split: Option<String> = None,
+        /// Captions per video in that test; as many as in validation without it.
+        test_split_captions: Option<usize> = None,
+        /// List of training videos in place of the published one (`training_file`).
+        training_file: Option<PathBuf> = None,
+        /// Which captions are drawn in training: a file of masks (`caption_masks`). All without it.
+        caption_masks: Option<PathBuf> = None,
+        /// All captions of a video become one (`fuse_captions`).
+        fuse_captions: bool = false,
+        /// Captions kept of each training video (`restrict_train_captions`). All without it.
+        restrict_train_captions: Option<usize> = None,
 
-        impl Default for Options {
-            fn default() -> Self {
-                Self { $($field: $default,)+ features: BTreeMap::new() }
-            }
-        }
+        /// Names of the experts, in any order (`modalities` without `drop_feats`).
+        experts: Vec<String> = vec![],
+        /// Missing features are zeros in a batch instead of NaN (`use_zeros_for_missing`).
+        use_zeros_for_missing: bool = false,
+        /// Experts whose features are replaced by noise (`randomise_feats`).
+        randomise_feats: Vec<String> = vec![],
+        /// Experts whose features are replaced by ones (`binarise`).
+        binarise: Vec<String> = vec![],
 
-        /// What differs from other options; what is absent stays.
-        #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields, default)]
-        pub struct Overrides {
-            $(
-                #[doc = concat!("See [`Options::", stringify!($field), "`].")]
-                #[serde(skip_serializing_if = "Option::is_none")]
-                pub $field: Option<$kind>,
-            )+
-            /// Experts that are added to [`Options::features`], or stand in the place of those of their names.
-            #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-            pub features: BTreeMap<String, ExpertOptions>,
-        }
+        /// Text encoder (`text_feat`).
+        text_feat: String = "openai".into(),
+        /// Width of its word vectors (`text_embedding_model_configs`); that of the published encoder without it.
+        text_width: Option<usize> = None,
+        /// Words of a caption in a batch (`max_tokens.text`).
+        max_words: usize = 37,
+        /// How words become a text (`vlad_clusters.text`, `ghost_clusters.text`).
+        text_pooling: TextPooling = TextPooling::NetVlad { clusters: 28, ghosts: 1 },
+        /// Probability that a caption is thinned in training (`text_dropout`).
+        text_dropout: f64 = 0.0,
 
-        impl Overrides {
-            /// Changes options.
-            pub fn apply(&self, options: &mut Options) {
-                $(if let Some(value) = &self.$field {
-                    options.$field = value.clone();
-                })+
-                options.features.extend(self.features.iter().map(|(name, expert)| (name.clone(), expert.clone())));
-            }
-        }
-    };
-}
+        /// Which network (`arch.type`).
+        arch: Arch = Arch::CollaborativeExperts,
+        /// How video and text meet (`use_ce`, `mimic_ce_dims`, `concat_experts`, `concat_mix_experts`, `use_mish`, `use_bn_reason`,
+        /// `num_g_layers`, `num_h_layers`, `include_self`).
+        design: Design = Design::Collaborative(ReasoningConfig::default()),
+        /// Weights of the experts (`freeze_weights`, `keep_missing_modalities`).
+        weights: MixtureWeights = MixtureWeights::Text,
+        /// Width of the common space (`ce_shared_dim`).
+        ce_shared_dim: usize = 768,
+        /// Several captions at evaluation (`test_caption_mode`).
+        test_caption_mode: CaptionMerge = CaptionMerge::Independent,
 
-options! {
-    /// Data set (`dataset_name`).
-    dataset: String = "MSRVTT".into();
-    /// Lists of videos in training and validation (`split_name`).
-    split: String = "full-val".into();
-    /// Captions per video in validation (`num_test_captions`).
-    num_test_captions: usize = 1;
-    /// Lists of videos for the test after training (`eval_settings`); those of the validation without it.
-    test_split: Option<String> = None;
-    /// Captions per video in that test; as many as in validation without it.
-    test_split_captions: Option<usize> = None;
-    /// List of training videos in place of the published one (`training_file`).
-    training_file: Option<PathBuf> = None;
-    /// Which captions are drawn in training: a file of masks (`caption_masks`). All without it.
-    caption_masks: Option<PathBuf> = None;
-    /// All captions of a video become one (`fuse_captions`).
-    fuse_captions: bool = false;
-    /// Captions kept of each training video (`restrict_train_captions`). All without it.
-    restrict_train_captions: Option<usize> = None;
+        /// Margin of the ranking loss (`loss`).
+        margin: f32 = 0.093_811_62,
+        /// Pairs on the diagonal do not count in the mean of the loss.
+        fix_norm: bool = true,
+        /// Files of the embeddings of teachers (`distil_loss`, `distil_params`): TeachText. None: no distillation.
+        teachers: Vec<PathBuf> = vec![],
 
-    /// Names of the experts, in any order (`modalities` without `drop_feats`).
-    experts: Vec<String> = vec![];
-    /// Missing features are zeros in a batch instead of NaN (`use_zeros_for_missing`).
-    use_zeros_for_missing: bool = false;
-    /// Experts whose features are replaced by noise (`randomise_feats`).
-    randomise_feats: Vec<String> = vec![];
-    /// Experts whose features are replaced by ones (`binarise`).
-    binarise: Vec<String> = vec![];
-
-    /// Text encoder (`text_feat`).
-    text_feat: String = "openai".into();
-    /// Width of its word vectors (`text_embedding_model_configs`); that of the published encoder without it.
-    text_width: Option<usize> = None;
-    /// Words of a caption in a batch (`max_tokens.text`).
-    max_words: usize = 37;
-    /// How words become a text (`vlad_clusters.text`, `ghost_clusters.text`).
-    text_pooling: TextPooling = TextPooling::NetVlad { clusters: 28, ghosts: 1 };
-    /// Probability that a caption is thinned in training (`text_dropout`).
-    text_dropout: f64 = 0.0;
-
-    /// Which network (`arch.type`).
-    arch: Arch = Arch::CollaborativeExperts;
-    /// How video and text meet (`use_ce`, `mimic_ce_dims`, `concat_experts`, `concat_mix_experts`, `use_mish`, `use_bn_reason`,
-    /// `num_g_layers`, `num_h_layers`, `include_self`).
-    design: Design = Design::Collaborative(ReasoningConfig::default());
-    /// Weights of the experts (`freeze_weights`, `keep_missing_modalities`).
-    weights: MixtureWeights = MixtureWeights::Text;
-    /// Width of the common space (`ce_shared_dim`).
-    ce_shared_dim: usize = 768;
-    /// Several captions at evaluation (`test_caption_mode`).
-    test_caption_mode: CaptionMerge = CaptionMerge::Independent;
-
-    /// Margin of the ranking loss (`loss`).
-    margin: f32 = 0.093_811_62;
-    /// Pairs on the diagonal do not count in the mean of the loss.
-    fix_norm: bool = true;
-    /// Files of the embeddings of teachers (`distil_loss`, `distil_params`): TeachText. None: no distillation.
-    teachers: Vec<PathBuf> = vec![];
-
-    /// The optimizer.
-    optimizer: OptimizerConfig =
-        OptimizerConfig::Ranger(RangerConfig { learning_rate: 0.1, weight_decay: 1e-3, ..RangerConfig::default() });
-    /// Course of the learning rate (`lr_scheduler`).
-    schedule: Schedule = Schedule::StepDecay { epochs: NonZeroUsize::MIN, gamma: 0.95 };
-    /// Videos in a batch.
-    batch_size: usize = 64;
-    /// Epochs.
-    epochs: usize = 100;
-    /// The score of the validation that is greatest in the epoch that is tested (`monitor`); the last epoch without it.
-    monitor: Option<String> = Some("val_t2v_metrics_geometric_mean_R1-R5-R10".into());
-    /// Only the best epoch is written (`save_only_best`).
-    save_only_best: bool = true;
-    /// Epochs from one checkpoint to the next, where more than the best is written.
-    save_period: usize = 1;
-    /// Checkpoints at the start that are not written.
-    skip_first_n_saves: usize = 0;
-    /// Seeds, one run each (`--seeds`). Published numbers are means over 0, 1, 2.
-    seeds: Vec<u64> = vec![0];
+        /// The optimizer.
+        optimizer: OptimizerConfig =
+            OptimizerConfig::Ranger(RangerConfig { learning_rate: 0.1, weight_decay: 1e-3, ..RangerConfig::default() }),
+        /// Course of the learning rate (`lr_scheduler`).
+        schedule: Schedule = Schedule::StepDecay { epochs: NonZeroUsize::MIN, gamma: 0.95 },
+        /// Videos in a batch.
+        batch_size: usize = 64,
+        /// Epochs.
+        epochs: usize = 100,
+        /// The score of the validation that is greatest in the epoch that is tested (`monitor`); the last epoch without it.
+        monitor: Option<String> = Some("val_t2v_metrics_geometric_mean_R1-R5-R10".into()),
+        /// Only the best epoch is written (`save_only_best`).
+        save_only_best: bool = true,
+        /// Epochs from one checkpoint to the next, where more than the best is written.
+        save_period: usize = 1,
+        /// Checkpoints at the start that are not written.
+        skip_first_n_saves: usize = 0,
+        /// Seeds, one run each (`--seeds`). Published numbers are means over 0, 1, 2.
+        seeds: Vec<u64> = vec![0],
+    }
+    maps {
+        /// Every expert that may stand in `experts`, by name (`feat_aggregation`).
+        features: BTreeMap<String, ExpertOptions>,
+    }
+    check(options) {
+        options.check_data()?;
+        options.check_experts()?;
+        options.check_text()?;
+        options.check_network()?;
+        options.check_training()
+    }
 }

@@ -1,14 +1,18 @@
-use dfdx::prelude::{Backward, WithEmptyTape};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use dfdx::prelude::{Dim, WithEmptyTape};
 use rand::seq::SliceRandom;
 
-use super::evaluate::{CeEvaluation, evaluate};
-use super::{CeError, CeModel, batches};
-use crate::blocks::Phase;
-use crate::data::experts::{BatchOptions, Batcher, ExpertSplit};
-use crate::losses::{MaxMarginLoss, TeacherScale, distillation, teacher_similarity};
+use super::evaluate::{evaluate, numbers, score_names};
+use super::{CeError, batches};
+use crate::blocks::ExpertSet;
+use crate::data::experts::{BatchOptions, Batcher, ExpertSplit, TrainBatch};
+use crate::losses::{RankingLoss, TeacherScale, distillation, teacher_similarity};
+use crate::models::CollaborativeExperts;
 use crate::models::collaborative_experts::{CaptionMerge, average_captions};
-use crate::ops::{self, OpsDevice};
-use crate::train::{Purpose, Step, Task, rng};
+use crate::ops::{self, DataTape, OpsDevice};
+use crate::train::{Batches, Purpose, Step, StepStart, Task, rng};
 
 /// How a network is trained and judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +22,7 @@ pub struct CeTraining {
     /// How batches are made.
     pub batches: BatchOptions,
     /// The ranking loss.
-    pub loss: MaxMarginLoss,
+    pub loss: RankingLoss,
     /// Whether the similarities also regress those of the split's teachers (TeachText), and on which scale.
     pub distil: Option<TeacherScale>,
     /// Captions per video at evaluation (`num_test_captions`).
@@ -29,21 +33,23 @@ pub struct CeTraining {
     pub seed: u64,
 }
 
+/// A network of this family, whatever its experts and sizes: declared by `experts!` with `Const` widths, or read from a configuration.
+pub type Network<E, W, S, D> = CollaborativeExperts<E, W, S, D>;
+
 /// Training of a network: data, batches, validation.
 ///
 /// An epoch visits the videos in an order of its own, each once, with a caption drawn anew; but a last batch of one video is left out: there a batch
 /// norm has no variance and the loss no pair (the published program fails on it, or trains on NaN).
-pub struct CeTask<'a, D: OpsDevice> {
+pub struct CeTask<'a, E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> {
     training: CeTraining,
     device: D,
     names: Vec<String>,
-    train: Batcher<'a>,
+    train: Arc<Batcher<'a>>,
     validation: Batcher<'a>,
-    epoch: usize,
-    order: Vec<usize>,
+    network: PhantomData<fn(Network<E, W, S, D>)>,
 }
 
-impl<'a, D: OpsDevice> CeTask<'a, D> {
+impl<'a, E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> CeTask<'a, E, W, S, D> {
     /// Checks both splits.
     ///
     /// # Errors
@@ -65,56 +71,78 @@ impl<'a, D: OpsDevice> CeTask<'a, D> {
             return Err(CeError::NoTeachers { split: train.file.clone() });
         }
         let names = train.experts.iter().map(|expert| expert.name.clone()).collect();
-        let (train, validation) =
-            (Batcher::new(train, training.batches.clone())?, Batcher::new(validation, training.batches.clone())?);
-        Ok(Self { training, device: device.clone(), names, train, validation, epoch: 0, order: vec![] })
+        let batcher = |split| Batcher::new(split, training.batches.clone());
+        let (train, validation) = (Arc::new(batcher(train)?), batcher(validation)?);
+        Ok(Self { training, device: device.clone(), names, train, validation, network: PhantomData })
     }
 }
 
-impl<D: OpsDevice> Task<D> for CeTask<'_, D> {
-    type Model = CeModel<D>;
+/// The batches of an epoch.
+pub struct CeBatches<'a> {
+    batcher: Arc<Batcher<'a>>,
+    order: Vec<usize>,
+    size: usize,
+    seed: u64,
+    epoch: usize,
+}
+
+impl Batches for CeBatches<'_> {
+    type Batch = TrainBatch;
     type Error = CeError;
 
-    fn begin_epoch(&mut self, _: &mut CeModel<D>, epoch: usize) -> Result<usize, CeError> {
-        self.epoch = epoch;
-        self.order = (0..self.train.split().videos.len()).collect();
-        self.order.shuffle(&mut rng(self.training.seed, Purpose::Order, epoch, 0));
-        let (batches, rest) =
-            (self.order.len() / self.training.batch_size, self.order.len() % self.training.batch_size);
-        Ok(batches + usize::from(rest > 1))
+    fn count(&self) -> usize {
+        let (whole, rest) = (self.order.len() / self.size, self.order.len() % self.size);
+        whole + usize::from(rest > 1)
     }
 
-    fn step(&mut self, model: &mut CeModel<D>, batch: usize) -> Result<Step<D>, CeError> {
-        let CeTraining { batch_size, loss, distil, seed, .. } = self.training;
-        let first = batch * batch_size;
-        let videos = &self.order[first..self.order.len().min(first + batch_size)];
+    fn batch(&self, number: usize) -> Result<TrainBatch, CeError> {
+        let first = number * self.size;
+        let videos = &self.order[first..self.order.len().min(first + self.size)];
         // Draws of captions, and of noise where features are replaced.
-        let batch = self.train.train(videos, &mut rng(seed, Purpose::Captions, self.epoch, batch))?;
-        let captions = batch.text.shape[1];
-        let words = batches::words(&self.device, batch.text)?;
-        let (features, available) = batches::experts(&self.device, &self.names, batch.experts)?;
-        let similarity = model.forward(words, features, &available, Phase::Training)?;
-        let similarity = average_captions(similarity, captions)?;
-        let teachers =
-            distil.map(|scale| batches::teachers(&self.device, batch.teachers).map(|of| (of, scale))).transpose()?;
-        let student = similarity.with_empty_tape();
-        let mut total = loss.forward(similarity)?;
-        let mut shares = vec![];
-        if let Some((teachers, scale)) = teachers {
-            let of_teachers = average_captions(teacher_similarity(&teachers, scale)?, captions)?;
-            let distilled = distillation(student, of_teachers)?;
-            shares.push(("distillation", f64::from(ops::to_vec(&distilled.retaped())?[0]), 1.0));
-            total = ops::add(total, distilled)?;
-        }
-        let value = f64::from(ops::to_vec(&total.retaped())?[0]);
-        let gradients = total.try_backward().map_err(ops::device_error)?;
-        Ok(Step { gradients, loss: value, shares })
+        Ok(self.batcher.train(videos, &mut rng(self.seed, Purpose::Captions, self.epoch, number))?)
+    }
+}
+
+impl<'a, E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> Task<D> for CeTask<'a, E, W, S, D> {
+    type Model = Network<E, W, S, D>;
+    type Batches = CeBatches<'a>;
+    type Error = CeError;
+
+    fn begin_epoch(&mut self, _: &mut Self::Model, epoch: usize) -> Result<CeBatches<'a>, CeError> {
+        let CeTraining { batch_size: size, seed, .. } = self.training;
+        let mut order: Vec<usize> = (0..self.train.split().videos.len()).collect();
+        order.shuffle(&mut rng(seed, Purpose::Order, epoch, 0));
+        Ok(CeBatches { batcher: self.train.clone(), order, size, seed, epoch })
     }
 
-    fn evaluate(&self, model: &CeModel<D>) -> Result<Vec<(String, f64)>, CeError> {
+    fn step(
+        &mut self,
+        model: &mut Self::Model,
+        batch: TrainBatch,
+        start: StepStart<'_, D>,
+    ) -> Result<Step<D>, CeError> {
+        let CeTraining { loss, distil, .. } = self.training;
+        let captions = batch.text.shape[1];
+        let words = batches::words::<W, D, DataTape>(&self.device, batch.text)?;
+        let (features, available) = batches::experts(&self.device, &self.names, batch.experts)?;
+        let features = model.features(features)?;
+        let similarity = average_captions(model.forward(words, features, &available, start.phase)?, captions)?;
+        let student = similarity.with_empty_tape();
+        let ranking = loss.forward(similarity)?;
+        let Some(scale) = distil else { return Ok(Step::new(ranking, start.before)?) };
+        let of_teachers = teacher_similarity(&batches::teachers(&self.device, batch.teachers)?, scale)?;
+        let distilled = distillation(student, average_captions(of_teachers, captions)?)?;
+        let share = ("distillation", ops::value(&distilled)?, 1.0);
+        Ok(Step { shares: vec![share], ..Step::new(ops::add(ranking, distilled)?, start.before)? })
+    }
+
+    fn score_names(&self) -> Vec<String> {
+        score_names()
+    }
+
+    fn evaluate(&self, model: &Self::Model) -> Result<Vec<(String, f64)>, CeError> {
         let CeTraining { test_captions, caption_merge, seed, .. } = self.training;
-        let CeEvaluation { report, .. } =
-            evaluate(model, &self.device, &self.validation, test_captions, caption_merge, seed)?;
-        Ok(super::evaluate::numbers(&report))
+        let evaluation = evaluate(model, &self.device, &self.validation, test_captions, caption_merge, seed)?;
+        Ok(numbers(&evaluation.report))
     }
 }

@@ -1,7 +1,6 @@
 use dfdx::prelude::{Dim, HasShape, Tensor};
 
 use super::RelMarginError;
-use super::sampling::level_name;
 use crate::matrix::Matrix;
 use crate::metrics::graded::{self, GradedOptions, GradedReport};
 use crate::metrics::rank::{self, RankOptions, RankReport, RankScores};
@@ -26,6 +25,28 @@ pub(super) fn embed_all<E: Dim, D: OpsDevice>(
     }
     Matrix::new(values, rows, width)
         .map_err(|_| OpError::Undefined { op: "embed", reason: "chunks of different widths" })
+}
+
+/// The space of a level, as scores name it.
+pub(super) fn space(level: Level) -> &'static str {
+    match level {
+        Level::Verb => "verb",
+        Level::Noun => "noun",
+        Level::Caption => "action",
+    }
+}
+
+const DIRECTIONS: [&str; 3] = ["vid2txt", "txt2vid", "avg"];
+
+/// The name of a score: of the space of a level, a metric (`nDCG` or `mAP`) and a direction, or `avg` of both.
+pub(super) fn score_name(level: Level, metric: &str, direction: &str) -> String {
+    format!("{}/{metric}/{direction}", space(level))
+}
+
+/// Names of the scores of a level.
+pub(super) fn graded_names(level: Level) -> impl Iterator<Item = String> {
+    let of = move |metric| DIRECTIONS.map(|direction| score_name(level, metric, direction));
+    ["nDCG", "mAP"].into_iter().flat_map(of)
 }
 
 /// One space evaluated: similarities and what they are worth.
@@ -74,18 +95,13 @@ impl Evaluation {
     /// nDCG and mAP of every space under the published names, in [0, 1]: `action/nDCG/vid2txt` and so on.
     pub fn graded_numbers(&self) -> Vec<(String, f64)> {
         let spaces = self.parts.iter().map(|(level, evaluation)| (*level, evaluation));
-        spaces
-            .chain([(self.level, &self.main)])
-            .flat_map(|(level, LevelEvaluation { graded, .. })| {
-                let space = level_name(level);
-                let ndcg = ("nDCG", graded.v2t.ndcg.mean, graded.t2v.ndcg.mean);
-                let map = ("mAP", graded.v2t.ap.mean, graded.t2v.ap.mean);
-                [ndcg, map].into_iter().flat_map(move |(metric, v2t, t2v)| {
-                    let directions = [("vid2txt", v2t), ("txt2vid", t2v), ("avg", 0.5 * (v2t + t2v))];
-                    directions.map(|(direction, value)| (format!("{space}/{metric}/{direction}"), value))
-                })
-            })
-            .collect()
+        let of_space = |(level, LevelEvaluation { graded, .. }): (Level, &LevelEvaluation)| {
+            let of = |v2t: f64, t2v: f64| [v2t, t2v, 0.5 * (v2t + t2v)];
+            let ndcg = of(graded.v2t.ndcg.mean, graded.t2v.ndcg.mean);
+            let map = of(graded.v2t.ap.mean, graded.t2v.ap.mean);
+            graded_names(level).zip(ndcg.into_iter().chain(map)).collect::<Vec<_>>()
+        };
+        spaces.chain([(self.level, &self.main)]).flat_map(of_space).collect()
     }
 
     /// The same, and recalls in percent where ground truths are named.

@@ -119,9 +119,7 @@ pub(super) fn single<S, E: Dim, D: OpsDevice>(parts: Vec<TracedRows<E, D>>) -> R
 impl<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> RelMarginModel<D>
     for Jpose<VerbNoun, V, X, E, C, D>
 {
-    const NAME: &'static str = "JPoSE";
-
-    fn levels(_: &Options) -> Vec<Level> {
+    fn levels(&self, _: &Options) -> Vec<Level> {
         LEVELS.to_vec()
     }
 
@@ -145,25 +143,25 @@ impl<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> RelMarginModel<
         split.check()?;
         let Features { video, text } = &split.features;
         let levels = PerLevel::try_from_fn(|level| {
-            let videos = embed_all(video.rows(), |rows| {
-                let x = gather(device, video, rows)?;
-                Ok(match level {
-                    Level::Verb => self.embed_video_part::<Verb, _, _>(x)?.into_tensor(),
-                    Level::Noun => self.embed_video_part::<Noun, _, _>(x)?.into_tensor(),
-                    Level::Caption => self.embed_video(x, PartOrder::Declared)?.into_tensor(),
-                })
-            })?;
-            let texts = embed_all(text.verb.rows(), |rows| {
-                let part = |level| gather(device, text.get(level), rows);
-                Ok(match level {
-                    Level::Verb => self.embed_text_part::<Verb, _, _>(part(level)?)?.into_tensor(),
-                    Level::Noun => self.embed_text_part::<Noun, _, _>(part(level)?)?.into_tensor(),
-                    Level::Caption => {
-                        let parts = PosText::new([part(Level::Verb)?, part(Level::Noun)?])?;
-                        self.embed_text(parts, PartOrder::Declared)?.into_tensor()
-                    }
-                })
-            })?;
+            let (rows, x) = (video.rows(), |rows: &[u32]| gather(device, video, rows));
+            let videos = match level {
+                Level::Verb => embed_all(rows, |of| Ok(self.embed_video_part::<Verb, _, _>(x(of)?)?.into_tensor())),
+                Level::Noun => embed_all(rows, |of| Ok(self.embed_video_part::<Noun, _, _>(x(of)?)?.into_tensor())),
+                Level::Caption => embed_all(rows, |of| Ok(self.embed_video(x(of)?, PartOrder::Declared)?.into_tensor())),
+            }?;
+            let (rows, part) = (text.verb.rows(), |level, rows: &[u32]| gather(device, text.get(level), rows));
+            let texts = match level {
+                Level::Verb => {
+                    embed_all(rows, |of| Ok(self.embed_text_part::<Verb, _, _>(part(level, of)?)?.into_tensor()))
+                }
+                Level::Noun => {
+                    embed_all(rows, |of| Ok(self.embed_text_part::<Noun, _, _>(part(level, of)?)?.into_tensor()))
+                }
+                Level::Caption => embed_all(rows, |of| {
+                    let parts = PosText::new([part(Level::Verb, of)?, part(Level::Noun, of)?])?;
+                    Ok(self.embed_text(parts, PartOrder::Declared)?.into_tensor())
+                }),
+            }?;
             let truth = split.ground_truth.as_deref().filter(|_| level == Level::Caption);
             LevelEvaluation::new(&videos, &texts, split.relevance.get(level), truth)
         })?;

@@ -48,9 +48,7 @@ pub fn mmen_step<S, V: Dim, X: Dim, E: Dim, D: OpsDevice>(
 }
 
 impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> RelMarginModel<D> for Mmen<S, V, X, E, D> {
-    const NAME: &'static str = "MMEN";
-
-    fn levels(options: &Options) -> Vec<Level> {
+    fn levels(&self, options: &Options) -> Vec<Level> {
         vec![options.caption_type.level()]
     }
 

@@ -10,22 +10,27 @@ mod jpose;
 mod mmen;
 mod model;
 mod options;
-mod published;
+mod recipe;
 mod sampling;
+mod task;
 mod terms;
 
 pub use evaluate::{Evaluation, LevelEvaluation};
 pub use jpose::{JposeModel, jpose_config, jpose_step};
 pub use mmen::{MmenModel, mmen_config, mmen_step};
-pub use model::{RelMarginModel, RelMarginTask};
+pub use model::{RelMarginModel, RelMarginNetwork};
 pub use options::{
-    CaptionType, CombFunc, Dataset, Modalities, ModelKind, Options, OptionsError, PairWeights, PosWeights,
+    CaptionType, Changes, CombFunc, Dataset, Modalities, ModelKind, Options, PairWeights, PosWeights,
 };
-pub use published::{PUBLISHED, PublishedRow, published};
+pub use recipe::{RelMargin, RelMarginData, RelMarginReport};
 pub use sampling::EpochSampler;
-pub use terms::{Modality, Pair, Term, TermLoss};
+pub use task::{RelMarginBatches, RelMarginTask};
+pub use terms::{Modality, Pair, Term, TermLoss, TermStep};
 
-use crate::data::relational::SplitError;
+use std::path::PathBuf;
+
+use crate::data::epic100::{Epic100Error, SubmissionError};
+use crate::data::relational::{FolderError, SplitError};
 use crate::data::relational::sampling::SamplingError;
 use crate::metrics::MetricError;
 use crate::ops::OpError;
@@ -56,4 +61,27 @@ pub enum RelMarginError {
     /// The scores cannot be evaluated.
     #[error(transparent)]
     Metric(#[from] MetricError),
+    /// The files of EPIC-Kitchens-100 cannot be used.
+    #[error(transparent)]
+    Epic100(#[from] Epic100Error),
+    /// The files of YouCook2 cannot be used.
+    #[error(transparent)]
+    Youcook2(#[from] FolderError),
+    /// The options ask for splits that the program brings, and for a folder.
+    #[error("dataset: Given is not read from a folder; say Epic100 or Youcook2")]
+    NotGiven,
+    /// Splits to test alone cannot be trained on.
+    #[error("there is no split to train on")]
+    NoTraining,
+    /// A checkpoint of the authors' program cannot be used.
+    #[error("{}: {source}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A submission cannot be made.
+    #[error(transparent)]
+    Submission(SubmissionError),
 }

@@ -1,34 +1,19 @@
-use std::marker::PhantomData;
-
-use dfdx::prelude::Gradients;
-
 use super::RelMarginError;
 use super::evaluate::Evaluation;
-use super::options::Options;
-use super::sampling::{EpochSampler, level_name};
-use super::terms::{Term, TermLoss};
-use crate::blocks::Parameters;
-use crate::data::relational::{EvalSplit, Features, PerLevel, Relations, TrainSplit};
+use super::jpose::{JposeModel, jpose_config};
+use super::mmen::{MmenModel, mmen_config};
+use super::options::{ModelKind, Options};
+use super::terms::{Term, TermLoss, TermStep};
+use crate::blocks::{Config, Parameters, Path, Visitor, VisitorMut};
+use crate::data::relational::{EvalSplit, Features, PerLevel};
 use crate::ops::{OpError, OpsDevice};
-use crate::relevance::{Level, empty_unions};
-use crate::train::{Step, Task};
+use crate::relevance::Level;
+use crate::train::{Purpose, StepStart, rng};
 
-/// What this recipe needs of a model: JPoSE or MMEN.
+/// What this recipe needs of a model. JPoSE and MMEN have it whatever their sizes: `Const` widths train as those of a configuration do.
 pub trait RelMarginModel<D: OpsDevice>: Parameters<D> + Sized {
-    /// Name in the file names of checkpoints.
-    const NAME: &'static str;
-
-    /// Number of trained values for features of the given widths, without building.
-    fn count(options: &Options, video: usize, text: usize) -> usize;
-
-    /// A model with fresh weights, a pure function of the seed.
-    ///
-    /// # Errors
-    /// [`OpError::Device`] only.
-    fn fresh(options: &Options, video: usize, text: usize, device: &D) -> Result<Self, OpError>;
-
     /// Levels that it is trained on.
-    fn levels(options: &Options) -> Vec<Level>;
+    fn levels(&self, options: &Options) -> Vec<Level>;
 
     /// Told before every epoch.
     fn begin_epoch(&mut self, _options: &Options, _epoch: usize) {}
@@ -43,7 +28,8 @@ pub trait RelMarginModel<D: OpsDevice>: Parameters<D> + Sized {
         device: &D,
         features: &Features,
         batch: &PerLevel<Vec<Term>>,
-    ) -> Result<(PerLevel<Vec<TermLoss>>, f64, Gradients<f32, D>), OpError>;
+        start: StepStart<'_, D>,
+    ) -> Result<TermStep<PerLevel<Vec<TermLoss>>, D>, OpError>;
 
     /// nDCG and mAP at every level of the model, recalls where the split names ground truths.
     ///
@@ -52,69 +38,79 @@ pub trait RelMarginModel<D: OpsDevice>: Parameters<D> + Sized {
     fn evaluate(&self, options: &Options, device: &D, split: &EvalSplit) -> Result<Evaluation, RelMarginError>;
 }
 
-/// Training of either model: data, batches, validation.
-pub struct RelMarginTask<'a, M, D: OpsDevice> {
-    options: Options,
-    device: D,
-    train: &'a TrainSplit,
-    validation: &'a EvalSplit,
-    samplers: Vec<EpochSampler>,
-    model: PhantomData<fn(M)>,
+/// Either model with every size chosen at run time: what one program needs to run every configuration.
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)]
+pub enum RelMarginNetwork<D: OpsDevice> {
+    /// JPoSE.
+    Jpose(JposeModel<D>),
+    /// MMEN.
+    Mmen(MmenModel<D>),
 }
 
-impl<'a, D: OpsDevice, M: RelMarginModel<D>> RelMarginTask<'a, M, D> {
-    /// Checks the splits.
+/// The same call on whichever it is.
+macro_rules! either {
+    ($network:expr, $model:ident => $call:expr) => {
+        match $network {
+            RelMarginNetwork::Jpose($model) => $call,
+            RelMarginNetwork::Mmen($model) => $call,
+        }
+    };
+}
+
+impl<D: OpsDevice> RelMarginNetwork<D> {
+    /// Number of trained values for features of the given widths, without building.
+    pub fn count(options: &Options, video: usize, text: usize) -> usize {
+        match options.model {
+            ModelKind::Jpose => Config::<D>::num_parameters(&jpose_config(options, video, text)),
+            ModelKind::Mmen => Config::<D>::num_parameters(&mmen_config(options, video, text)),
+        }
+    }
+
+    /// The model that options describe, with fresh weights: a pure function of the seed.
     ///
     /// # Errors
-    /// [`RelMarginError::Split`] when their parts do not belong together.
-    pub fn new(
-        options: &Options,
-        device: &D,
-        train: &'a TrainSplit,
-        validation: &'a EvalSplit,
-    ) -> Result<Self, RelMarginError> {
-        train.check()?;
-        validation.check()?;
-        let samplers = M::levels(options).into_iter().map(|level| EpochSampler::new(options, level)).collect();
-        for level in M::levels(options).into_iter().filter(|_| options.rel_margin) {
-            let Relations { video_classes, text_classes, .. } = train.relations.get(level);
-            let pairs = empty_unions(video_classes, text_classes, level);
-            if pairs > 0 {
-                // The published code divides by zero here.
-                tracing::warn!(pairs, space = level_name(level), "pairs without any class count as irrelevant");
-            }
-        }
-        let (options, device) = (options.clone(), device.clone());
-        Ok(Self { options, device, train, validation, samplers, model: PhantomData })
+    /// [`OpError::Device`] only.
+    pub fn build(options: &Options, video: usize, text: usize, device: &D, seed: u64) -> Result<Self, OpError> {
+        let weights = &mut rng(seed, Purpose::Weights, 0, 0);
+        Ok(match options.model {
+            ModelKind::Jpose => Self::Jpose(jpose_config(options, video, text).build(device, weights)?),
+            ModelKind::Mmen => Self::Mmen(mmen_config(options, video, text).build(device, weights)?),
+        })
     }
 }
 
-impl<D: OpsDevice, M: RelMarginModel<D>> Task<D> for RelMarginTask<'_, M, D> {
-    type Model = M;
-    type Error = RelMarginError;
-
-    fn begin_epoch(&mut self, model: &mut M, epoch: usize) -> Result<usize, RelMarginError> {
-        model.begin_epoch(&self.options, epoch);
-        for sampler in &mut self.samplers {
-            sampler.begin_epoch(&self.options, self.train.relations.get(sampler.level()), epoch)?;
-        }
-        Ok(self.samplers.iter().map(EpochSampler::num_batches).max().unwrap_or(0))
+impl<D: OpsDevice> Parameters<D> for RelMarginNetwork<D> {
+    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        either!(self, model => model.visit(path, visitor))
     }
 
-    fn step(&mut self, model: &mut M, batch: usize) -> Result<Step<D>, RelMarginError> {
-        let mut terms = PerLevel::default();
-        for sampler in &self.samplers {
-            *terms.get_mut(sampler.level()) = sampler.terms(self.train.relations.get(sampler.level()), batch);
-        }
-        let (losses, loss, gradients) = model.step(&self.options, &self.device, &self.train.features, &terms)?;
-        // As published, only the triplets of the space that the run is judged by are counted.
-        let judged = self.options.level();
-        let triplets: usize = terms.get(judged).iter().map(|term| term.anchors.len()).sum();
-        let hard: usize = losses.get(judged).iter().map(|loss| loss.hard).sum();
-        Ok(Step { gradients, loss, shares: vec![("hardness", hard as f64, triplets as f64)] })
+    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        either!(self, model => model.visit_mut(path, visitor))
+    }
+}
+
+impl<D: OpsDevice> RelMarginModel<D> for RelMarginNetwork<D> {
+    fn levels(&self, options: &Options) -> Vec<Level> {
+        either!(self, model => RelMarginModel::<D>::levels(model, options))
     }
 
-    fn evaluate(&self, model: &M) -> Result<Vec<(String, f64)>, RelMarginError> {
-        Ok(model.evaluate(&self.options, &self.device, self.validation)?.graded_numbers())
+    fn begin_epoch(&mut self, options: &Options, epoch: usize) {
+        either!(self, model => RelMarginModel::<D>::begin_epoch(model, options, epoch));
+    }
+
+    fn step(
+        &mut self,
+        options: &Options,
+        device: &D,
+        features: &Features,
+        batch: &PerLevel<Vec<Term>>,
+        start: StepStart<'_, D>,
+    ) -> Result<TermStep<PerLevel<Vec<TermLoss>>, D>, OpError> {
+        either!(self, model => model.step(options, device, features, batch, start))
+    }
+
+    fn evaluate(&self, options: &Options, device: &D, split: &EvalSplit) -> Result<Evaluation, RelMarginError> {
+        either!(self, model => model.evaluate(options, device, split))
     }
 }

@@ -5,7 +5,7 @@ mod writer;
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -29,6 +29,8 @@ use writer::{Save, Writer};
 
 /// Told about the course of a run: a progress bar, a log.
 pub trait Observer {
+    /// The training of a seed begins, or goes on: number of trained values, and the folder of the run.
+    fn run_begins(&mut self, _seed: u64, _parameters: usize, _folder: &Path) {}
     /// An epoch of so many batches begins.
     fn epoch_begins(&mut self, _epoch: usize, _batches: usize) {}
     /// A batch is done.

@@ -1,0 +1,225 @@
+use std::path::Path;
+
+use dfdx::prelude::Cpu;
+
+use super::evaluate::{CeEvaluation, evaluate, monitored, numbers};
+use super::options::{Arch, Options};
+use super::task::{CeTask, CeTraining};
+use super::{CeError, CeModel, import_config};
+use crate::blocks::{Config, ExpertList};
+use crate::data::Loaded;
+use crate::data::experts::folder::{self, Dataset, Subsets};
+use crate::data::experts::{Batcher, ExpertSplit, load_checkpoint};
+use crate::formats::Limits;
+use crate::losses::{MaxMarginLoss, RankingLoss, TeacherScale};
+use crate::metrics::captions::top_k;
+use crate::ops::OpsDevice;
+use crate::options::{Checked, OptionsError, Table, TableError};
+use crate::report::predictions;
+use crate::run::{self, Export, Foreign, Imported, Part, Recipe};
+use crate::train::{BestTie, Epochs, Fit, Keep, OptimizerConfig, Purpose, Select, from_torch, rng};
+
+/// Training of the networks of a paper, and their evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CollaborativeExpertsRecipe {
+    /// Collaborative Experts, MoEE, and the rows of QuerYD.
+    CollaborativeExperts,
+    /// TeachText and CE+.
+    TeachText,
+}
+
+/// The splits of a data set.
+#[derive(Debug, Clone)]
+pub struct CeData {
+    /// To train on, and to validate.
+    pub training: Option<(ExpertSplit, ExpertSplit)>,
+    /// To test.
+    pub test: ExpertSplit,
+}
+
+const PREDICTIONS: Export =
+    Export { name: "predictions", doc: "The ten best videos of every query as CSV, as the challenge asks for them" };
+
+impl Checked<Options> {
+    /// How networks are trained with a seed: the published loss; students regress the sums of their teachers' experts.
+    pub fn training(&self, seed: u64) -> CeTraining {
+        CeTraining {
+            batch_size: self.batch_size,
+            batches: self.batch_options(),
+            loss: RankingLoss::MaxMargin(MaxMarginLoss { margin: self.margin, fix_norm: self.fix_norm }),
+            distil: (!self.teachers.is_empty()).then_some(TeacherScale::Sum),
+            test_captions: self.captions(false),
+            caption_merge: self.test_caption_mode,
+            seed,
+        }
+    }
+}
+
+fn read(options: &Checked<Options>, folder: &Path, test: bool) -> Result<Loaded<folder::ExpertSplits>, CeError> {
+    let dataset = Dataset::find(&options.dataset)?;
+    let mut wanted = options.folder_options(test)?;
+    wanted.subsets = if test { Subsets::Eval } else { Subsets::Both };
+    Ok(folder::load(folder, dataset, &wanted)?)
+}
+
+impl Recipe for CollaborativeExpertsRecipe {
+    type Options = Options;
+    type Data = CeData;
+    type Model<D: OpsDevice> = CeModel<D>;
+    type Task<'a, D: OpsDevice> = CeTask<'a, ExpertList, usize, usize, D>;
+    type Evaluation = CeEvaluation;
+    type Error = CeError;
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::CollaborativeExperts => "ce",
+            Self::TeachText => "teachtext",
+        }
+    }
+
+    fn rows(&self) -> Result<Table<Options>, TableError> {
+        const CE: (&str, &str) =
+            ("paper-repros/ce/rows.ron", include_str!("../../../paper-repros/ce/rows.ron"));
+        const TEACHTEXT: (&str, &str) =
+            ("paper-repros/teachtext/rows.ron", include_str!("../../../paper-repros/teachtext/rows.ron"));
+        match self {
+            Self::CollaborativeExperts => Table::embedded(&[CE]),
+            Self::TeachText => Table::embedded(&[CE, TEACHTEXT]),
+        }
+    }
+
+    fn load(&self, options: &Checked<Options>, folder: &Path, part: Part) -> Result<Loaded<CeData>, CeError> {
+        let (mut files, mut warnings, mut training) = (vec![], vec![], None);
+        if part == Part::Training {
+            let read = read(options, folder, false)?;
+            files.extend(read.files);
+            warnings.extend(read.warnings);
+            training = read.split.train.zip(read.split.eval);
+        }
+        let read = read(options, folder, true)?;
+        files.extend(read.files);
+        warnings.extend(read.warnings);
+        let test = read.split.eval.ok_or(CeError::NoSplit { what: "to evaluate on" })?;
+        Dataset::find(&options.dataset)?.check_captions(&test, options.captions(true))?;
+        Ok(Loaded { split: CeData { training, test }, files, warnings })
+    }
+
+    fn model<D: OpsDevice>(
+        &self,
+        options: &Checked<Options>,
+        _: &CeData,
+        device: &D,
+        seed: u64,
+    ) -> Result<CeModel<D>, CeError> {
+        if options.arch != Arch::CollaborativeExperts {
+            let reason = format!("{:?} is counted by params; models::Moee and models::Mnnet build it, this program does not", options.arch);
+            return Err(OptionsError::new("arch", reason).into());
+        }
+        Ok(options.model()?.build(device, &mut rng(seed, Purpose::Weights, 0, 0))?)
+    }
+
+    fn task<'a, D: OpsDevice>(
+        &'a self,
+        options: &Checked<Options>,
+        data: &'a CeData,
+        _: &CeModel<D>,
+        device: &D,
+        seed: u64,
+    ) -> Result<CeTask<'a, ExpertList, usize, usize, D>, CeError> {
+        let (train, validation) = data.training.as_ref().ok_or(CeError::NoSplit { what: "to train on" })?;
+        CeTask::new(options.training(seed), device, train, validation)
+    }
+
+    fn optimizer(&self, options: &Checked<Options>) -> OptimizerConfig {
+        options.optimizer.clone()
+    }
+
+    fn fit(&self, options: &Checked<Options>) -> Fit {
+        let select = options.monitor.as_deref().and_then(monitored);
+        // The published loop keeps an epoch that is as good as the best.
+        let select = select.map(|score| Select { tie: BestTie::Later, ..Select::by(score) });
+        // Every so many epochs a checkpoint, the newest three kept, where not only the best is wanted.
+        let every = std::num::NonZeroUsize::new(options.save_period).filter(|_| !options.save_only_best);
+        let keep = every.map(|every| Keep {
+            name: "epoch".into(),
+            after: Epochs::Every { every, skip: options.skip_first_n_saves.saturating_mul(every.get()) },
+            last: false,
+            newest: Some(std::num::NonZeroUsize::MIN.saturating_add(2)),
+        });
+        let keep = keep.into_iter().collect();
+        Fit { epochs: options.epochs, schedule: options.schedule, select, keep, ..Fit::default() }
+    }
+
+    fn seeds(&self, options: &Checked<Options>) -> Vec<u64> {
+        options.seeds.clone()
+    }
+
+    fn without_seeds(&self, options: &Options) -> Options {
+        Options { seeds: Options::default().seeds, ..options.clone() }
+    }
+
+    fn effective_batch(&self, options: &Checked<Options>) -> usize {
+        options.batch_size
+    }
+
+    fn evaluate<D: OpsDevice>(
+        &self,
+        options: &Checked<Options>,
+        data: &CeData,
+        model: &CeModel<D>,
+        device: &D,
+    ) -> Result<CeEvaluation, CeError> {
+        let batcher = Batcher::new(&data.test, options.batch_options())?;
+        evaluate(model, device, &batcher, options.captions(true), options.test_caption_mode, 0)
+    }
+
+    fn split(&self, options: &Checked<Options>, _: &CeData) -> String {
+        format!("{} {}", options.dataset, options.test_split.as_ref().unwrap_or(&options.split))
+    }
+
+    fn num_parameters(&self, options: &Checked<Options>, _: &[usize]) -> Result<usize, CeError> {
+        Ok(match options.arch {
+            Arch::HowTo100m => 1,
+            Arch::CollaborativeExperts | Arch::Moee => options.model()?.num_parameters::<Cpu>(),
+        })
+    }
+
+    fn foreign(&self, path: &Path) -> Result<Foreign<Options>, CeError> {
+        let file = |source| CeError::Checkpoint { path: path.into(), source };
+        let limits = Limits { input_bytes: 64 << 30, bytes: 64 << 30, ..Limits::default() };
+        let checkpoint = load_checkpoint(path, &limits).map_err(|error| file(error.into()))?;
+        let warnings = checkpoint.skipped.iter().map(|skipped| format!("left out: {skipped}")).collect();
+        let parameters = from_torch(&checkpoint.state).map_err(|error| file(error.into()))?;
+        Ok(Foreign { options: None, parameters, warnings })
+    }
+
+    fn exports(&self) -> Vec<Export> {
+        vec![PREDICTIONS]
+    }
+
+    fn export(
+        &self,
+        _: &Export,
+        _: &Checked<Options>,
+        _: &Path,
+        evaluation: &CeEvaluation,
+    ) -> Result<Vec<u8>, CeError> {
+        let best = top_k(evaluation.similarity.view(), evaluation.real.view(), 10)?;
+        Ok(predictions(&best).into_bytes())
+    }
+
+    fn import(&self, file: &Path, root: &Path) -> Option<Result<Imported<Options>, CeError>> {
+        Some(import_config(file, root).map_err(CeError::from))
+    }
+}
+
+impl run::Evaluation for CeEvaluation {
+    fn scores(&self) -> Vec<(String, f64)> {
+        numbers(&self.report)
+    }
+
+    fn ranks(&self) -> Vec<(&'static str, Vec<f64>)> {
+        let plain = |ranks: &[Option<f64>]| ranks.iter().map(|rank| rank.unwrap_or(f64::NAN)).collect();
+        vec![("t2v", plain(&self.report.t2v.ranks)), ("v2t", plain(&self.report.v2t.ranks))]
+    }
+}

@@ -1,0 +1,311 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::RelMarginError;
+use super::evaluate::{Evaluation, score_name};
+use super::model::{RelMarginModel, RelMarginNetwork};
+use super::options::{Dataset, ModelKind, Options};
+use super::task::RelMarginTask;
+use crate::data::epic100::{self, EvalSplitName};
+use crate::data::relational::{EvalSplit, Features, FolderOptions, TrainSplit};
+use crate::data::{Loaded, digest, youcook2};
+use crate::formats::{pickle, torch};
+use crate::metrics::rank::{self, RankOptions, RankReport};
+use crate::ops::OpsDevice;
+use crate::options::{Checked, Table, TableError};
+use crate::run::{self, Export, Foreign, Part, Recipe, Tested, Width};
+use crate::train::{Epochs, Fit, Keep, OptimizerConfig, Purpose, Select, from_torch, rng};
+
+/// Training with the relevance-based margin, and its evaluation.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RelMargin;
+
+/// The splits of a data set.
+#[derive(Debug, Clone)]
+pub struct RelMarginData {
+    /// To train on, and to validate.
+    pub training: Option<(TrainSplit, EvalSplit)>,
+    /// To test.
+    pub test: EvalSplit,
+    /// Name of the split to test.
+    pub name: &'static str,
+}
+
+/// The split that is submitted to the EPIC-Kitchens-100 challenge.
+const SUBMISSION: Export =
+    Export { name: "challenge-submission", doc: "A submission to the EPIC-Kitchens-100 challenge" };
+
+fn folder_options(options: &Options) -> FolderOptions {
+    FolderOptions {
+        all_noun_classes: options.all_noun_classes,
+        first_noun_only: options.model == ModelKind::Mmen,
+        video_width: options.video_width(),
+        ..FolderOptions::default()
+    }
+}
+
+/// The splits that a data set has in a folder.
+fn read(options: &Options, folder: &Path, part: Part) -> Result<Loaded<RelMarginData>, RelMarginError> {
+    let from = folder_options(options);
+    // Missing classes are drawn once for all seeds.
+    let seed = options.seeds.first().copied().unwrap_or_default();
+    let draw = &mut rng(seed, Purpose::Classes, 0, 0);
+    let (mut files, mut warnings) = (vec![], vec![]);
+    macro_rules! take {
+        ($loaded:expr) => {{
+            let loaded = $loaded?;
+            files.extend(loaded.files);
+            warnings.extend(loaded.warnings);
+            loaded.split
+        }};
+    }
+    let trains = part == Part::Training;
+    let data = match options.dataset {
+        Dataset::Epic100 => {
+            let training = match trains {
+                true => Some((
+                    take!(epic100::load_train(folder, &from, draw)),
+                    take!(epic100::load_eval(folder, EvalSplitName::Validation, &from)),
+                )),
+                false => None,
+            };
+            let test = take!(epic100::load_eval(folder, EvalSplitName::Test, &from));
+            RelMarginData { training, test, name: "epic100 test" }
+        }
+        Dataset::Youcook2 => {
+            let train = if trains { Some(take!(youcook2::load_train(folder, &from, draw))) } else { None };
+            let test = take!(youcook2::load_eval(folder, &from));
+            RelMarginData { training: train.map(|train| (train, test.clone())), test, name: "youcook2 validation" }
+        }
+        Dataset::Given => return Err(RelMarginError::NotGiven),
+    };
+    Ok(Loaded { split: data, files, warnings })
+}
+
+impl Recipe for RelMargin {
+    type Options = Options;
+    type Data = RelMarginData;
+    type Model<D: OpsDevice> = RelMarginNetwork<D>;
+    type Task<'a, D: OpsDevice> = RelMarginTask<'a, RelMarginNetwork<D>, D>;
+    type Evaluation = RelMarginReport;
+    type Error = RelMarginError;
+
+    fn name(&self) -> &'static str {
+        "jpose_relmargin"
+    }
+
+    fn rows(&self) -> Result<Table<Options>, TableError> {
+        const ROWS: &str = include_str!("../../../paper-repros/jpose_relmargin/rows.ron");
+        Table::embedded(&[("paper-repros/jpose_relmargin/rows.ron", ROWS)])
+    }
+
+    fn load(&self, options: &Checked<Options>, folder: &Path, part: Part) -> Result<Loaded<RelMarginData>, RelMarginError> {
+        read(options, folder, part)
+    }
+
+    fn model<D: OpsDevice>(
+        &self,
+        options: &Checked<Options>,
+        data: &RelMarginData,
+        device: &D,
+        seed: u64,
+    ) -> Result<RelMarginNetwork<D>, RelMarginError> {
+        let Features { video, text } = &data.test.features;
+        Ok(RelMarginNetwork::build(options, video.cols(), text.verb.cols(), device, seed)?)
+    }
+
+    fn task<'a, D: OpsDevice>(
+        &'a self,
+        options: &Checked<Options>,
+        data: &'a RelMarginData,
+        model: &RelMarginNetwork<D>,
+        device: &D,
+        seed: u64,
+    ) -> Result<RelMarginTask<'a, RelMarginNetwork<D>, D>, RelMarginError> {
+        let (train, validation) = data.training.as_ref().ok_or(RelMarginError::NoTraining)?;
+        data.test.check()?;
+        RelMarginTask::new(options, device, model, train, validation, seed)
+    }
+
+    fn optimizer(&self, options: &Checked<Options>) -> OptimizerConfig {
+        OptimizerConfig::Sgd(options.sgd())
+    }
+
+    fn fit(&self, options: &Checked<Options>) -> Fit {
+        let name = match options.model {
+            ModelKind::Jpose => "JPoSE",
+            ModelKind::Mmen => "MMEN",
+        };
+        let after = Epochs::Rate(options.checkpoint_rate);
+        Fit {
+            epochs: options.num_epochs,
+            schedule: options.schedule,
+            select: Some(Select::by(score_name(options.level(), "nDCG", "avg"))),
+            keep: vec![Keep { name: name.into(), after, last: true, newest: None }],
+            ..Fit::default()
+        }
+    }
+
+    fn seeds(&self, options: &Checked<Options>) -> Vec<u64> {
+        options.seeds.clone()
+    }
+
+    fn without_seeds(&self, options: &Options) -> Options {
+        Options { seeds: Options::default().seeds, ..options.clone() }
+    }
+
+    fn effective_batch(&self, options: &Checked<Options>) -> usize {
+        options.batch_size
+    }
+
+    /// As published.
+    fn tested(&self) -> Tested {
+        Tested::Last
+    }
+
+    fn restored<D: OpsDevice>(&self, options: &Checked<Options>, model: &mut RelMarginNetwork<D>, epochs: usize) {
+        model.begin_epoch(options, epochs.saturating_sub(1));
+    }
+
+    fn evaluate<D: OpsDevice>(
+        &self,
+        options: &Checked<Options>,
+        data: &RelMarginData,
+        model: &RelMarginNetwork<D>,
+        device: &D,
+    ) -> Result<RelMarginReport, RelMarginError> {
+        let evaluation = model.evaluate(options, device, &data.test)?;
+        let ranks = ranks(&evaluation, &data.test)?;
+        Ok(RelMarginReport { evaluation, ranks })
+    }
+
+    fn split(&self, _: &Checked<Options>, data: &RelMarginData) -> String {
+        data.name.into()
+    }
+
+    fn facts(&self, data: &RelMarginData) -> BTreeMap<String, String> {
+        let ties = "as published: nDCG by descending index, mAP by ascending index";
+        BTreeMap::from([
+            ("features_sha256".into(), features_digest(&data.test.features)),
+            ("relevance_sha256".into(), relevance_digest(&data.test)),
+            ("tie_policy".into(), ties.into()),
+        ])
+    }
+
+    /// The published numbers are those of the full test split alone.
+    fn is_published_split(&self, data: &RelMarginData) -> bool {
+        let Features { video, text } = &data.test.features;
+        (video.rows(), text.verb.rows()) == (9668, 3842)
+    }
+
+    fn widths(&self) -> Vec<Width> {
+        vec![
+            Width { name: "video-width", published: 3072, doc: "Width of the video features" },
+            Width { name: "text-width", published: 100, doc: "Width of the text features" },
+        ]
+    }
+
+    fn num_parameters(&self, options: &Checked<Options>, widths: &[usize]) -> Result<usize, RelMarginError> {
+        let (video, text) = (widths.first().copied().unwrap_or(3072), widths.get(1).copied().unwrap_or(100));
+        let video = options.video_width().map_or(video, |width| width.min(video));
+        Ok(RelMarginNetwork::<dfdx::prelude::Cpu>::count(options, video, text))
+    }
+
+    /// A `.pth` with the `args.txt` of its run two folders up.
+    fn foreign(&self, path: &Path) -> Result<Foreign<Options>, RelMarginError> {
+        let file = |source| RelMarginError::Checkpoint { path: path.into(), source };
+        let folder = path.parent().and_then(Path::parent).ok_or_else(|| file("it is in no run folder".into()))?;
+        let args = folder.join("args.txt");
+        let of_args = |source| RelMarginError::Checkpoint { path: args.clone(), source };
+        let text = std::fs::read_to_string(&args).map_err(|error| of_args(error.into()))?;
+        let (options, unknown) = Options::from_args_txt(&text).map_err(|error| of_args(error.into()))?;
+        let warning = format!("{}: options without effect here: {}", args.display(), unknown.join(", "));
+        let checkpoint = torch::load(path, &pickle::Options::default()).map_err(|error| file(error.into()))?;
+        let tensors = checkpoint.state_dict(None).map_err(|error| file(error.into()))?;
+        let parameters = from_torch(&tensors).map_err(|error| file(error.into()))?;
+        let warnings = if unknown.is_empty() { vec![] } else { vec![warning] };
+        Ok(Foreign { options: Some(options), parameters, warnings })
+    }
+
+    fn exports(&self) -> Vec<Export> {
+        vec![SUBMISSION]
+    }
+
+    fn export(
+        &self,
+        _: &Export,
+        _: &Checked<Options>,
+        folder: &Path,
+        report: &RelMarginReport,
+    ) -> Result<Vec<u8>, RelMarginError> {
+        let ids = epic100::load_ids(folder, EvalSplitName::Test, &FolderOptions::default())?.split;
+        let similarity = report.evaluation.main.similarity.view();
+        epic100::submission(similarity, &ids.videos, &ids.captions).map_err(RelMarginError::Submission)
+    }
+}
+
+/// A model tested.
+#[derive(Debug, Clone)]
+pub struct RelMarginReport {
+    /// Scores and similarities.
+    pub evaluation: Evaluation,
+    ranks: [Vec<f64>; 2],
+}
+
+impl run::Evaluation for RelMarginReport {
+    fn scores(&self) -> Vec<(String, f64)> {
+        self.evaluation.numbers()
+    }
+
+    fn ranks(&self) -> Vec<(&'static str, Vec<f64>)> {
+        let [v2t, t2v] = &self.ranks;
+        vec![("v2t", v2t.clone()), ("t2v", t2v.clone())]
+    }
+
+    fn published_output(&self) -> Option<String> {
+        let output = &self.evaluation;
+        Some(if output.parts.is_empty() { output.published_line() } else { output.published_output() })
+    }
+}
+
+/// Ranks of the best of the items whose relevance to a query is 1, a tie at its expectation.
+fn ranks(evaluation: &Evaluation, split: &EvalSplit) -> Result<[Vec<f64>; 2], RelMarginError> {
+    let relevance = split.relevance.get(evaluation.level);
+    let of_row = |row| {
+        let (columns, values) = relevance.row(row);
+        columns.iter().zip(values).filter(|(_, value)| **value >= 1.0).map(|(column, _)| *column as usize).collect()
+    };
+    let truths: Vec<Vec<usize>> = (0..relevance.rows()).map(of_row).collect();
+    let similarity = evaluation.main.similarity.view();
+    if truths.iter().all(Vec::is_empty) {
+        return Ok([vec![f64::NAN; similarity.rows()], vec![f64::NAN; similarity.cols()]]);
+    }
+    let RankReport { v2t, t2v } = rank::evaluate(similarity, &truths, &RankOptions::default())?;
+    let plain = |ranks: Vec<Option<f64>>| ranks.into_iter().map(|rank| rank.unwrap_or(f64::NAN)).collect();
+    Ok([plain(v2t.ranks), plain(t2v.ranks)])
+}
+
+fn features_digest(Features { video, text }: &Features) -> String {
+    let mut digest = Sha256::new();
+    for matrix in [video, &text.verb, &text.noun, &text.caption] {
+        digest.update((matrix.rows() as u64).to_le_bytes());
+        digest.update((matrix.cols() as u64).to_le_bytes());
+        matrix.as_slice().iter().for_each(|v| digest.update(v.to_le_bytes()));
+    }
+    digest::hex(&digest.finalize())
+}
+
+fn relevance_digest(split: &EvalSplit) -> String {
+    let mut digest = Sha256::new();
+    for level in [&split.relevance.verb, &split.relevance.noun, &split.relevance.caption] {
+        for row in 0..level.rows() {
+            let (columns, values) = level.row(row);
+            digest.update((columns.len() as u64).to_le_bytes());
+            columns.iter().for_each(|c| digest.update(c.to_le_bytes()));
+            values.iter().for_each(|v| digest.update(v.to_le_bytes()));
+        }
+    }
+    digest::hex(&digest.finalize())
+}

@@ -1,0 +1,177 @@
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+
+use crate::files::write_atomically;
+
+/// Why a folder cannot be that of a run.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The name is a path.
+    #[error("{name:?} is not a name for a run: it would leave the folder of runs")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// Another process works in it.
+    #[error("{}: in use by process {process}", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The process, where it says so.
+        process: String,
+    },
+    /// A new run would overwrite another.
+    #[error("{} holds a run already: go on with --resume, or give another --name", path.display())]
+    HoldsRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is nothing to go on with.
+    #[error("{}: there is no run to go on with (no config.ron)", path.display())]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file system fails.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+const CONFIG: &str = "config.ron";
+const LOCK: &str = ".lock";
+
+/// The folder of a run, which no other process can use meanwhile: the system gives the lock back when a process ends, however it ends.
+///
+/// `config.ron`, `summary.json`, and for each seed `seed-N` with `metrics.jsonl`, `last.safetensors`, `best.safetensors` and ranks.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Where a new run of a name would be; an error if there is one.
+    ///
+    /// # Errors
+    /// [`FolderError::Name`] and [`FolderError::HoldsRun`].
+    pub fn place(runs: &Path, name: &str) -> Result<PathBuf, FolderError> {
+        let mut parts = Path::new(name).components();
+        match (parts.next(), parts.next()) {
+            (Some(Component::Normal(part)), None) if part == name => {}
+            _ => return Err(FolderError::Name { name: name.into() }),
+        }
+        let path = runs.join(name);
+        if path.join(CONFIG).exists() { Err(FolderError::HoldsRun { path }) } else { Ok(path) }
+    }
+
+    /// Makes the folder of a new run.
+    ///
+    /// # Errors
+    /// [`FolderError`]: another run has it, or makes it at this moment.
+    pub fn create(runs: &Path, name: &str, config: &str) -> Result<Self, FolderError> {
+        let path = Self::place(runs, name)?;
+        fs::create_dir_all(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
+        let folder = Self::locked(path)?;
+        // Once more, now that nobody else can make it.
+        Self::place(runs, name)?;
+        let path = folder.path.join(CONFIG);
+        write_atomically(&path, config.as_bytes()).map_err(|source| FolderError::Io { path, source })?;
+        Ok(folder)
+    }
+
+    /// Opens the folder of a run to go on with.
+    ///
+    /// # Errors
+    /// [`FolderError::NoRun`] and [`FolderError::InUse`].
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        if !path.join(CONFIG).is_file() {
+            return Err(FolderError::NoRun { path: path.into() });
+        }
+        let folder = Self::locked(path.into())?;
+        folder.sweep(&folder.path)?;
+        Ok(folder)
+    }
+
+    fn locked(path: PathBuf) -> Result<Self, FolderError> {
+        let file = path.join(LOCK);
+        let io = |source| FolderError::Io { path: file.clone(), source };
+        let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(&file).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let process = fs::read_to_string(&file).unwrap_or_default();
+                return Err(FolderError::InUse { path, process });
+            }
+            Err(TryLockError::Error(source)) => return Err(io(source)),
+        }
+        let mut note = || lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
+        note().map_err(io)?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Removes what processes that died left half-written; whoever has the lock is the only one who writes.
+    fn sweep(&self, folder: &Path) -> Result<(), FolderError> {
+        let io = |source| FolderError::Io { path: folder.into(), source };
+        for entry in fs::read_dir(folder).map_err(io)? {
+            let path = entry.map_err(io)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && name.starts_with("seed-") {
+                self.sweep(&path)?;
+            } else if name.ends_with(".tmp") {
+                fs::remove_file(&path).map_err(io)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of one seed.
+    pub fn of_seed(&self, seed: u64) -> PathBuf {
+        self.path.join(format!("seed-{seed}"))
+    }
+
+    /// Where the configuration of the run is, in RON.
+    pub fn config(&self) -> PathBuf {
+        self.path.join(CONFIG)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stays_in_the_folder_of_runs() {
+        let runs = tempfile::tempdir().unwrap();
+        for name in ["", ".", "..", "../up", "a/b", "/abs", "a/", "./a"] {
+            assert!(matches!(RunFolder::place(runs.path(), name), Err(FolderError::Name { .. })), "{name:?}");
+        }
+        assert_eq!(RunFolder::place(runs.path(), "a b").unwrap(), runs.path().join("a b"));
+    }
+
+    #[test]
+    fn a_folder_has_one_run_and_one_process() {
+        let runs = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(runs.path(), "run", "()").unwrap();
+        let (path, half) = (folder.path().to_path_buf(), folder.of_seed(3).join("last.safetensors.77.tmp"));
+        assert!(matches!(RunFolder::create(runs.path(), "run", "()"), Err(FolderError::HoldsRun { .. })));
+        let error = RunFolder::open(&path).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("in use by process {}", std::process::id())), "{error}");
+        fs::create_dir(folder.of_seed(3)).unwrap();
+        fs::write(&half, "half").unwrap();
+        drop(folder);
+        RunFolder::open(&path).unwrap();
+        assert!(!half.exists(), "what a dead process left is gone");
+        assert!(matches!(RunFolder::open(runs.path()), Err(FolderError::NoRun { .. })));
+    }
+}

@@ -1,0 +1,16 @@
+//! A run of a paper: what no paper changes. Seeds, the run folder, resuming, digests, the test of the best or last epoch, the summary, ranks of
+//! every query.
+//!
+//! A paper brings a [`Recipe`]; [`train`] and [`evaluate`] are the same for all of them.
+
+mod driver;
+mod folder;
+mod host;
+mod recipe;
+mod summary;
+
+pub use driver::{Outcome, RunError, evaluate, train};
+pub use folder::{FolderError, RunFolder};
+pub use host::cpu_name;
+pub use recipe::{Evaluation, Export, Foreign, Imported, Part, Recipe, Tested, Width};
+pub use summary::{Score, SeedScores, Summary};

@@ -1,0 +1,228 @@
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::Path;
+
+use crate::blocks::Parameters;
+use crate::data::Loaded;
+use crate::ops::{OpError, OpsDevice};
+use crate::options::{Checked, Options, Table, TableError};
+use crate::train::{Fit, OptimizerConfig, StateDict, Task};
+
+/// What a paper brings to a run: its options and published rows, its data, model, task and evaluation.
+pub trait Recipe: Sync {
+    /// Its options.
+    type Options: Options;
+    /// The splits of a data set: to train on, to validate and to test.
+    type Data: Sync;
+    /// The model.
+    type Model<D: OpsDevice>: Parameters<D>;
+    /// Batches, loss, validation.
+    type Task<'a, D: OpsDevice>: Task<D, Model = Self::Model<D>, Error = Self::Error>
+    where
+        Self: 'a;
+    /// What a model makes of the test split.
+    type Evaluation: Evaluation;
+    /// What can go wrong.
+    type Error: Error + From<OpError> + Send + Sync + 'static;
+
+    /// Its name, which is that of its example.
+    fn name(&self) -> &'static str;
+
+    /// The published rows.
+    ///
+    /// # Errors
+    /// [`TableError`], which the tables in the library do not have.
+    fn rows(&self) -> Result<Table<Self::Options>, TableError>;
+
+    /// Reads the splits that a part of a run takes from a folder in the authors' layout.
+    ///
+    /// # Errors
+    /// Whatever the files bring.
+    fn load(&self, options: &Checked<Self::Options>, folder: &Path, part: Part) -> Result<Loaded<Self::Data>, Self::Error>;
+
+    /// The model with fresh weights, a pure function of the seed.
+    ///
+    /// # Errors
+    /// When the device fails, or options and data do not fit each other.
+    fn model<D: OpsDevice>(
+        &self,
+        options: &Checked<Self::Options>,
+        data: &Self::Data,
+        device: &D,
+        seed: u64,
+    ) -> Result<Self::Model<D>, Self::Error>;
+
+    /// The task of training a model.
+    ///
+    /// # Errors
+    /// When the splits do not belong together.
+    fn task<'a, D: OpsDevice>(
+        &'a self,
+        options: &Checked<Self::Options>,
+        data: &'a Self::Data,
+        model: &Self::Model<D>,
+        device: &D,
+        seed: u64,
+    ) -> Result<Self::Task<'a, D>, Self::Error>;
+
+    /// What changes the model.
+    fn optimizer(&self, options: &Checked<Self::Options>) -> OptimizerConfig;
+
+    /// The loop: epochs, schedule, validation, checkpoints. Folder, seed, configuration and data are the run's.
+    fn fit(&self, options: &Checked<Self::Options>) -> Fit;
+
+    /// The seeds, one training each.
+    fn seeds(&self, options: &Checked<Self::Options>) -> Vec<u64>;
+
+    /// The same options with the default seeds: what a published row is recognised by.
+    fn without_seeds(&self, options: &Self::Options) -> Self::Options;
+
+    /// Examples that a step of the optimizer sees.
+    fn effective_batch(&self, options: &Checked<Self::Options>) -> usize;
+
+    /// Which parameters are tested.
+    fn tested(&self) -> Tested {
+        Tested::Best
+    }
+
+    /// Told of a model whose parameters were loaded, after how many epochs they were saved.
+    fn restored<D: OpsDevice>(&self, _options: &Checked<Self::Options>, _model: &mut Self::Model<D>, _epochs: usize) {}
+
+    /// Evaluates on the test split.
+    ///
+    /// # Errors
+    /// Whatever the evaluation brings.
+    fn evaluate<D: OpsDevice>(
+        &self,
+        options: &Checked<Self::Options>,
+        data: &Self::Data,
+        model: &Self::Model<D>,
+        device: &D,
+    ) -> Result<Self::Evaluation, Self::Error>;
+
+    /// Name of the split that is tested.
+    fn split(&self, options: &Checked<Self::Options>, data: &Self::Data) -> String;
+
+    /// What the numbers rest on beside options and files, for the summary: digests of what was embedded, how ties were ranked.
+    fn facts(&self, _data: &Self::Data) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    /// Whether scores on this split can be compared with the published ones.
+    fn is_published_split(&self, _data: &Self::Data) -> bool {
+        true
+    }
+
+    /// Widths that only data know, for counting parameters without any.
+    fn widths(&self) -> Vec<Width> {
+        vec![]
+    }
+
+    /// Number of trained values, by arithmetic, where the widths are these.
+    ///
+    /// # Errors
+    /// When options do not say enough.
+    fn num_parameters(&self, options: &Checked<Self::Options>, widths: &[usize]) -> Result<usize, Self::Error>;
+
+    /// Reads a checkpoint of the authors' program.
+    ///
+    /// # Errors
+    /// Whatever the file brings.
+    fn foreign(&self, path: &Path) -> Result<Foreign<Self::Options>, Self::Error>;
+
+    /// What an evaluation can be written as.
+    fn exports(&self) -> Vec<Export> {
+        vec![]
+    }
+
+    /// The contents of the file of an [`Export`]; `folder` is that of the data.
+    ///
+    /// # Errors
+    /// Whatever it takes.
+    fn export(
+        &self,
+        _export: &Export,
+        _options: &Checked<Self::Options>,
+        _folder: &Path,
+        _evaluation: &Self::Evaluation,
+    ) -> Result<Vec<u8>, Self::Error> {
+        Ok(vec![])
+    }
+
+    /// Turns one of the authors' configurations into options, where paths in it are relative to a root; `None` where they have none.
+    fn import(&self, _file: &Path, _root: &Path) -> Option<Result<Imported<Self::Options>, Self::Error>> {
+        None
+    }
+}
+
+/// What a model makes of a split.
+pub trait Evaluation {
+    /// Scores by name.
+    fn scores(&self) -> Vec<(String, f64)>;
+
+    /// For each direction, by name, the rank of the best item that belongs to each query, from 1; NaN for queries without one.
+    fn ranks(&self) -> Vec<(&'static str, Vec<f64>)>;
+
+    /// What the published program prints, where it has a form of its own.
+    fn published_output(&self) -> Option<String> {
+        None
+    }
+}
+
+/// For what splits are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// To train, validate and test.
+    Training,
+    /// To test alone.
+    Test,
+}
+
+/// Which parameters of a training are tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tested {
+    /// Those of the best validation; the last ones where nothing is selected.
+    Best,
+    /// Those after the last epoch.
+    Last,
+}
+
+/// A width that only data know.
+#[derive(Debug, Clone, Copy)]
+pub struct Width {
+    /// Its name.
+    pub name: &'static str,
+    /// That of the published features.
+    pub published: usize,
+    /// What it is the width of.
+    pub doc: &'static str,
+}
+
+/// A form in which an evaluation can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Export {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub doc: &'static str,
+}
+
+/// A checkpoint of the authors' program.
+#[derive(Debug, Clone)]
+pub struct Foreign<O> {
+    /// The options of its run, where it says them.
+    pub options: Option<O>,
+    /// Its tensors.
+    pub parameters: StateDict,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Options made of a configuration of the authors' program.
+#[derive(Debug, Clone)]
+pub struct Imported<O> {
+    /// The options.
+    pub options: O,
+    /// What of it has no effect here.
+    pub ignored: Vec<String>,
+}
