@@ -143,7 +143,7 @@ impl Train {
         let mut progress = Progress::default();
         let fresh = state.is_none();
         let digests: Vec<&str> = files.values().map(String::as_str).collect();
-        let digest = coembed::data::digest::sha256(digests.join(" ").as_bytes());
+        let digest = coembed::digest::sha256(digests.join(" ").as_bytes());
         if let Some(state) = state {
             if state.data != digest {
                 bail!("the files under {} are not those that the run was trained on", from.display());
@@ -195,7 +195,7 @@ impl Train {
 
 /// A short name that tells configurations apart.
 fn run_name(config: &str) -> String {
-    coembed::data::digest::sha256(config.as_bytes())[..12].to_string()
+    coembed::digest::sha256(config.as_bytes())[..12].to_string()
 }
 
 /// Scores in percent, beside those of the paper where the configuration is one of the paper's.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use coembed::data::digest;
+use coembed::digest;
 use coembed::data::epic100::annotations::Annotations;
 use coembed::data::epic100::{EvalSplitName, load_eval, load_ids, load_train};
 use coembed::data::relational::FolderOptions;

@@ -3,7 +3,6 @@
 //! [`Loaded`], [`FileError`] and [`FiniteMatrix`] are what the data sets share, and know none of them; every data set, or family of data
 //! sets, has a folder. What files hold is made values by [`formats`](crate::formats).
 
-pub mod digest;
 pub mod epic100;
 pub mod experts;
 mod finite;

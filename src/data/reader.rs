@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use super::digest;
+use crate::digest;
 use super::finite::NotFinite;
 use crate::formats::limits::{self, LimitError, Limits};
 use crate::formats::ndarray::{ArrayError, NdArray};

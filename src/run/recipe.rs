@@ -149,8 +149,13 @@ pub trait Recipe: Sync {
         Ok(vec![])
     }
 
-    /// Turns one of the authors' configurations into options, where paths in it are relative to a root; `None` where they have none.
-    fn import(&self, _file: &Path, _root: &Path) -> Option<Result<Imported<Self::Options>, Self::Error>> {
+    /// Options of the authors' program that are accepted and have no effect, as there.
+    fn without_effect(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What turns one of the authors' configurations into options, where they have any; paths in it are relative to a root.
+    fn importer(&self) -> Option<Importer<Self::Options, Self::Error>> {
         None
     }
 }
@@ -218,8 +223,11 @@ pub struct Foreign<O> {
     pub warnings: Vec<String>,
 }
 
+/// Reads a configuration of the authors' program, a file and the root that paths in it are relative to.
+pub type Importer<O, E> = fn(&Path, &Path) -> Result<Imported<O>, E>;
+
 /// Options made of a configuration of the authors' program.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Imported<O> {
     /// The options.
     pub options: O,

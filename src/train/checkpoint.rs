@@ -7,7 +7,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::data::digest::hex;
+use crate::digest::hex;
 use crate::files::write_atomically;
 
 use super::state_dict::{StateDict, StateTensor, StateValues};

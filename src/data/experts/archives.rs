@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use sha1::{Digest, Sha1};
 
-use crate::data::digest;
+use crate::digest;
 
 /// Why an archive was refused.
 #[derive(Debug, thiserror::Error)]

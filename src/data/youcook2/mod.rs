@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rand::Rng;
 
 use super::FiniteMatrix;
-use super::digest;
+use crate::digest;
 use super::finite::NotFinite;
 use super::reader::{FileError, FileProblem, Loaded, array_problem};
 use super::relational::dictionary::Layout;

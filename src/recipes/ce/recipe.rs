@@ -16,7 +16,7 @@ use crate::metrics::captions::top_k;
 use crate::ops::OpsDevice;
 use crate::options::{Checked, OptionsError, Table, TableError};
 use crate::report::predictions;
-use crate::run::{self, Export, Foreign, Imported, Part, Recipe};
+use crate::run::{self, Export, Foreign, Importer, Part, Recipe};
 use crate::train::{BestTie, Epochs, Fit, Keep, OptimizerConfig, Purpose, Select, from_torch, rng};
 
 /// Training of the networks of a paper, and their evaluation.
@@ -208,8 +208,8 @@ impl Recipe for CollaborativeExpertsRecipe {
         Ok(predictions(&best).into_bytes())
     }
 
-    fn import(&self, file: &Path, root: &Path) -> Option<Result<Imported<Options>, CeError>> {
-        Some(import_config(file, root).map_err(CeError::from))
+    fn importer(&self) -> Option<Importer<Options, CeError>> {
+        Some(|file, root| Ok(import_config(file, root)?))
     }
 }
 

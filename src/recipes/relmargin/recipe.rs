@@ -10,7 +10,8 @@ use super::options::{Dataset, ModelKind, Options};
 use super::task::RelMarginTask;
 use crate::data::epic100::{self, EvalSplitName};
 use crate::data::relational::{EvalSplit, Features, FolderOptions, TrainSplit};
-use crate::data::{Loaded, digest, youcook2};
+use crate::data::{Loaded, youcook2};
+use crate::digest;
 use crate::formats::{pickle, torch};
 use crate::metrics::rank::{self, RankOptions, RankReport};
 use crate::ops::OpsDevice;
@@ -227,6 +228,10 @@ impl Recipe for RelMargin {
         let parameters = from_torch(&tensors).map_err(|error| file(error.into()))?;
         let warnings = if unknown.is_empty() { vec![] } else { vec![warning] };
         Ok(Foreign { options: Some(options), parameters, warnings })
+    }
+
+    fn without_effect(&self) -> &'static [&'static str] {
+        &["num-layers", "optimiser", "dcg_ind"]
     }
 
     fn exports(&self) -> Vec<Export> {

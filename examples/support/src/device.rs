@@ -19,8 +19,3 @@ pub fn on_device(gpu: Option<bool>, job: impl Job) -> Result<()> {
     #[cfg(not(feature = "cuda"))]
     miette::bail!("--gpu needs a build with --features cuda");
 }
-
-/// Its name in a summary.
-pub fn name<D>() -> &'static str {
-    std::any::type_name::<D>().rsplit("::").next().unwrap_or_default()
-}

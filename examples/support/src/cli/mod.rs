@@ -1,0 +1,235 @@
+//! One command line for every paper: `train`, `eval`, `params`, `rows`, `import-config`, and the demonstration without any of them.
+
+mod args;
+mod error;
+mod options;
+mod stop;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+use coembed::data::{Loaded, digest};
+use coembed::files::write_atomically;
+use coembed::ops::OpsDevice;
+use coembed::options::{Checked, Options};
+use coembed::run::{self, Evaluation, Outcome, Part, Recipe, RunFolder};
+use coembed::train::{Checkpoint, StateDict};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
+
+use crate::device::{Job, on_device};
+use crate::progress::Bar;
+use error::{USAGE, config_report, usage};
+use stop::Stop;
+
+/// Splits that an example brings: what `train` and `eval` take without `--data`.
+pub struct BuiltIn<R: Recipe> {
+    /// What the options are for these splits.
+    pub adapt: fn(&mut R::Options),
+    /// Makes the splits.
+    pub load: fn(&R::Options) -> Result<Loaded<R::Data>>,
+}
+
+/// Runs what the command line asks for; `demo` without a subcommand.
+pub fn main<R: Recipe>(recipe: R, built_in: Option<BuiltIn<R>>, demo: impl Job) -> ExitCode {
+    let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
+    let log = tracing_subscriber::fmt().with_max_level(level.unwrap_or(tracing::Level::WARN));
+    log.with_writer(std::io::stderr).init();
+    let stop = Stop::new();
+    let matches = args::command(&recipe).get_matches();
+    let result = threads(&matches).and_then(|()| {
+        let program = Program { recipe: &recipe, built_in, stop: &stop };
+        match matches.subcommand() {
+            Some(("train", given)) => on_device(args::gpu(given), Train { program, given }),
+            Some(("eval", given)) => on_device(args::gpu(given), Eval { program, given }),
+            Some(("params", given)) => params(&recipe, given),
+            Some(("rows", given)) => rows(&recipe, given),
+            Some(("import-config", given)) => import(&recipe, given),
+            Some((_, given)) => on_device(args::gpu(given), demo),
+            None => on_device(args::gpu(&matches), demo),
+        }
+    });
+    match result {
+        Ok(()) => stop.exit_code(),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{error:?}");
+            ExitCode::from(if error.code().is_some_and(|code| code.to_string() == USAGE) { 2 } else { 1 })
+        }
+    }
+}
+
+/// Writes to standard output; a reader that went away does not end a training.
+pub fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn threads(matches: &ArgMatches) -> Result<()> {
+    let given = matches.subcommand().map_or(matches, |(_, given)| given);
+    let Some(&threads) = given.get_one::<u32>("threads") else { return Ok(()) };
+    rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global().into_diagnostic()
+}
+
+struct Program<'a, R: Recipe> {
+    recipe: &'a R,
+    built_in: Option<BuiltIn<R>>,
+    stop: &'a Stop,
+}
+
+impl<R: Recipe> Program<'_, R> {
+    /// The splits of a folder, or those that the example brings.
+    fn load(&self, options: &Checked<R::Options>, data: Option<&Path>, part: Part) -> Result<Loaded<R::Data>> {
+        let loaded = match (data, &self.built_in) {
+            (Some(folder), _) => self.recipe.load(options, folder, part).into_diagnostic()?,
+            (None, Some(built_in)) => (built_in.load)(options)?,
+            (None, None) => return Err(usage("--data: the folder of the data is needed")),
+        };
+        loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        Ok(loaded)
+    }
+
+    /// Changes options to those of the splits that the example brings, where there is no folder.
+    fn adapt(&self, options: &mut R::Options, data: Option<&Path>) {
+        if let (None, Some(built_in)) = (data, &self.built_in) {
+            (built_in.adapt)(options);
+        }
+    }
+}
+
+struct Train<'a, R: Recipe> {
+    program: Program<'a, R>,
+    given: &'a ArgMatches,
+}
+
+impl<R: Recipe> Job for Train<'_, R> {
+    fn run<D: OpsDevice>(self, device: D) -> Result<()> {
+        let (Program { recipe, stop, .. }, given) = (&self.program, self.given);
+        let data = given.get_one::<PathBuf>("data").map(PathBuf::as_path);
+        let resumed = match given.get_one::<PathBuf>("resume") {
+            Some(_) if options::any_given::<R::Options>(given) => {
+                return Err(usage("--resume goes on with the options of the run; give it no others"));
+            }
+            Some(folder) => Some(RunFolder::open(folder).into_diagnostic()?),
+            None => None,
+        };
+        let options = match &resumed {
+            Some(folder) => coembed::options::read(&folder.config()).map_err(config_report)?,
+            None => {
+                let mut options = options::of(*recipe, given, R::Options::default())?;
+                self.program.adapt(&mut options, data);
+                options
+            }
+        };
+        let options = options.check().map_err(usage)?;
+        let runs = given.get_one::<PathBuf>("out-dir").cloned().unwrap_or_default();
+        // A short name that tells configurations apart.
+        let named = || digest::sha256(options.to_ron().as_bytes())[..12].to_string();
+        let name = given.get_one::<String>("name").cloned().unwrap_or_else(named);
+        if resumed.is_none() {
+            // Before the data are read, which may take long.
+            RunFolder::place(&runs, &name).into_diagnostic()?;
+        }
+        let loaded = self.program.load(&options, data, Part::Training)?;
+        let folder = |config: &str| resumed.map_or_else(|| RunFolder::create(&runs, &name, config), Ok);
+        let fit = recipe.fit(&options);
+        let mut bar = Bar::new(fit.epochs, fit.select.map(|select| select.score));
+        let outcome = run::train(*recipe, &options, &loaded, &device, folder, &mut bar, stop.flag()).into_diagnostic()?;
+        match outcome {
+            Outcome::Done { summary, .. } => say(summary),
+            Outcome::Stopped { folder } => {
+                let data = data.map(|data| format!(" --data {}", stop::quoted(data))).unwrap_or_default();
+                let gpu = args::gpu(given).map(|gpu| format!(" --gpu {gpu}")).unwrap_or_default();
+                let program = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+                let (program, folder) = (stop::quoted(&program), stop::quoted(&folder));
+                say(format!("stopped; go on with:\n{program} train --resume {folder}{data}{gpu}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Eval<'a, R: Recipe> {
+    program: Program<'a, R>,
+    given: &'a ArgMatches,
+}
+
+impl<R: Recipe> Job for Eval<'_, R> {
+    fn run<D: OpsDevice>(self, device: D) -> Result<()> {
+        let (recipe, given) = (self.program.recipe, self.given);
+        let data = given.get_one::<PathBuf>("data").map(PathBuf::as_path);
+        let path = given.get_one::<PathBuf>("checkpoint").cloned().unwrap_or_default();
+        let (own, parameters, epochs) = read_checkpoint(recipe, &path)?;
+        if own.is_none() && !options::has_base(given) {
+            return Err(usage(format!("{}: it does not say its options; give --config or --row", path.display())));
+        }
+        let mut options = options::of(recipe, given, own.unwrap_or_default())?;
+        self.program.adapt(&mut options, data);
+        let options = options.check_evaluation().map_err(usage).wrap_err_with(|| path.display().to_string())?;
+        let loaded = self.program.load(&options, data, Part::Test)?;
+        let (summary, evaluation) =
+            run::evaluate(recipe, &options, &loaded, &device, &parameters, epochs).into_diagnostic()?;
+        say(summary);
+        if let Some(output) = evaluation.published_output() {
+            say(output);
+        }
+        for export in recipe.exports() {
+            if let Some(file) = given.get_one::<PathBuf>(export.name) {
+                let folder = data.ok_or_else(|| usage(format!("--{} needs --data", export.name)))?;
+                let contents = recipe.export(&export, &options, folder, &evaluation).into_diagnostic()?;
+                write(file, &contents)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Options where it has them, parameters, and the epochs that they were trained for: of a checkpoint of ours or of the authors.
+fn read_checkpoint<R: Recipe>(recipe: &R, path: &Path) -> Result<(Option<R::Options>, StateDict, Option<usize>)> {
+    if path.extension().is_some_and(|extension| extension == "safetensors") {
+        let checkpoint = Checkpoint::open(path).into_diagnostic()?;
+        let name = format!("the configuration in {}", path.display());
+        let options = coembed::options::parse(&name, &checkpoint.config).map_err(config_report)?;
+        return Ok((Some(options), checkpoint.model, Some(checkpoint.progress.epochs)));
+    }
+    let foreign = recipe.foreign(path).into_diagnostic()?;
+    foreign.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    Ok((foreign.options, foreign.parameters, None))
+}
+
+fn write(path: &Path, contents: &[u8]) -> Result<()> {
+    write_atomically(path, contents).into_diagnostic().wrap_err_with(|| path.display().to_string())
+}
+
+fn params<R: Recipe>(recipe: &R, given: &ArgMatches) -> Result<()> {
+    let options = options::of(recipe, given, R::Options::default())?.check().map_err(usage)?;
+    let width = |name: &str| given.get_one::<u32>(name).map_or(0, |width| *width as usize);
+    let widths: Vec<usize> = recipe.widths().iter().map(|known| width(known.name)).collect();
+    say(recipe.num_parameters(&options, &widths).into_diagnostic()?);
+    Ok(())
+}
+
+fn rows<R: Recipe>(recipe: &R, given: &ArgMatches) -> Result<()> {
+    let table = options::table(recipe, given)?;
+    for row in &table.rows {
+        let scores: Vec<String> = row.scores.iter().map(|(name, score)| format!("{name} {score}")).collect();
+        let params = row.params.map(|params| format!("  {params} parameters")).unwrap_or_default();
+        say(format!("{}{params}  {}", row.name, scores.join("  ")).trim_end());
+    }
+    Ok(())
+}
+
+fn import<R: Recipe>(recipe: &R, given: &ArgMatches) -> Result<()> {
+    let path = |name| given.get_one::<PathBuf>(name).cloned().unwrap_or_default();
+    let importer = recipe.importer().ok_or_else(|| miette!("this paper has no configurations of its own"))?;
+    let imported = importer(&path("json"), &path("root")).into_diagnostic()?;
+    if !imported.ignored.is_empty() {
+        eprintln!("without effect here: {}", imported.ignored.join(", "));
+    }
+    match given.get_one::<PathBuf>("out") {
+        Some(file) => write(file, imported.options.to_ron().as_bytes()),
+        None => {
+            say(imported.options.to_ron());
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Being asked to stop: Ctrl-C, and what a cluster or a terminal sends.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+
+/// Set by the first signal; a second one ends the program at once.
+pub struct Stop {
+    asked: Arc<AtomicBool>,
+    signal: Arc<AtomicUsize>,
+}
+
+impl Stop {
+    pub fn new() -> Self {
+        let stop = Self { asked: Arc::default(), signal: Arc::default() };
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            // What cannot be registered ends the program as it always did.
+            let _ = flag::register_conditional_shutdown(signal, 128 + signal, stop.asked.clone());
+            let _ = flag::register_usize(signal, stop.signal.clone(), signal as usize);
+            let _ = flag::register(signal, stop.asked.clone());
+        }
+        stop
+    }
+
+    pub fn flag(&self) -> &AtomicBool {
+        &self.asked
+    }
+
+    /// Success, or what a shell says of a program that a signal ended.
+    pub fn exit_code(&self) -> ExitCode {
+        match self.signal.load(Ordering::Relaxed) {
+            0 => ExitCode::SUCCESS,
+            signal => ExitCode::from(128 + signal as u8),
+        }
+    }
+}
+
+/// A path as a shell takes it.
+pub fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "_-./=:,+@%".contains(c);
+    if !path.is_empty() && path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_can_be_pasted() {
+        let of = |path: &str| quoted(Path::new(path));
+        assert_eq!(of("logs/runs/a-1"), "logs/runs/a-1");
+        assert_eq!(of("my runs/it's"), r"'my runs/it'\''s'");
+        assert_eq!(of(""), "''");
+    }
+}

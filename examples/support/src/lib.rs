@@ -1,0 +1,12 @@
+//! What the examples share: built-in data, baselines, the command line, progress. None of it is part of the library.
+
+pub mod baseline;
+pub mod cli;
+pub mod demo;
+pub mod device;
+pub mod emoji;
+mod progress;
+
+/// Memory is freed and asked for again with every batch; this allocator keeps it at hand.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
