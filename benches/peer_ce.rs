@@ -7,12 +7,12 @@ mod inputs;
 mod peer;
 
 use coembed::blocks::{
-    Availability, Config, ExpertConfig, ExpertFeatures, ExpertList, Frames, Phase, Pooling, ReasoningConfig,
+    Availability, Config, ExpertConfig, ExpertFeatures, ExpertList, Frames, Phase, Pooling, ReasoningConfig, StepStream,
 };
 use coembed::losses::MaxMarginLoss;
 use coembed::models::{CollaborativeExperts, CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
 use coembed::ops::{self, DataTape};
-use coembed::train::{Purpose, Ranger, RangerConfig, StateTensor, StateValues, load, rng, state_dict};
+use coembed::train::{Optimizer, Purpose, Ranger, RangerConfig, StateTensor, StateValues, load, rng, state_dict};
 use dfdx::prelude::{Backward, Cpu};
 use inputs::values;
 use peer::Work;
@@ -105,7 +105,8 @@ fn step(common: usize, text_clusters: usize) -> Work {
         let features = features();
         clock.time(|| {
             let words = ops::data(words.clone());
-            let similarity = network.forward(words, features, &available, Phase::Training).unwrap();
+            let similarity =
+                network.forward(words, features, &available, Phase::Training(&StepStream::new(0))).unwrap();
             let loss = loss.forward(similarity).unwrap();
             let value = f64::from(loss.as_vec()[0]);
             optimizer.step(&mut network, loss.backward()).unwrap();

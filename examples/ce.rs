@@ -4,29 +4,27 @@
 //! A video is a set of expert vectors, some missing; every expert is projected to a common space and gated by what the others agree on; the
 //! text weights the experts' similarities.
 //!
-//! Without arguments: the paper's ablation on built-in data. `train`, `eval`, `params` and `import-config` take the published
+//! Without arguments: the paper's ablation on built-in data. `train`, `eval`, `params`, `rows` and `import-config` take the published
 //! configurations of `paper-repros/ce`; `--help` lists their options.
 
-#[path = "common/ce_cli.rs"]
-mod ce_cli;
-#[path = "common/config.rs"]
-mod config;
-#[path = "common/device.rs"]
-mod device;
-#[path = "common/emoji/mod.rs"]
-mod emoji;
-#[path = "common/experts_demo.rs"]
-mod experts_demo;
-#[path = "common/progress.rs"]
-mod progress;
-#[path = "common/restore.rs"]
-mod restore;
-
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
+use coembed::blocks::ReasoningConfig;
+use coembed::blocks::experts::{NetVlad, Vector};
+use coembed::data::experts::{BatchOptions, Batcher};
+use coembed::losses::{MaxMarginLoss, RankingLoss};
 use coembed::metrics::rank::RankReport;
-use coembed::models::{Design, MixtureWeights};
-use experts_demo::{SEEDS, bar, collaborative, describe, in_parallel, judge, network, table, train, training};
+use coembed::models::collaborative_experts::CaptionMerge;
+use coembed::models::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
+use coembed::prelude::*;
+use coembed::recipes::ce::{CeTask, CeTraining, CollaborativeExpertsRecipe, evaluate};
+use coembed::train::{Progress, Ranger, RangerConfig, Schedule, Training};
+use coembed_examples::cli::{self, say};
+use coembed_examples::demo::{Epochs, SEEDS, describe_experts, in_parallel, rank_table};
+use coembed_examples::device::Job;
+use coembed_examples::emoji::{self, COLOUR, ExpertSplits, MOTION, PIXELS, SHAPE, Split, WORD_WIDTH};
 use miette::{IntoDiagnostic, Result};
 
 /// Memory is freed and asked for again with every batch; this allocator keeps it at hand.
@@ -34,30 +32,83 @@ use miette::{IntoDiagnostic, Result};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    ce_cli::main(demo)
+    cli::main(CollaborativeExpertsRecipe::CollaborativeExperts, cli::arguments(), None, Ablation)
+}
+
+coembed::experts! {
+    /// What is known of a picture: vectors, and the motion of every cell as a sequence.
+    Pictures, features PictureFeatures, pooling PicturePooling {
+        colour: Vector<COLOUR>,
+        motion: NetVlad<MOTION, 4>,
+        pixels: Vector<PIXELS>,
+        shape: Vector<SHAPE>,
+    }
+}
+
+/// Epochs of one run, after which the network is judged. Chosen on the validation split, as are the other options.
+const EPOCHS: usize = 16;
+
+/// Experts pooled, projected, gated, compared with words pooled by NetVLAD; max margin; ranks on the test split.
+fn train<D: OpsDevice>(
+    device: &D,
+    splits: &ExpertSplits,
+    (design, weights): (Design, MixtureWeights),
+    seed: u64,
+    bar: &Epochs,
+) -> Result<RankReport> {
+    let network = CollaborativeExpertsConfig {
+        experts: Pictures,
+        words: Const::<WORD_WIDTH>,
+        text: TextPooling::NetVlad { clusters: 10, ghosts: 1 },
+        common: Const::<128>,
+        design,
+        weights,
+    };
+    let mut model = network.build(device, &mut rng(seed, Purpose::Weights, 0, 0)).into_diagnostic()?;
+    let options = CeTraining {
+        batch_size: 64,
+        batches: BatchOptions { max_words: 8, ..BatchOptions::default() },
+        loss: RankingLoss::MaxMargin(MaxMarginLoss { margin: 0.2, fix_norm: true }),
+        distil: None,
+        test_captions: 1,
+        caption_merge: CaptionMerge::Independent,
+        seed,
+    };
+    let batches = options.batches.clone();
+    let mut task = CeTask::new(options, device, &splits.train, &splits.validation).into_diagnostic()?;
+    let ranger = RangerConfig { learning_rate: 0.03, weight_decay: 1e-3, ..RangerConfig::default() };
+    let schedule = Schedule::StepDecay { epochs: NonZero::<usize>::MIN, gamma: 0.9 };
+    let (mut optimizer, never) = (Ranger::new(ranger), AtomicBool::new(false));
+    let training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device };
+    let fit = Fit { epochs: EPOCHS, schedule, seed, ..Fit::default() };
+    fit.run(training, Progress::default(), &mut bar.clone(), &never).into_diagnostic()?;
+    let test = Batcher::new(&splits.test, batches).into_diagnostic()?;
+    Ok(evaluate(&model, device, &test, 1, CaptionMerge::Independent, 0).into_diagnostic()?.report)
 }
 
 /// The ablation of the paper (its table 3): without mixture weights, projections and collaborative gating, and with more and more of them.
-fn demo() -> Result<()> {
-    let data = emoji::load(emoji::Split::Random, 0).into_diagnostic()?;
-    let splits = emoji::expert_splits(&data, 0).into_diagnostic()?;
-    println!("{}\n", describe(&splits, &data.digest));
-    let designs = [
-        ("CE - MW,P,CG", Design::Own, MixtureWeights::Uniform),
-        ("CE - P,CG (MoEE)", Design::Own, MixtureWeights::Text),
-        ("CE - CG", Design::Projected, MixtureWeights::Text),
-        ("CE", collaborative(), MixtureWeights::Text),
-    ];
-    let runs: Vec<_> =
-        designs.iter().flat_map(|(_, design, weights)| SEEDS.map(|seed| (*design, *weights, seed))).collect();
-    let bar = bar(runs.len());
-    let reports: Vec<RankReport> = in_parallel(&runs, |(design, weights, seed)| {
-        let config = network(&splits.train, *design, *weights);
-        judge(&train(&splits, &config, training(None, *seed), &bar)?, &splits.test)
-    })?;
-    bar.finish_and_clear();
-    let by_design = designs.iter().zip(reports.chunks(SEEDS.len()));
-    let rows: Vec<_> = by_design.map(|((name, ..), reports)| (*name, reports.to_vec())).collect();
-    println!("percent (MdR, MnR: ranks), mean and sample deviation over {} seeds\n{}", SEEDS.len(), table(&rows)?);
-    Ok(())
+struct Ablation;
+
+impl Job for Ablation {
+    fn run<D: OpsDevice>(self, device: D) -> Result<()> {
+        let data = emoji::load(Split::Random, 0).into_diagnostic()?;
+        let splits = emoji::expert_splits(&data, 0).into_diagnostic()?;
+        say(format!("{}\n", describe_experts(&splits, &data.digest)));
+        let collaborative = Design::Collaborative(ReasoningConfig::default());
+        let designs = [
+            ("CE - MW,P,CG", (Design::Own, MixtureWeights::Uniform)),
+            ("CE - P,CG (MoEE)", (Design::Own, MixtureWeights::Text)),
+            ("CE - CG", (Design::Projected, MixtureWeights::Text)),
+            ("CE", (collaborative, MixtureWeights::Text)),
+        ];
+        let runs: Vec<_> = designs.iter().flat_map(|(_, design)| SEEDS.map(|seed| (*design, seed))).collect();
+        let bar = Epochs::new(runs.len() * EPOCHS);
+        let reports = in_parallel(&runs, |(design, seed)| train(&device, &splits, *design, *seed, &bar))?;
+        bar.finish();
+        let by_design = designs.iter().zip(reports.chunks(SEEDS.len()));
+        let rows: Vec<_> = by_design.map(|((name, _), reports)| (*name, reports.to_vec())).collect();
+        let table = rank_table(&rows)?;
+        say(format!("percent (MdR, MnR: ranks), mean and sample deviation over {} seeds\n{table}", SEEDS.len()));
+        Ok(())
+    }
 }

@@ -5,274 +5,159 @@
 //! constant but 1 − relevance(anchor, negative), so that a negative which is almost right is pushed away less.
 //!
 //! Without arguments: train JPoSE on built-in data with the fixed and with the relevance margin, and compare.
-//! `train`, `eval` and `params` take the options of the published programs; `--help` lists them.
+//! `train`, `eval`, `params` and `rows` take the options of the published programs; `--help` lists them.
 
-#[path = "common/baseline.rs"]
-mod baseline;
-mod common;
-#[path = "common/relmargin_demo.rs"]
-mod demo;
-#[path = "common/emoji/mod.rs"]
-mod emoji;
-
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use clap::Parser;
-use coembed::data::epic100;
-use coembed::data::relational::FolderOptions;
-use coembed::files::write_atomically;
-use coembed::ops::OpsDevice;
+use coembed::data::Loaded;
+use coembed::metrics::graded::GradedScores;
+use coembed::models::VerbNoun;
+use coembed::prelude::*;
 use coembed::recipes::relmargin::{
-    Dataset, Evaluation, JposeModel, MmenModel, ModelKind, Options, RelMarginModel, RelMarginTask, published,
+    Dataset, Evaluation, Options, RelMargin, RelMarginData, RelMarginModel, RelMarginTask,
 };
-use coembed::report::{Summary, Table};
-use coembed::train::{Checkpoint, Fit, Progress, Sgd, StateDict};
-use common::args::{DatasetArg, ModelArg, PlaceArgs, TrainingArgs, modalities};
-use common::cli::{Cli, Command, RunArgs};
-use common::device::{self, Job, on_device};
-use common::{checkpoint, config, data, progress::Bar, restore};
-use dfdx::prelude::Cpu;
-use miette::{IntoDiagnostic, Result, WrapErr, bail, miette};
+use coembed::report::{MeanStd, Table, paired_permutation_test};
+use coembed::train::{Progress, Schedule, Training};
+use coembed_examples::baseline::{BaselineOptions, Scores, TwoTowers, chance};
+use coembed_examples::cli::{self, BuiltIn, say};
+use coembed_examples::demo::{Epochs, SEEDS, in_parallel};
+use coembed_examples::device::Job;
+use coembed_examples::emoji::{self, EmojiData, Split};
+use miette::{IntoDiagnostic, Result, miette};
 
 /// Memory is freed and asked for again with every batch; this allocator keeps it at hand.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
-    let log = tracing_subscriber::fmt().with_max_level(level.unwrap_or(tracing::Level::WARN));
-    log.with_writer(std::io::stderr).init();
-    let result = match Cli::parse().command.unwrap_or(Command::Demo) {
-        Command::Demo => demo::run(),
-        Command::Params { training, video_width, text_width } => {
-            params(&training, video_width as usize, text_width as usize)
-        }
-        Command::Mmen { text, mut run } => {
-            (run.training.model, run.training.caption_type) = (Some(ModelArg::Mmen), Some(text));
-            on_device(run.place.gpu, Train { run, resume: None })
-        }
-        Command::Train { run, resume } => on_device(run.place.gpu, Train { run, resume }),
-        Command::Eval { checkpoint, place, dataset, rgb, rgb_flow, challenge_submission, .. } => {
-            on_device(place.gpu, Eval { checkpoint, place, dataset, rgb, rgb_flow, challenge_submission })
-        }
+    // `mmen TEXT` is the published name of `train --model mmen --caption-type TEXT`.
+    let arguments =
+        cli::arguments_with("mmen", |text| ["train", "--model", "mmen", "--caption-type", text].map(String::from));
+    let built_in = BuiltIn { adapt: |options: &mut Options| options.dataset = Dataset::Given, load: |_| built_in() };
+    cli::main(RelMargin, arguments, Some(built_in), Comparison)
+}
+
+/// The pictures as a data set of the paper.
+fn built_in() -> Result<Loaded<RelMarginData>> {
+    let EmojiData { train, validation, test, digest, .. } = emoji::load(Split::Random, 0).into_diagnostic()?;
+    let split = RelMarginData { training: Some((train, validation)), test, name: "emoji random test" };
+    Ok(Loaded { split, files: vec![("built-in pictures".into(), digest)], warnings: vec![] })
+}
+
+/// Options of the comparison, chosen on the validation split of each; fixed and relevance margin differ in nothing else.
+/// Within-modal pairs are left out, as in one of the published ablations: it halves the time at equal scores.
+fn options(split: Split, rel_margin: bool) -> Options {
+    let (embedding_size, num_epochs, learning_rate) = match split {
+        Split::Random => (160, 24, 0.2),
+        Split::UnseenAction => (128, 5, 0.1),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:?}");
-            ExitCode::from(if error.code().is_some_and(|code| code.to_string() == USAGE) { 2 } else { 1 })
-        }
+    Options {
+        dataset: Dataset::Given,
+        rel_margin,
+        all_noun_classes: true,
+        tt_weight: 0.0,
+        vv_weight: 0.0,
+        embedding_size,
+        num_epochs,
+        learning_rate,
+        schedule: Schedule::Cosine,
+        num_triplets: 2,
+        triplet_sampling_rate: std::num::NonZero::<usize>::MIN,
+        ..Options::default()
     }
 }
 
-/// Contradictory options are an error of usage, with its own exit code.
-const USAGE: &str = "usage";
-
-/// Published defaults, overridden by a file, overridden by the command line; checked.
-fn options(training: &TrainingArgs, has_folder: bool) -> Result<Options> {
-    let mut options = match &training.config {
-        Some(path) => config::read(path)?,
-        None if has_folder => Options::default(),
-        None => Options { dataset: Dataset::Emoji, ..Options::default() },
-    };
-    training.apply(&mut options);
-    checked(options)
+/// A verb space, a noun space, and the action space of both side by side; triplets in all of them; nDCG and mAP on the test split.
+fn train<D: OpsDevice>(device: &D, data: &EmojiData, options: &Options, seed: u64, bar: &Epochs) -> Result<Evaluation> {
+    let (video, text) = (Const::<{ emoji::VIDEO_WIDTH }>, Const::<{ emoji::WORD_WIDTH }>);
+    let embedding = options.embedding_size;
+    let combination = ConcatConfig { width: 2 * embedding };
+    let jpose = JposeConfig::<VerbNoun, _, _, _, _>::new(video, text, embedding, combination);
+    let mut model = jpose.build(device, &mut rng(seed, Purpose::Weights, 0, 0)).into_diagnostic()?;
+    let mut task =
+        RelMarginTask::new(options, device, &model, &data.train, &data.validation, seed).into_diagnostic()?;
+    let (mut optimizer, never) = (Sgd::new(options.sgd()), AtomicBool::new(false));
+    let training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device };
+    let fit = Fit { epochs: options.num_epochs, schedule: options.schedule, seed, ..Fit::default() };
+    fit.run(training, Progress::default(), &mut bar.clone(), &never).into_diagnostic()?;
+    model.evaluate(options, device, &data.test).into_diagnostic()
 }
 
-fn checked(options: Options) -> Result<Options> {
-    options.check().map_err(|error| miette!(code = USAGE, "{error}"))?;
-    Ok(options)
-}
+/// Fixed against relevance margin on two splits of the built-in data.
+struct Comparison;
 
-fn params(training: &TrainingArgs, video: usize, text: usize) -> Result<()> {
-    let options = options(training, true)?;
-    let video = options.video_width().unwrap_or(video).min(video);
-    let count = match options.model {
-        ModelKind::Jpose => <JposeModel<Cpu> as RelMarginModel<Cpu>>::count(&options, video, text),
-        ModelKind::Mmen => <MmenModel<Cpu> as RelMarginModel<Cpu>>::count(&options, video, text),
-    };
-    println!("{count}");
-    Ok(())
-}
-
-struct Train {
-    run: RunArgs,
-    resume: Option<PathBuf>,
-}
-
-impl Job for Train {
+impl Job for Comparison {
     fn run<D: OpsDevice>(self, device: D) -> Result<()> {
-        if self.resume.is_some() && self.run.training != TrainingArgs::default() {
-            return Err(miette!(code = USAGE, "--resume goes on with the options of the run; give it no others"));
-        }
-        let state = match &self.resume {
-            Some(folder) => Some(Checkpoint::open(&folder.join("last.safetensors")).into_diagnostic()?),
-            None => None,
-        };
-        let options = match &state {
-            Some(checkpoint) => checked(config::parse("the checkpoint's configuration", &checkpoint.config)?)?,
-            None => options(&self.run.training, self.run.place.data.is_some())?,
-        };
-        match options.model {
-            ModelKind::Jpose => self.train::<D, JposeModel<D>>(device, options, state),
-            ModelKind::Mmen => self.train::<D, MmenModel<D>>(device, options, state),
-        }
-    }
-}
-
-impl Train {
-    fn train<D: OpsDevice, M: RelMarginModel<D>>(
-        self,
-        device: D,
-        options: Options,
-        state: Option<Checkpoint>,
-    ) -> Result<()> {
-        let from = self.run.place.data.as_deref().unwrap_or(Path::new("."));
-        let mut files = data::Files::new();
-        let (train, validation) = data::training(&options, from, &mut files)?;
-        let (split, test) = data::test(&options, from, &mut files)?;
-        test.check().into_diagnostic()?;
-
-        let (video, text) = (train.features.video.cols(), train.features.text.verb.cols());
-        let mut task = RelMarginTask::<M, D>::new(&options, &device, &train, &validation).into_diagnostic()?;
-        let mut model = M::fresh(&options, video, text, &device).into_diagnostic()?;
-        let mut optimizer = Sgd::new(options.sgd());
-        let mut progress = Progress::default();
-        let fresh = state.is_none();
-        let digests: Vec<&str> = files.values().map(String::as_str).collect();
-        let digest = coembed::digest::sha256(digests.join(" ").as_bytes());
-        if let Some(state) = state {
-            if state.data != digest {
-                bail!("the files under {} are not those that the run was trained on", from.display());
-            }
-            restore::load_all(&mut model, &state.model)?;
-            optimizer.restore(&device, state.optimizer).into_diagnostic()?;
-            progress = state.progress;
-        }
-        let config = ron::ser::to_string_pretty(&options, ron::ser::PrettyConfig::default()).into_diagnostic()?;
-        let folder =
-            self.resume.unwrap_or_else(|| self.run.out_dir.join(self.run.name.unwrap_or_else(|| run_name(&config))));
-        let score = |metric| format!("{}/{metric}/avg", options.space());
-        let fit = Fit {
-            epochs: options.num_epochs,
-            schedule: options.schedule,
-            folder: Some(folder.clone()),
-            numbered: Some((M::NAME.into(), options.checkpoint_rate)),
-            select: Some(score("nDCG")),
-            config: config.clone(),
-            data: digest,
-            ..Fit::default()
-        };
-        if fresh && folder.join("last.safetensors").exists() {
-            bail!("{} holds a run already: go on with --resume, or give another --name", folder.display());
-        }
-        println!("{} parameters; checkpoints in {}", M::count(&options, video, text), folder.display());
-
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        ctrlc::set_handler(move || stopped.store(true, Ordering::Relaxed)).into_diagnostic()?;
-        let mut bar = Bar::new(options.num_epochs, [score("nDCG"), score("mAP")]);
-        let progress = fit.run(&mut task, &mut model, &mut optimizer, progress, &mut bar, &stop).into_diagnostic()?;
-        if progress.epochs < options.num_epochs {
-            println!("stopped; go on with: train --data {} --resume {}", from.display(), folder.display());
-            return Ok(());
-        }
-
-        model.begin_epoch(&options, progress.epochs - 1);
-        let evaluation = model.evaluate(&options, &device, &test).into_diagnostic()?;
-        let mut summary = Summary::of_split(split, &test);
-        summary.device = device::name::<D>().into();
-        (summary.files_sha256, summary.seed, summary.config) = (files, options.seed, config);
-        summary.effective_batch = options.batch_size;
-        report(&options, &summary, &evaluation);
-        summary.scores = evaluation.numbers().into_iter().collect();
-        summary.save(&folder.join("summary.json")).into_diagnostic()
-    }
-}
-
-/// A short name that tells configurations apart.
-fn run_name(config: &str) -> String {
-    coembed::digest::sha256(config.as_bytes())[..12].to_string()
-}
-
-/// Scores in percent, beside those of the paper where the configuration is one of the paper's.
-fn report(options: &Options, summary: &Summary, evaluation: &Evaluation) {
-    let percent = |v: f64| format!("{:.1}", 100.0 * v);
-    let mut table = Table::new(["", "nDCG v2t", "nDCG t2v", "nDCG avg", "mAP v2t", "mAP t2v", "mAP avg"]);
-    let g = &evaluation.main.graded;
-    let scores = [g.v2t.ndcg.mean, g.t2v.ndcg.mean, g.ndcg_avg(), g.v2t.ap.mean, g.t2v.ap.mean, g.map_avg()];
-    table.row(std::iter::once(summary.split.clone()).chain(scores.map(percent)));
-    // The published numbers are those of the full test split alone.
-    let similarity = &evaluation.main.similarity;
-    let full = (similarity.rows(), similarity.cols()) == (9668, 3842);
-    if let Some(row) = published(options).filter(|_| full) {
-        let (ndcg, map) = (format!("{:.1}", row.ndcg), format!("{:.1}", row.map));
-        table.row(["published", "", "", &ndcg, "", "", &map]);
-    }
-    println!("{table}{summary}");
-}
-
-struct Eval {
-    checkpoint: PathBuf,
-    place: PlaceArgs,
-    dataset: Option<DatasetArg>,
-    rgb: bool,
-    rgb_flow: bool,
-    challenge_submission: Option<PathBuf>,
-}
-
-impl Job for Eval {
-    fn run<D: OpsDevice>(self, device: D) -> Result<()> {
-        let checkpoint::Read { mut options, parameters, epochs } = checkpoint::read(&self.checkpoint)?;
-        if let Some(dataset) = self.dataset {
-            options.dataset = dataset.into();
-        }
-        if let Some(slice) = modalities(self.rgb, self.rgb_flow) {
-            options.modalities = slice;
-        }
-        match options.model {
-            ModelKind::Jpose => self.evaluate::<D, JposeModel<D>>(device, options, parameters, epochs),
-            ModelKind::Mmen => self.evaluate::<D, MmenModel<D>>(device, options, parameters, epochs),
-        }
-    }
-}
-
-impl Eval {
-    fn evaluate<D: OpsDevice, M: RelMarginModel<D>>(
-        self,
-        device: D,
-        options: Options,
-        parameters: StateDict,
-        epochs: Option<usize>,
-    ) -> Result<()> {
-        let from = self.place.data.as_deref().unwrap_or(Path::new("."));
-        let mut files = data::Files::new();
-        let (split, test) = data::test(&options, from, &mut files)?;
-        let (video, text) = (test.features.video.cols(), test.features.text.verb.cols());
-        let mut model = M::fresh(&options, video, text, &device).into_diagnostic()?;
-        restore::load_all(&mut model, &parameters)?;
-        if let Some(epochs) = epochs {
-            model.begin_epoch(&options, epochs.saturating_sub(1));
-        }
-        let evaluation = model.evaluate(&options, &device, &test).into_diagnostic()?;
-        let mut summary = Summary::of_split(split, &test);
-        summary.device = device::name::<D>().into();
-        (summary.files_sha256, summary.seed) = (files, options.seed);
-        report(&options, &summary, &evaluation);
-        match options.model {
-            ModelKind::Jpose => println!("{}", evaluation.published_output()),
-            ModelKind::Mmen => println!("{}", evaluation.published_line()),
-        }
-        if let Some(path) = self.challenge_submission {
-            let ids =
-                epic100::load_ids(from, epic100::EvalSplitName::Test, &FolderOptions::default()).into_diagnostic()?;
-            let similarity = evaluation.main.similarity.view();
-            let pickle = epic100::submission(similarity, &ids.split.videos, &ids.split.captions).into_diagnostic()?;
-            write_atomically(&path, &pickle).into_diagnostic().wrap_err_with(|| path.display().to_string())?;
+        say(format!(
+            "Pictures with names (Twemoji, CC-BY 4.0) play videos with captions. JPoSE is trained with the fixed margin and with\n\
+             the relevance margin, {} seeds each, beside a linear two-tower model and chance.\n",
+            SEEDS.len()
+        ));
+        let items = emoji::items(0).into_diagnostic()?;
+        for (split, what) in [
+            (Split::Random, "random split"),
+            (Split::UnseenAction, "unseen actions: no action of the test split occurs in training"),
+        ] {
+            let data = emoji::deal(&items, split, 0).into_diagnostic()?;
+            say(format!("{what}: {} to train on, {} to test", data.names.train.len(), data.names.test.len()));
+            compare(&device, split, &data)?;
         }
         Ok(())
     }
+}
+
+fn compare<D: OpsDevice>(device: &D, split: Split, data: &EmojiData) -> Result<()> {
+    let runs: Vec<(bool, u64)> = [false, true].iter().flat_map(|margin| SEEDS.map(|seed| (*margin, seed))).collect();
+    let bar = Epochs::new(runs.len() * options(split, false).num_epochs);
+    let trained = in_parallel(&runs, |(margin, seed)| train(device, data, &options(split, *margin), *seed, &bar))?;
+    bar.finish();
+    let (fixed, relevance) = trained.split_at(SEEDS.len());
+    let linear = in_parallel(&runs, |(triplets, seed)| {
+        let towers = match triplets {
+            true => TwoTowers::train_on_triplets(&data.train, &options(split, true), *seed).into_diagnostic()?,
+            false => TwoTowers::train(&data.train, &BaselineOptions::seeded(*seed)).into_diagnostic()?,
+        };
+        towers.evaluate(&data.test).into_diagnostic()
+    })?;
+    let (info_nce, triplets) = linear.split_at(SEEDS.len());
+    let chance =
+        SEEDS.map(|seed| chance(&data.test, seed)).into_iter().collect::<Result<Vec<_>, _>>().into_diagnostic()?;
+
+    let scores = |of: &[Evaluation]| of.iter().map(|e| Scores::from(&e.main)).collect::<Vec<_>>();
+    let columns: [fn(&Scores) -> f64; 4] = [|s| s.ndcg, |s| s.map, |s| s.t2v_r1 / 100.0, |s| s.v2t_r1 / 100.0];
+    let mut table = Table::new(["", "nDCG", "mAP", "R@1 t2v", "R@1 v2t"]);
+    for (name, scores) in [
+        ("chance", chance),
+        ("linear two-tower, InfoNCE", info_nce.to_vec()),
+        ("linear two-tower, the triplets of JPoSE", triplets.to_vec()),
+        ("JPoSE, fixed margin", scores(fixed)),
+        ("JPoSE, relevance margin", scores(relevance)),
+    ] {
+        let over_seeds = |of: &fn(&Scores) -> f64| MeanStd::of(&scores.iter().map(of).collect::<Vec<_>>());
+        let cells = columns.iter().map(|of| over_seeds(of).map(|over| over.to_string()).unwrap_or_default());
+        table.row([name.to_string()].into_iter().chain(cells));
+    }
+    say(format!("percent, mean ± standard deviation over seeds, both directions averaged\n{table}"));
+    significance("nDCG", fixed, relevance, |scores| &scores.ndcg.values)?;
+    significance("mAP", fixed, relevance, |scores| &scores.ap.values)?;
+    let (relevant, digest) = (data.test.relevance.caption.non_zeros(), &data.digest[..12]);
+    let ties = "as published: nDCG ties by descending, mAP ties by ascending index";
+    say(format!("{ties}; {relevant} relevant pairs; data {digest}; coembed {}\n", env!("CARGO_PKG_VERSION")));
+    Ok(())
+}
+
+/// Paired randomisation test over the queries of both directions, each query's score averaged over seeds.
+fn significance(name: &str, a: &[Evaluation], b: &[Evaluation], of: fn(&GradedScores) -> &Vec<f64>) -> Result<()> {
+    let per_query = |runs: &[Evaluation]| -> Vec<f64> {
+        let graded = runs.iter().map(|run| &run.main.graded);
+        let all: Vec<Vec<f64>> = graded.map(|g| [of(&g.v2t).clone(), of(&g.t2v).clone()].concat()).collect();
+        (0..all[0].len()).map(|q| all.iter().map(|run| run[q]).sum::<f64>() / all.len() as f64).collect()
+    };
+    let (a, b) = (per_query(a), per_query(b));
+    let test = paired_permutation_test(&a, &b, 5000, 0).ok_or_else(|| miette!("the runs have different queries"))?;
+    let points = 100.0 * test.difference;
+    let test = format!("paired randomisation test over {} queries: p = {:.4}", a.len(), test.p_value);
+    say(format!("relevance − fixed margin, {name}: {points:+.2} points, {test}"));
+    Ok(())
 }

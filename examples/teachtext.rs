@@ -3,68 +3,99 @@
 //! Croitoru, Bogolin, Leordeanu, Jin, Zisserman, Albanie & Liu, "TeachText: CrossModal Generalized Distillation for Text-Video Retrieval",
 //! ICCV 2021.
 //!
-//! Without arguments: a student with and without teachers on built-in data. `train`, `eval`, `params` and `import-config` take the published
-//! configurations of `paper-repros/teachtext`; `--help` lists their options.
+//! Without arguments: a student with and without teachers on built-in data. `train`, `eval`, `params`, `rows` and `import-config` take the
+//! published configurations of `paper-repros/teachtext`; `--help` lists their options.
 
-#[path = "common/ce_cli.rs"]
-mod ce_cli;
-#[path = "common/config.rs"]
-mod config;
-#[path = "common/device.rs"]
-mod device;
-#[path = "common/emoji/mod.rs"]
-mod emoji;
-#[path = "common/experts_demo.rs"]
-mod experts_demo;
-#[path = "common/progress.rs"]
-mod progress;
-#[path = "common/restore.rs"]
-mod restore;
-
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
-use coembed::data::experts::{Batcher, Teacher};
-use coembed::losses::TeacherScale;
+use coembed::blocks::{ExpertConfig, ExpertList, Pooling, ReasoningConfig};
+use coembed::data::experts::{BatchOptions, Batcher, ExpertSplit, FeatureKind, Teacher};
+use coembed::losses::{MaxMarginLoss, RankingLoss, TeacherScale};
 use coembed::metrics::rank::RankReport;
-use coembed::models::MixtureWeights;
-use coembed::recipes::ce::as_teacher;
-use dfdx::prelude::Cpu;
-use emoji::{EmojiData, expert_splits};
-use experts_demo::{SEEDS, bar, collaborative, describe, in_parallel, judge, network, table, train, training};
-use indicatif::ProgressBar;
+use coembed::models::collaborative_experts::CaptionMerge;
+use coembed::models::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
+use coembed::prelude::*;
+use coembed::recipes::ce::{CeModel, CeTask, CeTraining, CollaborativeExpertsRecipe, as_teacher, evaluate};
+use coembed::train::{Progress, Ranger, RangerConfig, Schedule, Training};
+use coembed_examples::cli::{self, say};
+use coembed_examples::demo::{Epochs, SEEDS, describe_experts, in_parallel, rank_table};
+use coembed_examples::device::Job;
+use coembed_examples::emoji::{self, EmojiData, ExpertSplits, Split, expert_splits};
 use miette::{IntoDiagnostic, Result};
+
+/// Text encoders of the teachers: other word vectors than the student's, 0.
+const TEACHERS: [u64; 2] = [1, 2];
+const EPOCHS: usize = 16;
 
 /// Memory is freed and asked for again with every batch; this allocator keeps it at hand.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Text encoders of the teachers: other word vectors than the student's, 0.
-const TEACHERS: [u64; 2] = [1, 2];
-
 fn main() -> ExitCode {
-    ce_cli::main(demo)
+    cli::main(CollaborativeExpertsRecipe::TeachText, cli::arguments(), None, Demonstration)
 }
 
-fn demo() -> Result<()> {
-    let data = emoji::load(emoji::Split::Random, 0).into_diagnostic()?;
-    println!("{}", describe(&expert_splits(&data, 0).into_diagnostic()?, &data.digest));
-    println!("Students read words through one set of vectors, their {} teachers through others.\n", TEACHERS.len());
-    let bar = bar(SEEDS.len() * (TEACHERS.len() + 3));
-    let runs = in_parallel(&SEEDS, |seed| with_and_without(&data, *seed, &bar))?;
-    bar.finish_and_clear();
-    let of = |pick: fn(&Run) -> &RankReport| runs.iter().map(|run| pick(run).clone()).collect::<Vec<_>>();
-    let teachers = runs.iter().flat_map(|run| run.teachers.clone()).collect();
-    let rows = [
-        ("teachers", teachers),
-        ("student alone", of(|run| &run.alone)),
-        ("student, sums of the teachers' experts (as published)", of(|run| &run.sums)),
-        ("student, means of the teachers' experts", of(|run| &run.means)),
-    ];
-    println!("percent (MdR, MnR: ranks), mean and sample deviation over {} seeds\n{}", SEEDS.len(), table(&rows)?);
-    Ok(())
+/// The network of a split's experts, whatever they are: teachers and students differ in their words alone.
+fn network(split: &ExpertSplit) -> CollaborativeExpertsConfig<ExpertList, usize, usize> {
+    let experts = split.experts.iter().map(|expert| ExpertConfig {
+        name: expert.name.clone(),
+        width: expert.width(),
+        pooling: match expert.kind {
+            FeatureKind::Fixed => Pooling::None,
+            FeatureKind::Sequence { .. } => Pooling::NetVlad { clusters: 4 },
+        },
+        own_width: None,
+    });
+    CollaborativeExpertsConfig {
+        experts: ExpertList(experts.collect()),
+        words: split.captions.width(),
+        text: TextPooling::NetVlad { clusters: 10, ghosts: 1 },
+        common: 128,
+        design: Design::Collaborative(ReasoningConfig::default()),
+        weights: MixtureWeights::Text,
+    }
 }
 
-/// Scores on the test split.
+fn batches() -> BatchOptions {
+    BatchOptions { max_words: 8, ..BatchOptions::default() }
+}
+
+/// Max margin; and with teachers the distance of the similarities from theirs.
+fn train<D: OpsDevice>(
+    device: &D,
+    splits: &ExpertSplits,
+    distil: Option<TeacherScale>,
+    seed: u64,
+    bar: &Epochs,
+) -> Result<CeModel<D>> {
+    let options = CeTraining {
+        batch_size: 64,
+        batches: batches(),
+        loss: RankingLoss::MaxMargin(MaxMarginLoss { margin: 0.2, fix_norm: true }),
+        distil,
+        test_captions: 1,
+        caption_merge: CaptionMerge::Independent,
+        seed,
+    };
+    let mut model = network(&splits.train).build(device, &mut rng(seed, Purpose::Weights, 0, 0)).into_diagnostic()?;
+    let mut task = CeTask::new(options, device, &splits.train, &splits.validation).into_diagnostic()?;
+    let ranger = RangerConfig { learning_rate: 0.03, weight_decay: 1e-3, ..RangerConfig::default() };
+    let schedule = Schedule::StepDecay { epochs: NonZero::<usize>::MIN, gamma: 0.9 };
+    let (mut optimizer, never) = (Ranger::new(ranger), AtomicBool::new(false));
+    let training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device };
+    let fit = Fit { epochs: EPOCHS, schedule, seed, ..Fit::default() };
+    fit.run(training, Progress::default(), &mut bar.clone(), &never).into_diagnostic()?;
+    Ok(model)
+}
+
+fn judge<D: OpsDevice>(device: &D, model: &CeModel<D>, split: &ExpertSplit) -> Result<RankReport> {
+    let batcher = Batcher::new(split, batches()).into_diagnostic()?;
+    Ok(evaluate(model, device, &batcher, 1, CaptionMerge::Independent, 0).into_diagnostic()?.report)
+}
+
+/// Scores on the test split of one seed.
 struct Run {
     teachers: Vec<RankReport>,
     alone: RankReport,
@@ -72,21 +103,44 @@ struct Run {
     means: RankReport,
 }
 
-fn with_and_without(data: &EmojiData, seed: u64, bar: &ProgressBar) -> Result<Run> {
+fn with_and_without<D: OpsDevice>(device: &D, data: &EmojiData, seed: u64, bar: &Epochs) -> Result<Run> {
     let (mut teachers, mut reports): (Vec<Teacher>, _) = (vec![], vec![]);
     for encoder in TEACHERS {
         let splits = expert_splits(data, encoder).into_diagnostic()?;
-        let config = network(&splits.train, collaborative(), MixtureWeights::Text);
-        let teacher = train(&splits, &config, training(None, seed), bar)?;
-        reports.push(judge(&teacher, &splits.test)?);
-        let batcher = Batcher::new(&splits.train, training(None, seed).batches).into_diagnostic()?;
-        let name = format!("text encoder {encoder}");
-        teachers.push(as_teacher(&teacher, &Cpu::default(), &batcher, &name).into_diagnostic()?);
+        let teacher = train(device, &splits, None, seed, bar)?;
+        reports.push(judge(device, &teacher, &splits.test)?);
+        let batcher = Batcher::new(&splits.train, batches()).into_diagnostic()?;
+        teachers.push(as_teacher(&teacher, device, &batcher, &format!("text encoder {encoder}")).into_diagnostic()?);
     }
     let mut splits = expert_splits(data, 0).into_diagnostic()?;
-    let config = network(&splits.train, collaborative(), MixtureWeights::Text);
-    let alone = judge(&train(&splits, &config, training(None, seed), bar)?, &splits.test)?;
+    let alone = judge(device, &train(device, &splits, None, seed, bar)?, &splits.test)?;
     splits.train.teachers = teachers;
-    let taught = |scale| judge(&train(&splits, &config, training(Some(scale), seed), bar)?, &splits.test);
+    let taught = |scale| judge(device, &train(device, &splits, Some(scale), seed, bar)?, &splits.test);
     Ok(Run { teachers: reports, alone, sums: taught(TeacherScale::Sum)?, means: taught(TeacherScale::Mean)? })
+}
+
+struct Demonstration;
+
+impl Job for Demonstration {
+    fn run<D: OpsDevice>(self, device: D) -> Result<()> {
+        let data = emoji::load(Split::Random, 0).into_diagnostic()?;
+        say(describe_experts(&expert_splits(&data, 0).into_diagnostic()?, &data.digest));
+        say(format!(
+            "Students read words through one set of vectors, their {} teachers through others.\n",
+            TEACHERS.len()
+        ));
+        let bar = Epochs::new(SEEDS.len() * (TEACHERS.len() + 3) * EPOCHS);
+        let runs = in_parallel(&SEEDS, |seed| with_and_without(&device, &data, *seed, &bar))?;
+        bar.finish();
+        let of = |pick: fn(&Run) -> &RankReport| runs.iter().map(|run| pick(run).clone()).collect::<Vec<_>>();
+        let rows = [
+            ("teachers", runs.iter().flat_map(|run| run.teachers.clone()).collect()),
+            ("student alone", of(|run| &run.alone)),
+            ("student, sums of the teachers' experts (as published)", of(|run| &run.sums)),
+            ("student, means of the teachers' experts", of(|run| &run.means)),
+        ];
+        let table = rank_table(&rows)?;
+        say(format!("percent (MdR, MnR: ranks), mean and sample deviation over {} seeds\n{table}", SEEDS.len()));
+        Ok(())
+    }
 }

@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use coembed::models::{Design, TextPooling};
-use coembed::recipes::ce::{Arch, Options, Reading, Table, TableError};
+use coembed::options::{Checked, ConfigError, Options as _, Table, TableError};
+use coembed::recipes::ce::{Arch, Options, Reading};
 
 const TABLES: [&str; 2] = ["paper-repros/ce/rows.ron", "paper-repros/teachtext/rows.ron"];
 
-fn table(path: &str) -> Table {
+fn table(path: &str) -> Table<Options> {
     Table::read(Path::new(path)).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn row(name: &str) -> Options {
     table(TABLES[1]).options(name).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn checked(options: Options) -> Checked<Options> {
+    options.check().unwrap_or_else(|e| panic!("{e}"))
 }
 
 #[test]
@@ -22,14 +27,14 @@ fn every_row_is_valid_and_has_the_published_number_of_parameters() {
         let table = table(path);
         assert!(table.rows.len() > 10);
         for row in &table.rows {
-            let options = table.options(&row.name).unwrap_or_else(|e| panic!("{path}: {e}"));
+            let options = table.checked(&row.name).unwrap_or_else(|e| panic!("{path}: {e}"));
             let count = options.num_parameters().unwrap();
             assert_eq!(row.params.unwrap_or(count), count, "{path}: {}", row.name);
             if options.arch != Arch::HowTo100m {
                 options.model().unwrap();
             }
-            let text = ron::to_string(&options).unwrap();
-            assert_eq!(ron::from_str::<Options>(&text).unwrap(), options, "{}", row.name);
+            let read: Options = coembed::options::parse("text", &options.to_ron()).unwrap();
+            assert_eq!(read, *options, "{}", row.name);
         }
     }
 }
@@ -51,9 +56,7 @@ fn the_counts_of_the_fixtures_are_those_of_the_rows() {
 fn error(change: impl FnOnce(&mut Options)) -> String {
     let mut options = row("msrvtt-train-full-ce");
     change(&mut options);
-    let error = options.check().unwrap_err();
-    assert_eq!(options.model().unwrap_err(), error);
-    error.to_string()
+    options.check().unwrap_err().to_string()
 }
 
 #[test]
@@ -87,19 +90,20 @@ fn contradictions_name_the_option() {
     };
     assert!(error(no_clusters).starts_with("features.audio.reading.clusters: 0"));
     assert!(
-        row("queryd-train-full-mnnet").model().unwrap_err().to_string().starts_with("arch: "),
+        checked(row("queryd-train-full-mnnet")).model().unwrap_err().to_string().starts_with("arch: "),
         "it has no layers to describe"
     );
 }
 
 #[test]
 fn options_become_those_of_the_reader() {
-    let options = row("msrvtt-train-full-ce");
+    let options = checked(row("msrvtt-train-full-ce"));
     let error = options.folder_options(false).unwrap_err().to_string();
     assert!(error.starts_with("features.i3d.i3d.0.frames: "), "{error}");
     let mut options = row("msrvtt-train-full-ce-only-scene-audio");
     let scene = options.features.get_mut("scene.densenet161.0").unwrap();
     scene.frames = Some(ron::from_str("(fps: 1, pixel_dim: 2, stride: 3)").unwrap());
+    let options = checked(options);
     let read = options.folder_options(true).unwrap();
     assert_eq!((read.split.as_str(), options.captions(true)), ("full-test", 20));
     assert_eq!(read.experts.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(), ["audio", "scene.densenet161.0"]);
@@ -116,13 +120,14 @@ fn wrong_tables_are_refused_by_name() {
         Table::read(&path)
     };
     assert!(matches!(read("(include: [\"rows.ron\"], rows: [])"), Err(TableError::Cycle { .. })));
-    assert!(matches!(read("(include: [\"none.ron\"], rows: [])"), Err(TableError::Io { .. })));
+    assert!(matches!(read("(include: [\"none.ron\"], rows: [])"), Err(TableError::Config(ConfigError::Io { .. }))));
     assert!(matches!(read("(rows: [(name: \"a\"), (name: \"a\")])"), Err(TableError::Twice { .. })));
     let error = read("(rows: [\n(name: \"a\", options: (l2renorm: true))])").unwrap_err();
-    assert!(matches!(&error, TableError::Syntax { error, .. } if error.span.start.line == 2), "{error}");
+    let line_2 = |error: &ConfigError| matches!(error, ConfigError::Syntax { error, .. } if error.span.start.line == 2);
+    assert!(matches!(&error, TableError::Config(error) if line_2(error)), "{error}");
     assert!(error.to_string().contains("l2renorm"), "{error}");
     let table = read("(rows: [(name: \"a\", base: \"b\"), (name: \"b\")])").unwrap();
     assert!(matches!(table.options("a"), Err(TableError::NoBase { .. })), "bases come first");
-    assert!(matches!(table.options("b"), Err(TableError::Options { .. })), "it has no experts");
+    assert!(matches!(table.checked("b"), Err(TableError::Options { .. })), "it has no experts");
     assert!(matches!(table.options("c"), Err(TableError::NoRow { .. })));
 }

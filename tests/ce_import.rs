@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use coembed::models::Design;
-use coembed::recipes::ce::{Imported, Options, import_config};
+use coembed::recipes::ce::{Options, import_config};
+use coembed::run::Imported;
 use coembed::train::OptimizerConfig;
 
 const ROOT: &str = "tests/data/ce_configs";
 
-fn import(name: &str) -> Imported {
+fn import(name: &str) -> Imported<Options> {
     import_config(&Path::new(ROOT).join("configs").join(name), Path::new(ROOT)).unwrap()
 }
 
@@ -23,7 +24,8 @@ fn error(json: &str) -> String {
 #[test]
 fn the_published_network_is_imported_through_three_files() {
     let Imported { options, ignored } = import("ce.json");
-    assert_eq!(options.num_parameters().unwrap(), 183_448_607);
+    let counted = coembed::options::Options::check(options.clone()).unwrap().num_parameters();
+    assert_eq!(counted.unwrap(), 183_448_607);
     assert_eq!(options.margin, 0.093_811_62);
     assert_eq!((options.test_split.as_deref(), options.captions(true)), (Some("full-test"), 20));
     assert_eq!(options.max_words, 37, "max_tokens is merged, not replaced");

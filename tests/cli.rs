@@ -56,7 +56,7 @@ fn train_args<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn checkpoint(out: &Path) -> Vec<u8> {
-    std::fs::read(out.join("run/last.safetensors")).unwrap()
+    std::fs::read(out.join("run/seed-0/last.safetensors")).unwrap()
 }
 
 #[test]
@@ -64,21 +64,24 @@ fn training_writes_checkpoints_log_and_summary_that_evaluation_reads() {
     let out = tempfile::tempdir().unwrap();
     let dir = out.path().to_str().unwrap();
     succeed(&train_args(dir, &["--rel-margin", "--all-noun-classes", "--num-epochs", "3", "--checkpoint-rate", "2"]));
-    let mut files: Vec<String> = std::fs::read_dir(out.path().join("run"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    files.sort();
+    let files = |folder: &str| {
+        let entries = std::fs::read_dir(out.path().join(folder)).unwrap();
+        let mut files: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        files.sort();
+        files
+    };
+    assert_eq!(files("run"), [".lock", "config.ron", "seed-0", "summary.json"]);
     let want = [
         "JPoSE_0.safetensors",
         "JPoSE_2.safetensors",
         "best.safetensors",
         "last.safetensors",
         "metrics.jsonl",
-        "summary.json",
+        "ranks_t2v.npy",
+        "ranks_v2t.npy",
     ];
-    assert_eq!(files, want);
-    let log = std::fs::read_to_string(out.path().join("run/metrics.jsonl")).unwrap();
+    assert_eq!(files("run/seed-0"), want);
+    let log = std::fs::read_to_string(out.path().join("run/seed-0/metrics.jsonl")).unwrap();
     assert_eq!(log.lines().count(), 3);
     let summary: serde_json::Value =
         serde_json::from_slice(&std::fs::read(out.path().join("run/summary.json")).unwrap()).unwrap();
@@ -87,9 +90,9 @@ fn training_writes_checkpoints_log_and_summary_that_evaluation_reads() {
     }
     assert_eq!(summary["effective_batch"], 4);
     assert!(summary["files_sha256"].as_object().unwrap().len() > 10);
-    let ours = out.path().join("run/last.safetensors");
+    let ours = out.path().join("run/seed-0/last.safetensors");
     let said = succeed(&["eval", ours.to_str().unwrap(), "--data", MINI]);
-    let ndcg = summary["scores"]["action/nDCG/avg"].as_f64().unwrap();
+    let ndcg = summary["scores"]["action/nDCG/avg"]["mean"].as_f64().unwrap();
     assert!(said.contains(&format!("{ndcg:.3}").replace('.', ",")), "{said} without {ndcg}");
 }
 
@@ -129,7 +132,7 @@ fn a_killed_run_resumes_to_the_same_bits() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let log = killed.path().join("run/metrics.jsonl");
+    let log = killed.path().join("run/seed-0/metrics.jsonl");
     let begun = Instant::now();
     while std::fs::read_to_string(&log).unwrap_or_default().lines().count() < 3 {
         assert!(begun.elapsed() < Duration::from_secs(60), "the run does not get going");
@@ -165,9 +168,7 @@ fn a_killed_run_resumes_to_the_same_bits() {
         checkpoint(whole.path()) == checkpoint(killed.path()),
         "the resumed run differs from the uninterrupted one"
     );
-    let lines = |out: &Path| std::fs::read_to_string(out.join("run/metrics.jsonl")).unwrap();
-    assert_eq!(lines(whole.path()), lines(killed.path()));
-    let best = |out: &Path| std::fs::read(out.join("run/best.safetensors")).unwrap();
+    let best = |out: &Path| std::fs::read(out.join("run/seed-0/best.safetensors")).unwrap();
     assert!(best(whole.path()) == best(killed.path()), "the best checkpoints differ");
 }
 
@@ -175,7 +176,7 @@ fn a_killed_run_resumes_to_the_same_bits() {
 fn a_run_stopped_before_its_first_step_can_be_resumed() {
     let out = tempfile::tempdir().unwrap();
     succeed(&train_args(out.path().to_str().unwrap(), &["--num-epochs", "1"]));
-    let last = out.path().join("run/last.safetensors");
+    let last = out.path().join("run/seed-0/last.safetensors");
     let trained = coembed::train::Checkpoint::open(&last).unwrap();
     let stopped = coembed::train::Checkpoint { optimizer: Default::default(), progress: Default::default(), ..trained };
     stopped.save(&last).unwrap();
@@ -190,7 +191,7 @@ fn every_training_option_has_its_effect() {
         let mut args = vec!["--num-epochs", "2"];
         args.extend(more);
         succeed(&train_args(out.path().to_str().unwrap(), &args));
-        let open = coembed::train::Checkpoint::open(&out.path().join("run/last.safetensors")).unwrap();
+        let open = coembed::train::Checkpoint::open(&out.path().join("run/seed-0/last.safetensors")).unwrap();
         (open.model, open.progress.steps)
     };
     let plain = trained(&[]);
@@ -228,7 +229,7 @@ fn every_training_option_has_its_effect() {
         }
         args.extend(effective.iter());
         succeed(&args);
-        let open = coembed::train::Checkpoint::open(&out.path().join("run/last.safetensors")).unwrap();
+        let open = coembed::train::Checkpoint::open(&out.path().join("run/seed-0/last.safetensors")).unwrap();
         assert!(open.model != plain.0, "{effective:?} changes nothing");
     }
     let out = tempfile::tempdir().unwrap();
@@ -236,7 +237,7 @@ fn every_training_option_has_its_effect() {
     let mut args = train_args(dir, &["--num-epochs", "2"]);
     args.splice(0..1, ["mmen", "noun"]);
     succeed(&args);
-    let subcommand = coembed::train::Checkpoint::open(&out.path().join("run/last.safetensors")).unwrap().model;
+    let subcommand = coembed::train::Checkpoint::open(&out.path().join("run/seed-0/last.safetensors")).unwrap().model;
     assert!(subcommand == trained(&["--model", "mmen", "--caption-type", "noun"]).0, "mmen is train --model mmen");
     let with_start = trained(&["--comb-func", "fc", "--comb-func-start", "1"]);
     assert!(with_start != trained(&["--comb-func", "fc"]), "--comb-func-start changes nothing");
@@ -269,8 +270,18 @@ fn parameters_are_counted_without_building() {
     assert_eq!(succeed(&["params", "--rgb-flow", "--rgb"]).trim(), "841728", "--rgb wins");
     assert_eq!(succeed(&["params", "--rgb-flow"]).trim(), "1366016");
     assert_eq!(succeed(&["params", "--model", "mmen"]).trim(), "945152");
-    let file = "paper-repros/jpose_relmargin/epic_jpose_rgb.ron";
-    assert_eq!(succeed(&["params", "--config", file]).trim(), "841728");
+    assert_eq!(succeed(&["params", "--row", "epic_jpose_rgb"]).trim(), "841728");
+    let table = "paper-repros/jpose_relmargin/rows.ron";
+    assert_eq!(
+        succeed(&["params", "--config", table, "--row", "epic_jpose_rgb", "--set", "comb_func=fc"]).trim(),
+        "972800"
+    );
+    fail(&["params", "--config", table], 2, &["is a table: choose a --row of epic_mmen, epic_mmen_relmargin"]);
+    let rows = succeed(&["rows"]);
+    assert!(
+        rows.lines().any(|row| row == "epic_jpose_relmargin  action/mAP/avg 0.458  action/nDCG/avg 0.562"),
+        "{rows}"
+    );
 }
 
 #[test]
@@ -350,14 +361,25 @@ fn bad_input_is_named_and_nothing_is_written() {
     // Options.
     fail(&["train", "--data", MINI, "--rel-margin"], 2, &["all_noun_classes"]);
     fail(&["train", "--data", MINI, "--batch-size", "0"], 2, &["batch_size: 0"]);
-    fail(&["train", "--data", MINI, "--margin", "wide"], 2, &["--margin"]);
+    fail(&["train", "--data", MINI, "--margin", "wide"], 2, &["margin: \"wide\" is not a value of it"]);
+    fail(
+        &["train", "--data", MINI, "--set", "margn=1"],
+        2,
+        &["margn: there is no such option; the nearest are margin"],
+    );
+    fail(&["train", "--data", MINI, "--row", "epic_jpos"], 2, &["no row \"epic_jpos\"; the nearest are epic_jpose"]);
+    for name in ["..", "../up", "a/b"] {
+        fail(&["train", "--data", MINI, "--out-dir", out, "--name", name], 1, &["would leave the folder of runs"]);
+    }
+    fail(&["train", "--data", MINI, "--resume", out], 1, &["there is no run to go on with"]);
+    fail(&["train", "--data", MINI, "--threads", "100000"], 2, &["--threads"]);
     fail(&["train", "--data", MINI, "--no-such-option"], 2, &["--no-such-option"]);
     fail(&["train", "--data", MINI, "--model", "mmen", "--comb-func", "fc"], 2, &["comb_func: only Jpose has it"]);
     fail(&["train", "--data", MINI, "--caption-type", "verb"], 2, &["caption_type: only Mmen has it"]);
     fail(&["params", "--video-width", "18446744073709551615"], 2, &["--video-width"]);
     fail(&["train", "--dataset", "youcook2", "--rgb-flow"], 2, &["modalities"]);
     fail(&["train", "--dataset", "youcook2", "--rgb", "--rgb-flow"], 2, &["modalities"]);
-    fail(&["train", "--dataset", "emoji", "--rgb"], 2, &["modalities"]);
+    fail(&["train", "--rgb"], 2, &["modalities"]);
     fail(&["train", "--data", MINI, "--embedding-size", "1000000000"], 2, &["embedding_size"]);
 
     // Configuration files.
@@ -389,4 +411,34 @@ fn bad_input_is_named_and_nothing_is_written() {
     fail(&["eval", other.to_str().unwrap(), "--data", MINI], 1, &["JPoSE_99.pth"]);
     std::fs::write(runs.join("args.txt"), "import os").unwrap();
     fail(&["eval", other.to_str().unwrap(), "--data", MINI], 1, &["args.txt"]);
+}
+
+#[test]
+fn a_signal_stops_a_run_that_the_printed_command_goes_on_with() {
+    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        let (whole, stopped) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let odd = stopped.path().join("it's a run");
+        let options = ["--num-epochs", "60", "--triplet-sampling-rate", "7"];
+        succeed(&train_args(whole.path().to_str().unwrap(), &options));
+        let mut child = Command::new(program())
+            .args(train_args(odd.to_str().unwrap(), &options))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (log, begun) = (odd.join("run/seed-0/metrics.jsonl"), Instant::now());
+        while std::fs::read_to_string(&log).unwrap_or_default().lines().count() < 3 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the run does not get going");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let kill = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut said).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{said}");
+        let (_, command) = said.split_once("stopped; go on with:\n").unwrap_or_else(|| panic!("{said}"));
+        let resumed = Command::new("sh").args(["-c", command.trim()]).output().unwrap();
+        assert!(resumed.status.success(), "{command}: {}", text(&resumed.stderr));
+        assert!(checkpoint(whole.path()) == checkpoint(&odd), "{signal}: the resumed run differs");
+    }
 }

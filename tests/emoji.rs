@@ -1,18 +1,12 @@
 //! The data set that needs no download, and the baseline trained on it.
 
-#[path = "../examples/common/baseline.rs"]
-mod baseline;
-#[path = "../examples/common/emoji/mod.rs"]
-mod emoji;
-
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use baseline::{BaselineOptions, TwoTowers, chance};
 use coembed::data::relational::LEVELS;
 use coembed::recipes::relmargin::{Dataset, EpochSampler, Options};
-use emoji::{EmojiData, Item, Split, parts_of_speech};
-use emojis::Group;
+use coembed_examples::baseline::{BaselineOptions, TwoTowers, chance};
+use coembed_examples::emoji::{self, EmojiData, Group, Item, Split, parts_of_speech};
 
 static RANDOM: LazyLock<EmojiData> = LazyLock::new(|| emoji::deal(&ITEMS, Split::Random, 0).unwrap());
 static UNSEEN: LazyLock<EmojiData> = LazyLock::new(|| emoji::deal(&ITEMS, Split::UnseenAction, 0).unwrap());
@@ -105,11 +99,11 @@ fn no_action_is_in_two_unseen_action_splits() {
 
 #[test]
 fn every_anchor_has_positives_and_negatives() {
-    let options = Options { dataset: Dataset::Emoji, rel_margin: true, num_triplets: 1, ..Options::default() };
+    let options = Options { dataset: Dataset::Given, rel_margin: true, num_triplets: 1, ..Options::default() };
     for data in splits() {
         for level in LEVELS {
             let relations = data.train.relations.get(level);
-            EpochSampler::new(&options, level).begin_epoch(&options, relations, 0).unwrap();
+            EpochSampler::new(&options, level, 0).begin_epoch(relations, 0).unwrap();
             assert!(
                 relations.video_classes.iter().all(|classes| !classes.verbs.is_empty() || !classes.nouns.is_empty())
             );

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use coembed::digest;
 use coembed::data::epic100::annotations::Annotations;
 use coembed::data::epic100::{EvalSplitName, load_eval, load_ids, load_train};
 use coembed::data::relational::FolderOptions;
 use coembed::data::relational::LEVELS;
 use coembed::data::relational::sampling::{ClassKey, TripletSampler};
+use coembed::digest;
 use coembed::formats::pickle_writer::Element;
 use coembed::formats::{Limits, pickle};
 use coembed::matrix::Matrix;

@@ -1,11 +1,15 @@
 //! One battery for every public model. A new model is one line in `registry!`.
 
+use coembed::blocks::experts::{Max, Mean, NetVlad, PooledFrames, Vector};
 use coembed::blocks::{
-    AnyCombinationConfig, Combination, ConcatConfig, Config, LearnedConfig, Parameters, PartOrder, PosText,
-    num_parameters,
+    AnyCombinationConfig, Availability, Combination, ConcatConfig, Config, ExpertConfig, ExpertFeatures, ExpertList,
+    ExpertSet, FrameStatistic, Frames, LearnedConfig, Parameters, PartOrder, Phase, Pooling, PosText, ReasoningConfig,
+    StepStream, num_parameters,
 };
 use coembed::models::{
-    Caption, Jpose, JposeConfig, JposeEpicConfig, Mmen, MmenConfig, MmenEpicConfig, Noun, Verb, VerbNoun,
+    Caption, CollaborativeExperts, CollaborativeExpertsConfig, Design, Jpose, JposeConfig, JposeEpicConfig,
+    MixtureWeights, Mmen, MmenConfig, MmenEpicConfig, MnnetConfig, Moee, MoeeConfig, MoeeExpert, MoeeFeatures, Noun,
+    TextPooling, Verb, VerbNoun,
 };
 use coembed::ops;
 use coembed::train::{Checkpoint, load, state_dict};
@@ -23,6 +27,17 @@ type Output = Tensor<(usize, usize), f32, Dev, OwnedTape<f32, Dev>>;
 trait Subject: Parameters<Dev> {
     /// Every output of a batch of `rows`, with its expected width; in training form if `train`.
     fn outputs(&mut self, rows: usize, train: bool) -> Vec<(Output, usize)>;
+
+    /// Whether outputs are embeddings of unit length.
+    fn is_unit(&self) -> bool {
+        true
+    }
+
+    /// Whether a trained parameter has an effect on the outputs.
+    fn uses(&self, path: &str) -> bool {
+        // The batch norm inside the context gating is built and never applied, as published.
+        !path.contains("cg.batch_norm")
+    }
 }
 
 fn seeded(seed: u64) -> rand_chacha::ChaCha8Rng {
@@ -83,9 +98,10 @@ impl<V: Dim, X: Dim, E: Dim, C: Combination<E, Dev>> Subject for JposeSubject<V,
         let noun = model.embed_text_part::<Noun, _, _>(text(3)).unwrap().into_tensor();
         let parts = PosText::new([text(2), text(3)]).unwrap();
         let (v, t) = if train {
+            let stream = StepStream::new(0);
             let (v, t) = (model.video_parts(video()).unwrap(), model.text_parts(parts).unwrap());
-            let v = model.combine(v, PartOrder::Reversed).unwrap();
-            (v, model.combine(t, PartOrder::Reversed).unwrap())
+            let v = model.combine(v, PartOrder::Reversed, Phase::Training(&stream)).unwrap();
+            (v, model.combine(t, PartOrder::Reversed, Phase::Training(&stream)).unwrap())
         } else {
             let v = model.embed_video(video(), PartOrder::Declared).unwrap();
             (v, model.embed_text(parts, PartOrder::Declared).unwrap())
@@ -122,6 +138,9 @@ fn output_shapes_in_every_batch_size(model: &mut impl Subject, learned: bool) {
         for train in [false, true].into_iter().filter(|train| !(learned && *train && rows == 1)) {
             for (y, width) in model.outputs(rows, train) {
                 assert_eq!(*y.shape(), (rows, width));
+                if !model.is_unit() {
+                    continue;
+                }
                 for row in ops::to_vec(&y.retaped()).unwrap().chunks(width) {
                     let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
                     assert!((norm - 1.0).abs() < 1e-4, "an embedding has norm {norm}");
@@ -136,8 +155,8 @@ fn finite_gradients_for_every_used_parameter(model: &mut impl Subject) {
     let outputs = model.outputs(4, true).into_iter().enumerate();
     let losses = outputs.map(|(i, (y, width))| (y * features(10 + i as u64, 4, width)).sum::<(), _>());
     let gradients = losses.reduce(|a, b| a + b).unwrap().backward();
-    struct Check(Gradients<f32, Dev>);
-    impl Visitor<Dev> for Check {
+    struct Check<'m, M>(Gradients<f32, Dev>, &'m M);
+    impl<M: Subject> Visitor<Dev> for Check<'_, M> {
         type Error = std::convert::Infallible;
         fn tensor<S: dfdx::prelude::Shape>(
             &mut self,
@@ -148,16 +167,12 @@ fn finite_gradients_for_every_used_parameter(model: &mut impl Subject) {
             self.0.try_alloc_for(t).unwrap();
             let gradient = ops::to_vec(&self.0.get(t)).unwrap();
             assert!(gradient.iter().all(|g| g.is_finite()), "{path}");
-            // The batch norm inside the context gating is built and never applied, as published.
-            let used = role == Role::Trained && !path.to_string().contains("cg.batch_norm");
+            let used = role == Role::Trained && self.1.uses(&path.to_string());
             assert_eq!(gradient.iter().any(|g| *g != 0.0), used, "{path}: {gradient:?}");
             Ok(())
         }
-        fn counter(&mut self, _: &Path, _: &u64) -> Result<(), Self::Error> {
-            Ok(())
-        }
     }
-    let Ok(()) = model.visit(&Path::ROOT, &mut Check(gradients));
+    let Ok(()) = model.visit(&Path::ROOT, &mut Check(gradients, &*model));
 }
 
 fn save_and_load_round_trip<M: Subject>(model: &mut M, other: &mut M) {
@@ -191,6 +206,124 @@ where
     });
 }
 
+coembed::experts! {
+    /// Experts that a type knows.
+    Kitchen, features KitchenFeatures, pooling KitchenPooling {
+        audio: NetVlad<5, 2>,
+        rgb: PooledFrames<4, (Mean, Max)>,
+        scene: Vector<6>,
+    }
+}
+
+/// The same that a configuration knows.
+fn listed() -> ExpertList {
+    let expert = |name: &str, width, pooling| ExpertConfig { name: name.into(), width, pooling, own_width: None };
+    ExpertList(vec![
+        expert("audio", 5, Pooling::NetVlad { clusters: 2 }),
+        expert("rgb", 4, Pooling::Frames(vec![FrameStatistic::Mean, FrameStatistic::Max])),
+        expert("scene", 6, Pooling::None),
+    ])
+}
+
+/// A network of the family of Collaborative Experts: its similarities of as many texts and videos.
+struct ExpertsSubject<E: ExpertSet, W: Dim, S: Dim> {
+    model: CollaborativeExperts<E, W, S, Dev>,
+    config: CollaborativeExpertsConfig<E, W, S>,
+}
+
+impl<E: ExpertSet, W: Dim, S: Dim> Parameters<Dev> for ExpertsSubject<E, W, S> {
+    coembed::visit_fields! { Dev; model: module }
+}
+
+fn sequences(seed: u64, rows: usize, width: usize) -> ExpertFeatures<usize, Dev, OwnedTape<f32, Dev>> {
+    let values = ops::to_vec(&features(seed, rows * 3, width)).unwrap();
+    let frames: Tensor<(usize, usize, usize), f32, Dev> =
+        ops::to_tensor(&Dev::default(), values, (rows, 3, width)).unwrap();
+    ExpertFeatures::Sequence(Frames { frames: frames.leaky_traced(), valid: None })
+}
+
+impl<E: ExpertSet, W: Dim, S: Dim> Subject for ExpertsSubject<E, W, S> {
+    fn outputs(&mut self, rows: usize, train: bool) -> Vec<(Output, usize)> {
+        let stream = StepStream::new(0);
+        let phase = if train { Phase::Training(&stream) } else { Phase::Evaluation };
+        let read = vec![
+            sequences(1, rows, 5),
+            sequences(2, rows, 4),
+            ExpertFeatures::Vector(features(3, rows, 6usize).leaky_traced()),
+        ];
+        let available = Availability::new(&[vec![true; rows], vec![true; rows], vec![true; rows]]).unwrap();
+        let words = self.config.words;
+        let (steps, seen) = if self.config.text == TextPooling::Identity { (1, rows) } else { (4, rows * 4) };
+        let values = ops::to_vec(&features(4, seen, words)).unwrap();
+        let words: Tensor<(usize, usize, W), f32, Dev> =
+            ops::to_tensor(&Dev::default(), values, (rows, steps, words)).unwrap();
+        let read = self.model.features(read).unwrap();
+        let similarity = self.model.forward(words.leaky_traced(), read, &available, phase).unwrap();
+        vec![(similarity, rows)]
+    }
+
+    fn is_unit(&self) -> bool {
+        false
+    }
+
+    fn uses(&self, path: &str) -> bool {
+        let concatenated = matches!(self.config.design, Design::Concatenated | Design::ConcatenatedGated);
+        let weighted = self.config.weights == MixtureWeights::Text && !concatenated;
+        // Without weights from the text their layer is built and never applied; in a batch norm's wake a bias has no effect.
+        !(path.contains("moe_fc") && !weighted) && !path.contains("cluster_bias")
+    }
+}
+
+fn experts<E: ExpertSet, W: Dim, S: Dim>(experts: E, words: W, common: S) {
+    for (design, text) in [
+        (Design::Own, TextPooling::NetVlad { clusters: 3, ghosts: 1 }),
+        (Design::Projected, TextPooling::NetVlad { clusters: 2, ghosts: 0 }),
+        (Design::Collaborative(ReasoningConfig::default()), TextPooling::Identity),
+        (Design::ConcatenatedGated, TextPooling::NetVlad { clusters: 3, ghosts: 1 }),
+    ] {
+        for weights in [MixtureWeights::Text, MixtureWeights::Uniform] {
+            let experts = experts.clone();
+            let config = CollaborativeExpertsConfig { experts, words, text, common, design, weights };
+            battery(config.num_parameters::<Dev>(), true, |seed| {
+                let model = config.build(&Dev::default(), &mut seeded(seed)).unwrap();
+                ExpertsSubject { model, config: config.clone() }
+            });
+        }
+    }
+}
+
+/// MoEE as its authors' program has it, and MNNet.
+impl Subject for Moee<Dev> {
+    fn outputs(&mut self, rows: usize, train: bool) -> Vec<(Output, usize)> {
+        let stream = StepStream::new(0);
+        let phase = if train { Phase::Training(&stream) } else { Phase::Evaluation };
+        let three = |seed, width| match sequences(seed, rows, width) {
+            ExpertFeatures::Sequence(Frames { frames, .. }) => frames,
+            ExpertFeatures::Vector(_) => unreachable!("sequences are made"),
+        };
+        let traced = |seed, width: usize| features(seed, rows, width).leaky_traced();
+        let read = MoeeFeatures { face: traced(1, 4), audio: three(2, 5), visual: traced(3, 6), motion: traced(4, 3) };
+        let available = Availability::new(&[(); 4].map(|()| vec![true; rows])).unwrap();
+        vec![(self.forward(three(5, 7), read, &available, phase).unwrap().0, rows)]
+    }
+
+    fn is_unit(&self) -> bool {
+        false
+    }
+
+    fn uses(&self, path: &str) -> bool {
+        !path.contains("cg.batch_norm") && !path.contains("cluster_bias")
+    }
+}
+
+fn moee() {
+    let expert = |inputs, embedding| MoeeExpert { inputs, embedding };
+    let experts = [expert(4, 3), expert(5, 4), expert(6, 3), expert(3, 2)];
+    let config = MoeeConfig { words: 7, text_clusters: 2, audio_clusters: 3, experts };
+    let arithmetic = Config::<Dev>::num_parameters(&config);
+    battery(arithmetic, true, |seed| config.build(&Dev::default(), &mut seeded(seed)).unwrap());
+}
+
 /// The registry: a name, and the battery on one configuration.
 macro_rules! registry {
     ($($name:ident => $battery:expr;)+) => {
@@ -217,6 +350,21 @@ registry! {
         JposeConfig::new(22usize, 14usize, 10usize, AnyCombinationConfig::Learned(LearnedConfig { inputs: 20, outputs: 10 })),
         10, true
     );
+    collaborative_experts_typed => experts(Kitchen, Const::<7>, Const::<8>);
+    collaborative_experts_listed => experts(listed(), 7usize, 8usize);
+    collaborative_experts_mixed => experts(Kitchen, 7usize, Const::<8>);
+    moee_of_its_authors => moee();
+}
+
+#[test]
+fn mnnet_has_one_parameter() {
+    let model = MnnetConfig.build(&Dev::default(), &mut seeded(0)).unwrap();
+    assert_eq!((num_parameters(&model), Config::<Dev>::num_parameters(&MnnetConfig)), (1, 1));
+    let (text, video) = (features(1, 3, Const::<4>), features(2, 2, Const::<4>));
+    let similarity = model.forward(text.clone().leaky_traced(), video.clone().leaky_traced()).unwrap();
+    let plain = ops::to_vec(&ops::matmul_nt(text, video).unwrap()).unwrap();
+    let got = ops::to_vec(&similarity.retaped()).unwrap();
+    assert!(got.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-3), "{got:?} {plain:?}");
 }
 
 #[test]

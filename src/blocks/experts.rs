@@ -137,7 +137,9 @@ pub fn vector<B: Dim, W: Dim, D: OpsDevice, T: LayerTape<D>>(
     read: ExpertFeatures<B, D, T>,
     width: W,
 ) -> Result<Tensor<(B, W), f32, D, T>, OpError> {
-    let ExpertFeatures::Vector(x) = read else { return Err(wrong_form("a sequence where one vector per video is expected")) };
+    let ExpertFeatures::Vector(x) = read else {
+        return Err(wrong_form("a sequence where one vector per video is expected"));
+    };
     let (batch, got) = *x.shape();
     check_size("expert", "width of the features", width.size(), got)?;
     x.try_reshape_like(&(batch, width)).map_err(device_error)
@@ -151,7 +153,9 @@ pub fn sequence<B: Dim, W: Dim, D: OpsDevice, T: LayerTape<D>>(
     read: ExpertFeatures<B, D, T>,
     width: W,
 ) -> Result<Frames<B, W, D, T>, OpError> {
-    let ExpertFeatures::Sequence(x) = read else { return Err(wrong_form("one vector per video where a sequence is expected")) };
+    let ExpertFeatures::Sequence(x) = read else {
+        return Err(wrong_form("one vector per video where a sequence is expected"));
+    };
     let (batch, steps, got) = *x.frames.shape();
     check_size("expert", "width of the features", width.size(), got)?;
     let frames = x.frames.try_reshape_like(&(batch, steps, width)).map_err(device_error)?;

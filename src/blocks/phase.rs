@@ -38,7 +38,7 @@ const APART: u64 = 1 << 40;
 
 impl StepStream {
     /// Of a seed that no other step has.
-    pub fn new(seed: u64) -> Self {
+    pub const fn new(seed: u64) -> Self {
         Self { seed, dealt: AtomicU64::new(0) }
     }
 

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use crate::digest;
 use super::finite::NotFinite;
+use crate::digest;
 use crate::formats::limits::{self, LimitError, Limits};
 use crate::formats::ndarray::{ArrayError, NdArray};
 use crate::formats::npy::NpyError;

@@ -147,6 +147,21 @@ pub struct RankReport {
 }
 
 impl RankReport {
+    /// Names of [`RankReport::scores`]: `t2v/R@1` and so on.
+    pub fn names() -> Vec<String> {
+        let scores = ["R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "geometric mean"];
+        ["t2v", "v2t"].iter().flat_map(|direction| scores.map(|score| format!("{direction}/{score}"))).collect()
+    }
+
+    /// Recalls in percent, ranks, and the geometric mean of R@1, R@5 and R@10, by name.
+    pub fn scores(&self) -> Vec<(String, f64)> {
+        let of = |scores: &RankScores| {
+            let RankScores { r1, r5, r10, r50, median, mean, .. } = *scores;
+            [r1, r5, r10, r50, median, mean, scores.geometric_mean()]
+        };
+        Self::names().into_iter().zip([of(&self.t2v), of(&self.v2t)].concat()).collect()
+    }
+
     /// The six recalls summed.
     pub fn rsum(&self) -> f64 {
         [&self.v2t, &self.t2v].iter().map(|scores| scores.r1 + scores.r5 + scores.r10).sum()

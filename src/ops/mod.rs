@@ -105,6 +105,8 @@ pub(crate) use tape::begin;
 /// Implemented by `Cpu` and, with the feature `cuda`, by `Cuda`.
 pub trait OpsDevice:
     dfdx::prelude::Device<f32>
+    + Send
+    + Sync
     + AdamKernel
     + AddKernel
     + AttentionKernel

@@ -26,6 +26,12 @@ pub trait Options: Clone + Debug + Default + PartialEq + Serialize + Deserialize
     /// One for each option that a command line can set.
     const FIELDS: &'static [Field];
 
+    /// Seeds, one run each.
+    fn seeds(&self) -> &[u64];
+
+    /// The same with the default seeds: what a published row is recognised by.
+    fn without_seeds(&self) -> Self;
+
     /// Refuses options that contradict each other or make no sense.
     ///
     /// # Errors
@@ -175,7 +181,7 @@ pub fn check_seeds(seeds: &[u64]) -> Result<(), OptionsError> {
     ensure(!seeds.is_empty() && different.len() == seeds.len(), "seeds", || "none, or one twice".into())
 }
 
-/// Declares options, each once: name, published names, type, default, documentation.
+/// Declares options, each once: name, published names, type, default, documentation. One of them is `seeds`, a `Vec<u64>`.
 ///
 /// A published name may stand for a value (`["rgb" = "Rgb"]`) or take one (`["dataset_name"]`). Options in `maps` are maps whose entries are
 /// added or replaced by changes; a command line does not set them. `check` refuses options that contradict each other; `evaluation`, where it
@@ -220,7 +226,7 @@ macro_rules! options {
             ),+ $(,)?
         }
         $(maps { $($(#[$map_doc:meta])+ $map:ident: $map_kind:ty),+ $(,)? })?
-        check($checked:ident) $check:block
+        $(check($checked:ident) $check:block)?
         $(evaluation($evaluated:ident) $evaluation:block)?
     ) => {
         $(#[$meta])*
@@ -289,8 +295,21 @@ macro_rules! options {
             ),+];
 
             fn validate(&self) -> ::std::result::Result<(), $crate::options::OptionsError> {
-                let $checked = self;
-                $check
+                $crate::options::check_seeds(&self.seeds)?;
+                $(
+                    let $checked = self;
+                    $check?;
+                )?
+                ::std::result::Result::Ok(())
+            }
+
+            fn seeds(&self) -> &[u64] {
+                &self.seeds
+            }
+
+            fn without_seeds(&self) -> Self {
+                let seeds = <Self as ::std::default::Default>::default().seeds;
+                Self { seeds, ..::std::clone::Clone::clone(self) }
             }
 
             $(

@@ -129,6 +129,13 @@ impl Shelf for Embedded<'_> {
     }
 }
 
+impl<O: Options> Default for Table<O> {
+    /// Without any row.
+    fn default() -> Self {
+        Self { include: vec![], rows: vec![], included: vec![] }
+    }
+}
+
 impl<O: Options> Table<O> {
     /// Reads a table and those that it includes, each once.
     ///
@@ -166,7 +173,7 @@ impl<O: Options> Table<O> {
             return Err(TableError::Cycle { path: path.into() });
         }
         if !read.insert(file.clone()) {
-            return Ok(Self { include: vec![], rows: vec![], included: vec![] });
+            return Ok(Self::default());
         }
         let mut table: Self = parse(&path.display().to_string(), &shelf.text(path).map_err(io)?)?;
         open.push(file);

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::folder::{FolderError, RunFolder};
 use super::host::{cpu_name, device_name};
-use super::recipe::{Evaluation, Recipe, Tested};
+use super::recipe::{Evaluation, Recipe, Setting, Tested};
 use super::summary::{SeedScores, Summary};
 use crate::blocks::num_parameters;
 use crate::data::Loaded;
@@ -15,7 +15,8 @@ use crate::formats::npy;
 use crate::ops::{OpError, OpsDevice};
 use crate::options::{Checked, Options};
 use crate::train::{
-    Checkpoint, CheckpointError, ConfigError, Fit, FitError, Observer, Progress, StateDict, Training, load,
+    AnyOptimizer, Checkpoint, CheckpointError, ConfigError, Fit, FitError, Observer, Progress, StateDict, Training,
+    load,
 };
 
 /// What ends a run early.
@@ -90,7 +91,7 @@ pub enum Outcome<E> {
 /// run goes on from them, and the result is that of one that was never interrupted, bit for bit.
 ///
 /// # Errors
-/// [`RunError`].
+/// [`RunError`]; a folder that was made for the run and holds no state yet is gone then.
 pub fn train<D: OpsDevice, R: Recipe>(
     recipe: &R,
     options: &Checked<R::Options>,
@@ -100,72 +101,15 @@ pub fn train<D: OpsDevice, R: Recipe>(
     observer: &mut impl Observer,
     stop: &AtomicBool,
 ) -> Result<Outcome<R::Evaluation>, RunError<R::Error>> {
-    let config = options.to_ron();
-    let data = data_digest(loaded);
-    let prepare = |seed| {
-        let model = recipe.model(options, &loaded.split, device, seed).map_err(RunError::Recipe)?;
-        let task = recipe.task(options, &loaded.split, &model, device, seed).map_err(RunError::Recipe)?;
-        Ok::<_, RunError<R::Error>>((model, task, recipe.optimizer(options).build::<D>()?))
-    };
-    let seeds = recipe.seeds(options);
+    let run = Run { recipe, options, loaded, device, config: options.to_ron(), data: data_digest(loaded) };
     // Whatever is wrong shows before anything is written.
-    let mut prepared = seeds.first().map(|seed| prepare(*seed)).transpose()?;
-    let run = folder(&config)?;
-    let mut summary = summarise::<D, R>(recipe, options, loaded);
-    let mut last_evaluation = None;
-    for seed in seeds {
-        let (mut model, mut task, mut optimizer) = match prepared.take() {
-            Some(prepared) => prepared,
-            None => prepare(seed)?,
-        };
-        let folder = run.of_seed(seed);
-        summary.parameters = num_parameters(&model);
-        observer.run_begins(seed, summary.parameters, run.path());
-        let mut training =
-            Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device };
-        let mut progress = Progress::default();
-        let last = folder.join("last.safetensors");
-        if last.exists() {
-            let state = Checkpoint::open(&last)?;
-            if state.config != config {
-                return Err(RunError::OtherOptions { path: last });
-            }
-            if state.data != data {
-                return Err(RunError::OtherData { path: last });
-            }
-            progress = training.restore(state)?;
-        }
-        let fit = Fit {
-            folder: Some(folder.clone()),
-            seed,
-            config: config.clone(),
-            data: data.clone(),
-            ..recipe.fit(options)
-        };
-        let progress = fit.run(training, progress, observer, stop)?;
-        if progress.epochs < fit.epochs && !progress.ended {
-            return Ok(Outcome::Stopped { folder: run.path().into() });
-        }
-        let mut epochs = progress.epochs;
-        let best = folder.join("best.safetensors");
-        if recipe.tested() == Tested::Best && fit.select.is_some() && progress.best.is_some() {
-            let best = Checkpoint::open(&best)?;
-            load_all::<D, R::Error>(&mut model, &best.model)?;
-            epochs = best.progress.epochs;
-        }
-        recipe.restored(options, &mut model, epochs);
-        let evaluation = recipe.evaluate(options, &loaded.split, &model, device).map_err(RunError::Recipe)?;
-        write_ranks(&folder, &evaluation)?;
-        let scores = evaluation.scores().into_iter().collect();
-        summary.seeds.push(SeedScores { seed: Some(seed), epochs: Some(epochs), scores });
-        last_evaluation = Some(evaluation);
+    let first = options.seeds().first().map(|seed| run.prepare(*seed)).transpose()?;
+    let folder = folder(&run.config)?;
+    let outcome = run.seeds(&folder, first, observer, stop);
+    if outcome.is_err() {
+        folder.discard();
     }
-    // A check of options refuses a run without seeds.
-    let Some(evaluation) = last_evaluation else { return Ok(Outcome::Stopped { folder: run.path().into() }) };
-    publish(recipe, options, loaded, &mut summary);
-    let path = run.path().join("summary.json");
-    summary.save(&path).map_err(|source| RunError::Io { path, source })?;
-    Ok(Outcome::Done { summary: Box::new(summary), evaluation })
+    outcome
 }
 
 /// Tests parameters, which were trained for so many epochs where that is known.
@@ -180,17 +124,152 @@ pub fn evaluate<D: OpsDevice, R: Recipe>(
     parameters: &StateDict,
     epochs: Option<usize>,
 ) -> Result<(Summary, R::Evaluation), RunError<R::Error>> {
-    let mut model = recipe.model(options, &loaded.split, device, 0).map_err(RunError::Recipe)?;
+    let run = Run { recipe, options, loaded, device, config: options.to_ron(), data: String::new() };
+    let mut model = recipe.model(run.setting(0)).map_err(RunError::Recipe)?;
     load_all::<D, R::Error>(&mut model, parameters)?;
     if let Some(epochs) = epochs {
         recipe.restored(options, &mut model, epochs);
     }
-    let evaluation = recipe.evaluate(options, &loaded.split, &model, device).map_err(RunError::Recipe)?;
-    let mut summary = summarise::<D, R>(recipe, options, loaded);
+    let evaluation = recipe.evaluate(run.setting(0), &model).map_err(RunError::Recipe)?;
+    let mut summary = run.summary();
     summary.parameters = num_parameters(&model);
     summary.seeds.push(SeedScores { seed: None, epochs, scores: evaluation.scores().into_iter().collect() });
-    publish(recipe, options, loaded, &mut summary);
+    run.publish(&mut summary);
     Ok((summary, evaluation))
+}
+
+/// What all seeds of a run have in common.
+struct Run<'a, R: Recipe, D: OpsDevice> {
+    recipe: &'a R,
+    options: &'a Checked<R::Options>,
+    loaded: &'a Loaded<R::Data>,
+    device: &'a D,
+    config: String,
+    data: String,
+}
+
+/// A model, what trains it, and what changes it.
+type Prepared<'a, R, D> = (<R as Recipe>::Model<D>, <R as Recipe>::Task<'a, D>, AnyOptimizer<D>);
+
+impl<'a, R: Recipe, D: OpsDevice> Run<'a, R, D> {
+    fn setting(&self, seed: u64) -> Setting<'a, R, D> {
+        Setting { options: self.options, data: &self.loaded.split, device: self.device, seed }
+    }
+
+    fn prepare(&self, seed: u64) -> Result<Prepared<'a, R, D>, RunError<R::Error>> {
+        let model = self.recipe.model(self.setting(seed)).map_err(RunError::Recipe)?;
+        let task = self.recipe.task(self.setting(seed), &model).map_err(RunError::Recipe)?;
+        Ok((model, task, self.recipe.optimizer(self.options).build()?))
+    }
+
+    /// One seed after the other; `first` is prepared.
+    fn seeds(
+        &self,
+        folder: &RunFolder,
+        mut first: Option<Prepared<'a, R, D>>,
+        observer: &mut impl Observer,
+        stop: &AtomicBool,
+    ) -> Result<Outcome<R::Evaluation>, RunError<R::Error>> {
+        let (mut summary, mut last) = (self.summary(), None);
+        for &seed in self.options.seeds() {
+            let prepared = first.take().map_or_else(|| self.prepare(seed), Ok)?;
+            summary.parameters = num_parameters(&prepared.0);
+            observer.run_begins(seed, summary.parameters, folder.path());
+            let Some((epochs, evaluation)) = self.seed(&folder.of_seed(seed), seed, prepared, observer, stop)? else {
+                break;
+            };
+            let scores = evaluation.scores().into_iter().collect();
+            summary.seeds.push(SeedScores { seed: Some(seed), epochs: Some(epochs), scores });
+            last = Some(evaluation);
+        }
+        match last {
+            Some(evaluation) if summary.seeds.len() == self.options.seeds().len() => {
+                self.publish(&mut summary);
+                let path = folder.path().join("summary.json");
+                summary.save(&path).map_err(|source| RunError::Io { path, source })?;
+                Ok(Outcome::Done { summary: Box::new(summary), evaluation })
+            }
+            _ => Ok(Outcome::Stopped { folder: folder.path().into() }),
+        }
+    }
+
+    /// Trains one seed, from the state in its folder if there is one, and tests it; `None` when it was asked to stop.
+    fn seed(
+        &self,
+        folder: &Path,
+        seed: u64,
+        (mut model, mut task, mut optimizer): Prepared<'a, R, D>,
+        observer: &mut impl Observer,
+        stop: &AtomicBool,
+    ) -> Result<Option<(usize, R::Evaluation)>, RunError<R::Error>> {
+        let device = self.device;
+        let mut training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device };
+        let progress = match self.state(folder)? {
+            Some(state) => training.restore(state)?,
+            None => Progress::default(),
+        };
+        let (config, data) = (self.config.clone(), self.data.clone());
+        let fit = Fit { folder: Some(folder.into()), seed, config, data, ..self.recipe.fit(self.options) };
+        let progress = fit.run(training, progress, observer, stop)?;
+        if progress.epochs < fit.epochs && !progress.ended {
+            return Ok(None);
+        }
+        let mut epochs = progress.epochs;
+        if self.recipe.tested() == Tested::Best && progress.best.is_some() {
+            let best = Checkpoint::open(&folder.join("best.safetensors"))?;
+            load_all::<D, R::Error>(&mut model, &best.model)?;
+            epochs = best.progress.epochs;
+        }
+        self.recipe.restored(self.options, &mut model, epochs);
+        let evaluation = self.recipe.evaluate(self.setting(seed), &model).map_err(RunError::Recipe)?;
+        for (direction, ranks) in evaluation.ranks() {
+            let path = folder.join(format!("ranks_{direction}.npy"));
+            let written = write_atomically(&path, &npy::f64_vector(&ranks));
+            written.map_err(|source| RunError::Io { path, source })?;
+        }
+        Ok(Some((epochs, evaluation)))
+    }
+
+    /// The state in a folder, which must be one of this run.
+    fn state(&self, folder: &Path) -> Result<Option<Checkpoint>, RunError<R::Error>> {
+        let path = folder.join("last.safetensors");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let state = Checkpoint::open(&path)?;
+        match &state {
+            state if state.config != self.config => Err(RunError::OtherOptions { path }),
+            state if state.data != self.data => Err(RunError::OtherData { path }),
+            _ => Ok(Some(state)),
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        let Self { recipe, options, loaded, config, .. } = self;
+        let files = loaded.files.iter().map(|(path, digest)| (path.display().to_string(), digest.clone()));
+        Summary {
+            recipe: recipe.name().into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            device: device_name::<D>().into(),
+            cpu: cpu_name(),
+            split: recipe.split(options, &loaded.split),
+            files_sha256: files.collect(),
+            facts: recipe.facts(&loaded.split),
+            effective_batch: recipe.fit(options).effective_batch(),
+            config: config.clone(),
+            ..Summary::default()
+        }
+    }
+
+    /// Adds the scores up, beside those of the published row with the same options, whatever its seeds.
+    fn publish(&self, summary: &mut Summary) {
+        let table = self.recipe.rows().ok().filter(|_| self.recipe.is_published_split(&self.loaded.split));
+        let own = self.options.without_seeds();
+        let row = table.as_ref().and_then(|table| table.find(|row| row.without_seeds() == own));
+        let row = row.filter(|row| !row.scores.is_empty());
+        summary.published = row.map(|row| row.name.clone());
+        summary.add_up(row.map_or(&BTreeMap::new(), |row| &row.scores));
+    }
 }
 
 fn data_digest<T>(loaded: &Loaded<T>) -> String {
@@ -204,35 +283,4 @@ fn load_all<D: OpsDevice, E: Error + 'static>(
 ) -> Result<(), RunError<E>> {
     let report = load(model, parameters)?;
     if report.is_complete() { Ok(()) } else { Err(RunError::Parameters { report: report.to_string() }) }
-}
-
-fn summarise<D, R: Recipe>(recipe: &R, options: &Checked<R::Options>, loaded: &Loaded<R::Data>) -> Summary {
-    Summary {
-        recipe: recipe.name().into(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        device: device_name::<D>().into(),
-        cpu: cpu_name(),
-        split: recipe.split(options, &loaded.split),
-        files_sha256: loaded.files.iter().map(|(path, digest)| (path.display().to_string(), digest.clone())).collect(),
-        facts: recipe.facts(&loaded.split),
-        effective_batch: recipe.effective_batch(options),
-        config: options.to_ron(),
-        ..Summary::default()
-    }
-}
-
-/// Adds the scores up, beside those of the published row with the same options, whatever its seeds.
-fn publish<R: Recipe>(recipe: &R, options: &Checked<R::Options>, loaded: &Loaded<R::Data>, summary: &mut Summary) {
-    let table = recipe.rows().ok().filter(|_| recipe.is_published_split(&loaded.split));
-    let same = |row: &R::Options| recipe.without_seeds(row) == recipe.without_seeds(options);
-    let row = table.as_ref().and_then(|table| table.find(same)).filter(|row| !row.scores.is_empty());
-    summary.published = row.map(|row| row.name.clone());
-    summary.add_up(row.map_or(&BTreeMap::new(), |row| &row.scores));
-}
-
-fn write_ranks<E: Error + 'static>(folder: &Path, evaluation: &impl Evaluation) -> Result<(), RunError<E>> {
-    evaluation.ranks().into_iter().try_for_each(|(direction, ranks)| {
-        let path = folder.join(format!("ranks_{direction}.npy"));
-        write_atomically(&path, &npy::f64_vector(&ranks)).map_err(|source| RunError::Io { path, source })
-    })
 }

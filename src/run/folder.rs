@@ -53,6 +53,8 @@ const LOCK: &str = ".lock";
 pub struct RunFolder {
     path: PathBuf,
     _lock: File,
+    /// Folders that did not exist before, the innermost last.
+    made: Vec<PathBuf>,
 }
 
 impl RunFolder {
@@ -76,8 +78,11 @@ impl RunFolder {
     /// [`FolderError`]: another run has it, or makes it at this moment.
     pub fn create(runs: &Path, name: &str, config: &str) -> Result<Self, FolderError> {
         let path = Self::place(runs, name)?;
+        let mut made: Vec<PathBuf> =
+            path.ancestors().take_while(|folder| !folder.exists()).map(Path::to_path_buf).collect();
+        made.reverse();
         fs::create_dir_all(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
-        let folder = Self::locked(path)?;
+        let folder = Self { made, ..Self::locked(path)? };
         // Once more, now that nobody else can make it.
         Self::place(runs, name)?;
         let path = folder.path.join(CONFIG);
@@ -112,7 +117,7 @@ impl RunFolder {
         }
         let mut note = || lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
         note().map_err(io)?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, _lock: lock, made: vec![] })
     }
 
     /// Removes what processes that died left half-written; whoever has the lock is the only one who writes.
@@ -128,6 +133,19 @@ impl RunFolder {
             }
         }
         Ok(())
+    }
+
+    /// Removes what was made for a new run that failed before it wrote any state.
+    pub fn discard(self) {
+        let trained = fs::read_dir(&self.path).is_ok_and(|mut entries| {
+            entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with("seed-")))
+        });
+        if self.made.contains(&self.path) && !trained {
+            // What cannot be removed stays: there is nothing in it.
+            let _ = fs::remove_file(self.path.join(CONFIG));
+            let _ = fs::remove_file(self.path.join(LOCK));
+            self.made.iter().rev().for_each(|folder| _ = fs::remove_dir(folder));
+        }
     }
 
     /// The folder.

@@ -12,5 +12,5 @@ mod summary;
 pub use driver::{Outcome, RunError, evaluate, train};
 pub use folder::{FolderError, RunFolder};
 pub use host::cpu_name;
-pub use recipe::{Evaluation, Export, Foreign, Imported, Importer, Part, Recipe, Tested, Width};
+pub use recipe::{Evaluation, Export, Foreign, Imported, Importer, Part, Recipe, Setting, Tested, Width};
 pub use summary::{Score, SeedScores, Summary};

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use crate::blocks::Parameters;
 use crate::data::Loaded;
+use crate::metrics::rank::RankReport;
 use crate::ops::{OpError, OpsDevice};
 use crate::options::{Checked, Options, Table, TableError};
 use crate::train::{Fit, OptimizerConfig, StateDict, Task};
 
 /// What a paper brings to a run: its options and published rows, its data, model, task and evaluation.
-pub trait Recipe: Sync {
+pub trait Recipe: Sized + Sync {
     /// Its options.
     type Options: Options;
     /// The splits of a data set: to train on, to validate and to test.
@@ -32,25 +33,26 @@ pub trait Recipe: Sync {
     ///
     /// # Errors
     /// [`TableError`], which the tables in the library do not have.
-    fn rows(&self) -> Result<Table<Self::Options>, TableError>;
+    fn rows(&self) -> Result<Table<Self::Options>, TableError> {
+        Ok(Table::default())
+    }
 
     /// Reads the splits that a part of a run takes from a folder in the authors' layout.
     ///
     /// # Errors
     /// Whatever the files bring.
-    fn load(&self, options: &Checked<Self::Options>, folder: &Path, part: Part) -> Result<Loaded<Self::Data>, Self::Error>;
+    fn load(
+        &self,
+        options: &Checked<Self::Options>,
+        folder: &Path,
+        part: Part,
+    ) -> Result<Loaded<Self::Data>, Self::Error>;
 
     /// The model with fresh weights, a pure function of the seed.
     ///
     /// # Errors
     /// When the device fails, or options and data do not fit each other.
-    fn model<D: OpsDevice>(
-        &self,
-        options: &Checked<Self::Options>,
-        data: &Self::Data,
-        device: &D,
-        seed: u64,
-    ) -> Result<Self::Model<D>, Self::Error>;
+    fn model<D: OpsDevice>(&self, of: Setting<'_, Self, D>) -> Result<Self::Model<D>, Self::Error>;
 
     /// The task of training a model.
     ///
@@ -58,11 +60,8 @@ pub trait Recipe: Sync {
     /// When the splits do not belong together.
     fn task<'a, D: OpsDevice>(
         &'a self,
-        options: &Checked<Self::Options>,
-        data: &'a Self::Data,
+        of: Setting<'a, Self, D>,
         model: &Self::Model<D>,
-        device: &D,
-        seed: u64,
     ) -> Result<Self::Task<'a, D>, Self::Error>;
 
     /// What changes the model.
@@ -70,15 +69,6 @@ pub trait Recipe: Sync {
 
     /// The loop: epochs, schedule, validation, checkpoints. Folder, seed, configuration and data are the run's.
     fn fit(&self, options: &Checked<Self::Options>) -> Fit;
-
-    /// The seeds, one training each.
-    fn seeds(&self, options: &Checked<Self::Options>) -> Vec<u64>;
-
-    /// The same options with the default seeds: what a published row is recognised by.
-    fn without_seeds(&self, options: &Self::Options) -> Self::Options;
-
-    /// Examples that a step of the optimizer sees.
-    fn effective_batch(&self, options: &Checked<Self::Options>) -> usize;
 
     /// Which parameters are tested.
     fn tested(&self) -> Tested {
@@ -94,14 +84,14 @@ pub trait Recipe: Sync {
     /// Whatever the evaluation brings.
     fn evaluate<D: OpsDevice>(
         &self,
-        options: &Checked<Self::Options>,
-        data: &Self::Data,
+        of: Setting<'_, Self, D>,
         model: &Self::Model<D>,
-        device: &D,
     ) -> Result<Self::Evaluation, Self::Error>;
 
     /// Name of the split that is tested.
-    fn split(&self, options: &Checked<Self::Options>, data: &Self::Data) -> String;
+    fn split(&self, _options: &Checked<Self::Options>, _data: &Self::Data) -> String {
+        "test".into()
+    }
 
     /// What the numbers rest on beside options and files, for the summary: digests of what was embedded, how ties were ranked.
     fn facts(&self, _data: &Self::Data) -> BTreeMap<String, String> {
@@ -118,17 +108,22 @@ pub trait Recipe: Sync {
         vec![]
     }
 
-    /// Number of trained values, by arithmetic, where the widths are these.
+    /// Number of trained values, by arithmetic, where the widths are these; `None` where only the built model knows.
     ///
     /// # Errors
     /// When options do not say enough.
-    fn num_parameters(&self, options: &Checked<Self::Options>, widths: &[usize]) -> Result<usize, Self::Error>;
+    fn num_parameters(
+        &self,
+        _options: &Checked<Self::Options>,
+        _widths: &[usize],
+    ) -> Result<Option<usize>, Self::Error> {
+        Ok(None)
+    }
 
-    /// Reads a checkpoint of the authors' program.
-    ///
-    /// # Errors
-    /// Whatever the file brings.
-    fn foreign(&self, path: &Path) -> Result<Foreign<Self::Options>, Self::Error>;
+    /// Reads a checkpoint of the authors' program; `None` where there is no such program.
+    fn foreign(&self, _path: &Path) -> Option<Result<Foreign<Self::Options>, Self::Error>> {
+        None
+    }
 
     /// What an evaluation can be written as.
     fn exports(&self) -> Vec<Export> {
@@ -160,6 +155,26 @@ pub trait Recipe: Sync {
     }
 }
 
+/// Where a model is built, trained and evaluated.
+pub struct Setting<'a, R: Recipe, D: OpsDevice> {
+    /// The options of the run.
+    pub options: &'a Checked<R::Options>,
+    /// Its splits.
+    pub data: &'a R::Data,
+    /// Its device.
+    pub device: &'a D,
+    /// The seed of this training.
+    pub seed: u64,
+}
+
+impl<R: Recipe, D: OpsDevice> Clone for Setting<'_, R, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R: Recipe, D: OpsDevice> Copy for Setting<'_, R, D> {}
+
 /// What a model makes of a split.
 pub trait Evaluation {
     /// Scores by name.
@@ -171,6 +186,17 @@ pub trait Evaluation {
     /// What the published program prints, where it has a form of its own.
     fn published_output(&self) -> Option<String> {
         None
+    }
+}
+
+impl Evaluation for RankReport {
+    fn scores(&self) -> Vec<(String, f64)> {
+        self.scores()
+    }
+
+    fn ranks(&self) -> Vec<(&'static str, Vec<f64>)> {
+        let plain = |ranks: &[Option<f64>]| ranks.iter().map(|rank| rank.unwrap_or(f64::NAN)).collect();
+        vec![("t2v", plain(&self.t2v.ranks)), ("v2t", plain(&self.v2t.ranks))]
     }
 }
 

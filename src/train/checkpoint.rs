@@ -280,7 +280,12 @@ mod tests {
             .into(),
             optimizer: [("fc.weight".into(), tensor(vec![2], StateValues::F32(vec![0.5, f32::MIN_POSITIVE])))].into(),
             task: [("queue".into(), tensor(vec![1], StateValues::F32(vec![4.0])))].into(),
-            progress: Progress { epochs: 2, steps: 34, best: Some(Best { score: 0.1 + 0.2, epoch: 1, step: 20 }), ..Progress::default() },
+            progress: Progress {
+                epochs: 2,
+                steps: 34,
+                best: Some(Best { score: 0.1 + 0.2, epoch: 1, step: 20 }),
+                ..Progress::default()
+            },
             config: "(seed: 1) // \"quoted\"".into(),
             data: "abc".into(),
         }

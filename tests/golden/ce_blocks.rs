@@ -8,7 +8,7 @@ use coembed::ops::{self, OpError};
 use coembed::train::{Purpose, rng, state_dict};
 use dfdx::prelude::{Backward, Const, OwnedTape, Shape, SumTo, Tensor, Trace};
 
-use crate::support::{Case, Dev};
+use crate::support::{Case, Dev, training};
 
 type Traced<S> = Tensor<S, f32, Dev, OwnedTape<f32, Dev>>;
 type Rows = (usize, usize);
@@ -37,7 +37,7 @@ fn block<C: Config<Dev>, S: Shape>(
     let inputs_read: Vec<Tensor<S, f32, Dev>> = inputs.iter().map(read).collect();
     let traced = || inputs_read.iter().map(Trace::leaky_trace).collect::<Vec<_>>();
     case.compare_tensor("output.eval", &forward(&block, traced(), Phase::Evaluation).unwrap().retaped());
-    let y = forward(&block, traced(), Phase::Training).unwrap();
+    let y = forward(&block, traced(), training()).unwrap();
     case.compare_tensor("output.train", &y.retaped());
     let loss = (y * case.tensor::<usize, usize>("input.loss_weight")).sum::<(), _>();
     case.compare_tensor("output.loss", &loss.retaped::<dfdx::prelude::NoneTape>());

@@ -17,7 +17,7 @@ use coembed::train::{Optimizer, RAdam, RAdamConfig, Ranger, RangerConfig, state_
 use dfdx::prelude::{Backward, Gradients, NoneTape, OwnedTape, Shape, SumTo, Tensor, Trace};
 
 use crate::ce_blocks::build;
-use crate::support::{Case, Dev};
+use crate::support::{Case, Dev, training};
 
 type Network = CollaborativeExperts<ExpertList, usize, usize, Dev>;
 type Traced<S> = Tensor<S, f32, Dev, OwnedTape<f32, Dev>>;
@@ -163,7 +163,7 @@ fn ce_module(name: &str) {
     let text = rows(&case, "input.text");
     let experts: Vec<Rows> = names.iter().map(|name| rows(&case, &format!("input.expert.{name}"))).collect();
     let joint = matches!(names.len(), n if n > 1) && case.meta("case").starts_with("ce_concat");
-    for (phase, prefix) in [(Phase::Evaluation, "output.eval"), (Phase::Training, "output.train")] {
+    for (phase, prefix) in [(Phase::Evaluation, "output.eval"), (training(), "output.train")] {
         if !case.has(&format!("{prefix}.cross_view_conf_matrix")) {
             continue;
         }
@@ -180,7 +180,7 @@ fn ce_module(name: &str) {
         }
         let similarity = network.ce.similarity(texts, video, &available).unwrap();
         case.compare_tensor(&format!("{prefix}.cross_view_conf_matrix"), &values(&similarity));
-        if phase == Phase::Training {
+        if phase.is_training() {
             let loss = margin_loss(&case).forward(similarity).unwrap();
             compare_loss(&case, &loss);
             let mut gradients = loss.backward();
@@ -335,9 +335,9 @@ fn full_forward(name: &str) {
     let words = rank3(&case, "input.text");
     let available = available(&case, &names);
     let traced = features(&case, &names, |x| x.leaky_traced(), |x| x.leaky_traced());
-    let video = network.embed_video(traced, &available, Phase::Training).unwrap();
+    let video = network.embed_video(traced, &available, training()).unwrap();
     compare_embeddings(&case, "output.train.vid_embd", &names, &video.0.iter().map(values).collect::<Vec<_>>());
-    let text = network.embed_text(words.leaky_trace(), Phase::Training).unwrap();
+    let text = network.embed_text(words.leaky_trace(), training()).unwrap();
     let similarity = network.ce.similarity(text, video, &available).unwrap();
     case.compare_tensor("output.train.cross_view_conf_matrix", &values(&similarity));
     let loss = margin_loss(&case).forward(similarity).unwrap();
@@ -461,7 +461,7 @@ pub fn moee_original_net() {
     let scores: Vec<f32> = similarity.as_vec().into_iter().step_by(n + 1).collect();
     case.compare_f32("output.eval.scores", &scores);
     case.compare_tensor("output.eval.moe_scores", &weights);
-    let (similarity, _) = run(Phase::Training);
+    let (similarity, _) = run(training());
     case.compare_tensor("output.train.conf_matrix", &values(&similarity));
     let loss = margin_loss(&case).forward(similarity).unwrap();
     compare_loss(&case, &loss);
@@ -539,7 +539,7 @@ fn train_step(
     let step = |network: &Network| {
         let features = features(&case, &names, ops::data, ops::data);
         let words = ops::data(rank3(&case, "input.text"));
-        let similarity = network.forward(words, features, &available, Phase::Training).unwrap();
+        let similarity = network.forward(words, features, &available, training()).unwrap();
         let similarity_values = values(&similarity);
         (similarity_values, loss(&case, similarity))
     };

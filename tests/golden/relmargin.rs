@@ -17,18 +17,18 @@ use coembed::metrics::rank::{self, RankOptions};
 use coembed::models::{Caption, Jpose, JposeConfig, Mmen, MmenConfig, Noun, Verb, VerbNoun};
 use coembed::ops;
 use coembed::recipes::relmargin::{
-    JposeModel, LevelEvaluation, MmenModel, Modality, Options, Pair, RelMarginModel, Term, TermLoss, jpose_step,
+    LevelEvaluation, Modality, Options, Pair, RelMarginModel, RelMarginNetwork, Term, TermLoss, TermStep, jpose_step,
     mmen_step,
 };
 use coembed::relevance::{
     Classes, EmptyUnion, Level, SparseRelevance, dense_relevance, margin, margin_relevance, sparse_relevance,
 };
 use coembed::space::Embedding;
-use coembed::train::{Sgd, SgdConfig, from_torch, state_dict};
+use coembed::train::{Optimizer, Sgd, SgdConfig, StepStart, from_torch, state_dict};
 use dfdx::prelude::{Backward, Const, Gradients, OwnedTape, Shape, SumTo, Tensor, Trace};
 use rand::SeedableRng;
 
-use crate::support::{Case, Dev, classes, golden_dir};
+use crate::support::{Case, Dev, classes, golden_dir, training};
 
 fn load(name: &str) -> Case {
     Case::load("relmargin", name)
@@ -86,7 +86,7 @@ fn plain_embedding(name: &str, train: bool) {
     case.load_into(&mut block);
     let x = case.tensor::<usize, usize>("input.x");
     let traced = x.leaky_trace();
-    let y = block.forward(traced, if train { Phase::Training } else { Phase::Evaluation }).unwrap();
+    let y = block.forward(traced, if train { training() } else { Phase::Evaluation }).unwrap();
     case.compare_tensor("output.y", &y.retaped());
     let loss = dot_loss(y, case.tensor("input.cotangent"));
     case.compare_f32("output.loss", &value(&loss));
@@ -264,8 +264,8 @@ pub fn jpose_forward_fc_train() {
     let (v, text) = jpose_inputs(&case);
     let (parts_v, parts_t) =
         (model.video_parts(v.leaky_trace()).unwrap(), model.text_parts(traced_text(&text)).unwrap());
-    let action_v = model.combine(parts_v, PartOrder::Declared).unwrap().into_tensor();
-    let action_t = model.combine(parts_t, PartOrder::Declared).unwrap().into_tensor();
+    let action_v = model.combine(parts_v, PartOrder::Declared, training()).unwrap().into_tensor();
+    let action_t = model.combine(parts_t, PartOrder::Declared, training()).unwrap().into_tensor();
     finish_jpose(case, &model, (v, text), action_v, action_t);
 }
 
@@ -574,7 +574,9 @@ fn train_jpose<C: Config<Dev, Built: Combination<usize, Dev>>>(name: &str, combi
     let loss = TripletLoss { distance: if cosine { Distance::Cosine } else { Distance::SquaredEuclidean } };
     let mut first = true;
     two_steps(&case, &mut model, |model| {
-        let (losses, total, gradients) = jpose_step(model, &Dev::default(), &features, &batch, &weights, loss).unwrap();
+        let start = StepStart { phase: training(), before: Gradients::leaky() };
+        let TermStep { losses, loss: total, gradients } =
+            jpose_step(model, &Dev::default(), &features, &batch, &weights, loss, start).unwrap();
         if std::mem::take(&mut first) {
             for (name, level) in [("verb.", Level::Verb), ("noun.", Level::Noun), ("action.", Level::Caption)] {
                 compare_term_losses(&case, name, batch.get(level), losses.get(level), (*weights.get(level)).into());
@@ -614,7 +616,9 @@ fn train_mmen(name: &str) {
     let mut first = true;
     two_steps(&case, &mut model, |model| {
         let loss = TripletLoss::default();
-        let (losses, total, gradients) = mmen_step(model, &Dev::default(), &video, &text, &terms, loss).unwrap();
+        let start = StepStart { phase: training(), before: Gradients::leaky() };
+        let TermStep { losses, loss: total, gradients } =
+            mmen_step(model, &Dev::default(), &video, &text, &terms, loss, start).unwrap();
         if std::mem::take(&mut first) {
             compare_term_losses(&case, "", &terms, &losses, 1.0);
         }
@@ -651,10 +655,8 @@ pub fn mini_eval() {
             let tensors = from_torch(&checkpoint.state_dict(None).unwrap()).unwrap();
             if model == "jpose" {
                 assert_eq!(tensors, case.parameters(), "{}", path.display());
-                compare_evaluation::<JposeModel<Dev>>(&case, model, &args, &test, &tensors);
-            } else {
-                compare_evaluation::<MmenModel<Dev>>(&case, model, &args, &test, &tensors);
             }
+            compare_evaluation(&case, model, &args, &test, &tensors);
         }
         // The same folder trains.
         let mut draw = coembed::train::rng(0, coembed::train::Purpose::Classes, 0, 0);
@@ -663,7 +665,7 @@ pub fn mini_eval() {
     case.finish();
 }
 
-fn compare_evaluation<M: RelMarginModel<Dev>>(
+fn compare_evaluation(
     case: &Case,
     name: &str,
     options: &Options,
@@ -671,7 +673,7 @@ fn compare_evaluation<M: RelMarginModel<Dev>>(
     tensors: &coembed::train::StateDict,
 ) {
     let (video, text) = (test.features.video.cols(), test.features.text.verb.cols());
-    let mut model = M::fresh(options, video, text, &Dev::default()).unwrap();
+    let mut model = RelMarginNetwork::build(options, video, text, &Dev::default(), 0).unwrap();
     let report = coembed::train::load(&mut model, tensors).unwrap();
     assert!(report.is_complete(), "{report}");
     let evaluation = model.evaluate(options, &Dev::default(), test).unwrap();

@@ -352,3 +352,9 @@ pub fn classes(verbs: &[Vec<i64>], nouns: &[Vec<i64>]) -> Vec<Classes> {
     let set = |list: &Vec<i64>| list.iter().copied().collect::<ClassSet>();
     verbs.iter().zip(nouns).map(|(v, n)| Classes { verbs: set(v), nouns: set(n) }).collect()
 }
+
+/// A training pass without dropout.
+pub fn training() -> coembed::blocks::Phase<'static> {
+    static STREAM: coembed::blocks::StepStream = coembed::blocks::StepStream::new(0);
+    coembed::blocks::Phase::Training(&STREAM)
+}

@@ -1,8 +1,5 @@
 //! What the models must beat: chance, and one linear layer per modality.
 
-// Every program uses a part of this.
-#![allow(dead_code)]
-
 use coembed::blocks::{Config, Linear, LinearConfig, Parameters};
 use coembed::data::relational::{EvalSplit, Features, TrainSplit};
 use coembed::losses::{self, TripletLoss};
@@ -13,7 +10,7 @@ use coembed::ops::{self, AdamMoments, AdamStep, LayerTape, OpError, WeightDecay}
 use coembed::recipes::relmargin::{EpochSampler, LevelEvaluation, Modality, Options, RelMarginError, Term};
 use coembed::relevance::Level;
 use coembed::space::Embedding;
-use coembed::train::{Purpose, Sgd, rng};
+use coembed::train::{Optimizer, Purpose, Sgd, rng};
 use dfdx::prelude::{Backward, Cpu, Gradients, HasShape, NoneTape, Tensor, Trace, TryMul, ZerosTensor};
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -48,6 +45,13 @@ impl Default for BaselineOptions {
             epochs: 40,
             seed: 0,
         }
+    }
+}
+
+impl BaselineOptions {
+    /// The defaults with a seed.
+    pub fn seeded(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
     }
 }
 
@@ -169,18 +173,18 @@ impl TwoTowers {
     ///
     /// # Errors
     /// [`RelMarginError`].
-    pub fn train_on_triplets(split: &TrainSplit, options: &Options) -> Result<Self, RelMarginError> {
+    pub fn train_on_triplets(split: &TrainSplit, options: &Options, seed: u64) -> Result<Self, RelMarginError> {
         let Features { video, text } = &split.features;
-        let mut weights = rng(options.seed, Purpose::Weights, 0, 0);
+        let mut weights = rng(seed, Purpose::Weights, 0, 0);
         let mut towers = Self {
             video: Tower::new(video.cols(), options.embedding_size, &mut weights)?,
             text: Tower::new(text.caption.cols(), options.embedding_size, &mut weights)?,
         };
         let mut optimizer = Sgd::new(options.sgd());
-        let mut sampler = EpochSampler::new(options, Level::Caption);
+        let mut sampler = EpochSampler::new(options, Level::Caption, seed);
         let relations = &split.relations.caption;
         for epoch in 0..options.num_epochs {
-            sampler.begin_epoch(options, relations, epoch)?;
+            sampler.begin_epoch(relations, epoch)?;
             let batches = sampler.num_batches();
             for batch in 0..batches {
                 let gradients = towers.triplet_gradients(&split.features, &sampler.terms(relations, batch))?;

@@ -6,7 +6,3 @@ pub mod demo;
 pub mod device;
 pub mod emoji;
 mod progress;
-
-/// Memory is freed and asked for again with every batch; this allocator keeps it at hand.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use rand::Rng;
 
 use super::FiniteMatrix;
-use crate::digest;
 use super::finite::NotFinite;
 use super::reader::{FileError, FileProblem, Loaded, array_problem};
 use super::relational::dictionary::Layout;
 use super::relational::folder::{FolderReader, Result, SourcedFeatures, data_folder, finite, same_size};
 use super::relational::{EvalSplit, Features, FolderError, FolderOptions, PerLevel, TrainSplit};
+use crate::digest;
 use crate::formats::ndarray::NdArray;
 use crate::formats::npy;
 use crate::formats::pickle::AccessError;

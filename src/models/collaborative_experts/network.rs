@@ -2,7 +2,9 @@ use dfdx::prelude::{Axis, Dim, HasShape, Merge, ReshapeTo, Tensor};
 use rand::Rng;
 
 use super::{CollaborativeExpertsConfig, ExpertFusion, TextEmbedding, VideoEmbedding};
-use crate::blocks::{Availability, Config, ExpertFeatures, ExpertSet, NetVlad, Parameters, Path, Phase, Visitor, VisitorMut};
+use crate::blocks::{
+    Availability, Config, ExpertFeatures, ExpertSet, NetVlad, Parameters, Path, Phase, Visitor, VisitorMut,
+};
 use crate::ops::{self, LayerTape, OpError, OpsDevice, RecordingTape, Reduction, check_size, device_error};
 
 /// The network over the experts `E`, words of width `W`, in a common space of width `S`.

@@ -98,7 +98,7 @@ impl GradientKernel for Cpu {
 
 #[cfg(test)]
 mod tests {
-    use dfdx::prelude::{Backward, TensorFromVec, Trace};
+    use dfdx::prelude::{Backward, SumTo, TensorFromVec, Trace};
 
     use super::*;
 
@@ -108,7 +108,7 @@ mod tests {
         let device = Cpu::default();
         let used: Tensor<(usize, usize), f32, Cpu> = device.tensor_from_vec(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], (2, 3));
         let unused: Tensor<(usize,), f32, Cpu> = device.tensor_from_vec(vec![1.0, 2.0], (2,));
-        let mut gradients = used.leaky_trace().square().sum::<(), _>().backward();
+        let mut gradients = SumTo::sum::<(), _>(used.leaky_trace().square()).backward();
         assert!(found(&unused, &mut gradients).unwrap().is_empty());
         assert!(found(&unused, &mut gradients).unwrap().is_empty(), "asking changes nothing");
         assert_eq!(*found(&used, &mut gradients).unwrap(), [2.0, 4.0, 6.0, 8.0, 10.0, 12.0]);

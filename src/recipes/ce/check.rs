@@ -5,7 +5,7 @@ use super::options::{Arch, Options, Reading};
 use crate::blocks::Relation;
 use crate::data::experts::folder::{Dataset, TestCaptions};
 use crate::models::{Design, TextPooling};
-use crate::options::{OptionsError, check_seeds, ensure, in_range, not_negative};
+use crate::options::{OptionsError, ensure, in_range, not_negative};
 use crate::train::Schedule;
 
 type Checked = Result<(), OptionsError>;
@@ -159,7 +159,6 @@ impl Options {
         let monitor = self.monitor.as_deref().unwrap_or_default();
         let reason =
             || format!("{monitor:?} is not val_t2v_metrics_ or val_v2t_metrics_ and one of {}", SCORES.join(", "));
-        ensure(self.monitor.is_none() || select(monitor), "monitor", reason)?;
-        check_seeds(&self.seeds)
+        ensure(self.monitor.is_none() || select(monitor), "monitor", reason)
     }
 }

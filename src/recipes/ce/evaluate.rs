@@ -6,7 +6,7 @@ use crate::blocks::{Availability, ExpertSet, Phase};
 use crate::data::experts::{Batcher, Ragged, Teacher, TeacherExpert};
 use crate::matrix::Matrix;
 use crate::metrics::captions;
-use crate::metrics::rank::{RankOptions, RankReport, RankScores};
+use crate::metrics::rank::{RankOptions, RankReport};
 use crate::models::collaborative_experts::{CaptionMerge, VideoEmbedding, average_captions};
 use crate::ops::{self, OpsDevice};
 use crate::train::{Purpose, rng};
@@ -147,22 +147,4 @@ pub fn monitored(monitor: &str) -> Option<String> {
         _ => return None,
     };
     matches!(direction, "t2v" | "v2t").then(|| format!("{direction}/{name}"))
-}
-
-const DIRECTIONS: [&str; 2] = ["t2v", "v2t"];
-const SCORES: [&str; 7] = ["R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "geometric mean"];
-
-/// Names of the scores: `t2v/R@1` and so on.
-pub(super) fn score_names() -> Vec<String> {
-    let of = |direction| SCORES.map(|score| format!("{direction}/{score}"));
-    DIRECTIONS.into_iter().flat_map(of).collect()
-}
-
-/// Scores by name.
-pub fn numbers(report: &RankReport) -> Vec<(String, f64)> {
-    let of = |scores: &RankScores| {
-        let RankScores { r1, r5, r10, r50, median, mean, .. } = *scores;
-        [r1, r5, r10, r50, median, mean, scores.geometric_mean()]
-    };
-    score_names().into_iter().zip([of(&report.t2v), of(&report.v2t)].concat()).collect()
 }

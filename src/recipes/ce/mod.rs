@@ -17,7 +17,7 @@ mod options;
 mod recipe;
 mod task;
 
-pub use evaluate::{CeEvaluation, as_teacher, evaluate, monitored, numbers};
+pub use evaluate::{CeEvaluation, as_teacher, evaluate, monitored};
 pub use import::{ImportError, import_config};
 pub use model::display_parameters;
 pub use options::{Arch, Changes, ExpertOptions, FrameSampling, Options, Reading};
@@ -26,15 +26,15 @@ pub use task::{CeBatches, CeTask, CeTraining, Network};
 
 use std::path::PathBuf;
 
-use crate::data::experts::folder::ExpertFolderError;
-use crate::options::OptionsError;
 use crate::blocks::{AvailabilityError, ExpertList};
 use crate::data::experts::ExpertsError;
+use crate::data::experts::folder::ExpertFolderError;
 use crate::matrix::ShapeError;
 use crate::metrics::MetricError;
 use crate::models::CollaborativeExperts;
 use crate::models::collaborative_experts::MissingExpertError;
 use crate::ops::OpError;
+use crate::options::OptionsError;
 
 /// The network with every size chosen at run time: what one program needs to run every configuration.
 pub type CeModel<D> = CollaborativeExperts<ExpertList, usize, usize, D>;

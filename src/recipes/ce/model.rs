@@ -118,7 +118,8 @@ impl Options {
     /// # Errors
     /// [`OptionsError`] for an encoder that is not published and whose width is not given.
     pub fn word_width(&self) -> Result<usize, OptionsError> {
-        let unknown = || OptionsError::new("text_width", format!("needed: {:?} is no published text encoder", self.text_feat));
+        let unknown =
+            || OptionsError::new("text_width", format!("needed: {:?} is no published text encoder", self.text_feat));
         self.text_width.or_else(|| text_width(&self.text_feat)).ok_or_else(unknown)
     }
 

@@ -1,8 +1,6 @@
 use std::path::Path;
 
-use dfdx::prelude::Cpu;
-
-use super::evaluate::{CeEvaluation, evaluate, monitored, numbers};
+use super::evaluate::{CeEvaluation, evaluate, monitored};
 use super::options::{Arch, Options};
 use super::task::{CeTask, CeTraining};
 use super::{CeError, CeModel, import_config};
@@ -16,7 +14,7 @@ use crate::metrics::captions::top_k;
 use crate::ops::OpsDevice;
 use crate::options::{Checked, OptionsError, Table, TableError};
 use crate::report::predictions;
-use crate::run::{self, Export, Foreign, Importer, Part, Recipe};
+use crate::run::{self, Export, Foreign, Importer, Part, Recipe, Setting};
 use crate::train::{BestTie, Epochs, Fit, Keep, OptimizerConfig, Purpose, Select, from_torch, rng};
 
 /// Training of the networks of a paper, and their evaluation.
@@ -78,8 +76,7 @@ impl Recipe for CollaborativeExpertsRecipe {
     }
 
     fn rows(&self) -> Result<Table<Options>, TableError> {
-        const CE: (&str, &str) =
-            ("paper-repros/ce/rows.ron", include_str!("../../../paper-repros/ce/rows.ron"));
+        const CE: (&str, &str) = ("paper-repros/ce/rows.ron", include_str!("../../../paper-repros/ce/rows.ron"));
         const TEACHTEXT: (&str, &str) =
             ("paper-repros/teachtext/rows.ron", include_str!("../../../paper-repros/teachtext/rows.ron"));
         match self {
@@ -104,15 +101,11 @@ impl Recipe for CollaborativeExpertsRecipe {
         Ok(Loaded { split: CeData { training, test }, files, warnings })
     }
 
-    fn model<D: OpsDevice>(
-        &self,
-        options: &Checked<Options>,
-        _: &CeData,
-        device: &D,
-        seed: u64,
-    ) -> Result<CeModel<D>, CeError> {
+    fn model<D: OpsDevice>(&self, of: Setting<'_, Self, D>) -> Result<CeModel<D>, CeError> {
+        let Setting { options, device, seed, .. } = of;
         if options.arch != Arch::CollaborativeExperts {
-            let reason = format!("{:?} is counted by params; models::Moee and models::Mnnet build it, this program does not", options.arch);
+            let reason =
+                format!("{:?} is counted by params; models::Moee and models::Mnnet are not trained here", options.arch);
             return Err(OptionsError::new("arch", reason).into());
         }
         Ok(options.model()?.build(device, &mut rng(seed, Purpose::Weights, 0, 0))?)
@@ -120,14 +113,11 @@ impl Recipe for CollaborativeExpertsRecipe {
 
     fn task<'a, D: OpsDevice>(
         &'a self,
-        options: &Checked<Options>,
-        data: &'a CeData,
+        of: Setting<'a, Self, D>,
         _: &CeModel<D>,
-        device: &D,
-        seed: u64,
     ) -> Result<CeTask<'a, ExpertList, usize, usize, D>, CeError> {
-        let (train, validation) = data.training.as_ref().ok_or(CeError::NoSplit { what: "to train on" })?;
-        CeTask::new(options.training(seed), device, train, validation)
+        let (train, validation) = of.data.training.as_ref().ok_or(CeError::NoSplit { what: "to train on" })?;
+        CeTask::new(of.options.training(of.seed), of.device, train, validation)
     }
 
     fn optimizer(&self, options: &Checked<Options>) -> OptimizerConfig {
@@ -147,28 +137,12 @@ impl Recipe for CollaborativeExpertsRecipe {
             newest: Some(std::num::NonZeroUsize::MIN.saturating_add(2)),
         });
         let keep = keep.into_iter().collect();
-        Fit { epochs: options.epochs, schedule: options.schedule, select, keep, ..Fit::default() }
+        let Options { epochs, schedule, batch_size, .. } = **options;
+        Fit { epochs, schedule, batch_size, select, keep, ..Fit::default() }
     }
 
-    fn seeds(&self, options: &Checked<Options>) -> Vec<u64> {
-        options.seeds.clone()
-    }
-
-    fn without_seeds(&self, options: &Options) -> Options {
-        Options { seeds: Options::default().seeds, ..options.clone() }
-    }
-
-    fn effective_batch(&self, options: &Checked<Options>) -> usize {
-        options.batch_size
-    }
-
-    fn evaluate<D: OpsDevice>(
-        &self,
-        options: &Checked<Options>,
-        data: &CeData,
-        model: &CeModel<D>,
-        device: &D,
-    ) -> Result<CeEvaluation, CeError> {
+    fn evaluate<D: OpsDevice>(&self, of: Setting<'_, Self, D>, model: &CeModel<D>) -> Result<CeEvaluation, CeError> {
+        let Setting { options, data, device, .. } = of;
         let batcher = Batcher::new(&data.test, options.batch_options())?;
         evaluate(model, device, &batcher, options.captions(true), options.test_caption_mode, 0)
     }
@@ -177,20 +151,12 @@ impl Recipe for CollaborativeExpertsRecipe {
         format!("{} {}", options.dataset, options.test_split.as_ref().unwrap_or(&options.split))
     }
 
-    fn num_parameters(&self, options: &Checked<Options>, _: &[usize]) -> Result<usize, CeError> {
-        Ok(match options.arch {
-            Arch::HowTo100m => 1,
-            Arch::CollaborativeExperts | Arch::Moee => options.model()?.num_parameters::<Cpu>(),
-        })
+    fn num_parameters(&self, options: &Checked<Options>, _: &[usize]) -> Result<Option<usize>, CeError> {
+        Ok(Some(options.num_parameters()?))
     }
 
-    fn foreign(&self, path: &Path) -> Result<Foreign<Options>, CeError> {
-        let file = |source| CeError::Checkpoint { path: path.into(), source };
-        let limits = Limits { input_bytes: 64 << 30, bytes: 64 << 30, ..Limits::default() };
-        let checkpoint = load_checkpoint(path, &limits).map_err(|error| file(error.into()))?;
-        let warnings = checkpoint.skipped.iter().map(|skipped| format!("left out: {skipped}")).collect();
-        let parameters = from_torch(&checkpoint.state).map_err(|error| file(error.into()))?;
-        Ok(Foreign { options: None, parameters, warnings })
+    fn foreign(&self, path: &Path) -> Option<Result<Foreign<Options>, CeError>> {
+        Some(read_foreign(path))
     }
 
     fn exports(&self) -> Vec<Export> {
@@ -213,13 +179,22 @@ impl Recipe for CollaborativeExpertsRecipe {
     }
 }
 
+/// `trained_model.pth`, which does not say its options.
+fn read_foreign(path: &Path) -> Result<Foreign<Options>, CeError> {
+    let file = |source| CeError::Checkpoint { path: path.into(), source };
+    let limits = Limits { input_bytes: 64 << 30, bytes: 64 << 30, ..Limits::default() };
+    let checkpoint = load_checkpoint(path, &limits).map_err(|error| file(error.into()))?;
+    let warnings = checkpoint.skipped.iter().map(|skipped| format!("left out: {skipped}")).collect();
+    let parameters = from_torch(&checkpoint.state).map_err(|error| file(error.into()))?;
+    Ok(Foreign { options: None, parameters, warnings })
+}
+
 impl run::Evaluation for CeEvaluation {
     fn scores(&self) -> Vec<(String, f64)> {
-        numbers(&self.report)
+        self.report.scores()
     }
 
     fn ranks(&self) -> Vec<(&'static str, Vec<f64>)> {
-        let plain = |ranks: &[Option<f64>]| ranks.iter().map(|rank| rank.unwrap_or(f64::NAN)).collect();
-        vec![("t2v", plain(&self.report.t2v.ranks)), ("v2t", plain(&self.report.v2t.ranks))]
+        run::Evaluation::ranks(&self.report)
     }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use dfdx::prelude::{Dim, WithEmptyTape};
 use rand::seq::SliceRandom;
 
-use super::evaluate::{evaluate, numbers, score_names};
+use super::evaluate::evaluate;
 use super::{CeError, batches};
 use crate::blocks::ExpertSet;
 use crate::data::experts::{BatchOptions, Batcher, ExpertSplit, TrainBatch};
 use crate::losses::{RankingLoss, TeacherScale, distillation, teacher_similarity};
+use crate::metrics::rank::RankReport;
 use crate::models::CollaborativeExperts;
 use crate::models::collaborative_experts::{CaptionMerge, average_captions};
 use crate::ops::{self, DataTape, OpsDevice};
@@ -137,12 +138,12 @@ impl<'a, E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> Task<D> for CeTask<'a, E, W
     }
 
     fn score_names(&self) -> Vec<String> {
-        score_names()
+        RankReport::names()
     }
 
     fn evaluate(&self, model: &Self::Model) -> Result<Vec<(String, f64)>, CeError> {
         let CeTraining { test_captions, caption_merge, seed, .. } = self.training;
         let evaluation = evaluate(model, &self.device, &self.validation, test_captions, caption_merge, seed)?;
-        Ok(numbers(&evaluation.report))
+        Ok(evaluation.report.scores())
     }
 }

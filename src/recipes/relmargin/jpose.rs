@@ -116,9 +116,7 @@ pub(super) fn single<S, E: Dim, D: OpsDevice>(parts: Vec<TracedRows<E, D>>) -> R
     Ok(Embedding::new(part.ok_or(OpError::Undefined { op: "embed", reason: "no part" })?))
 }
 
-impl<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> RelMarginModel<D>
-    for Jpose<VerbNoun, V, X, E, C, D>
-{
+impl<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> RelMarginModel<D> for Jpose<VerbNoun, V, X, E, C, D> {
     fn levels(&self, _: &Options) -> Vec<Level> {
         LEVELS.to_vec()
     }
@@ -147,7 +145,9 @@ impl<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> RelMarginModel<
             let videos = match level {
                 Level::Verb => embed_all(rows, |of| Ok(self.embed_video_part::<Verb, _, _>(x(of)?)?.into_tensor())),
                 Level::Noun => embed_all(rows, |of| Ok(self.embed_video_part::<Noun, _, _>(x(of)?)?.into_tensor())),
-                Level::Caption => embed_all(rows, |of| Ok(self.embed_video(x(of)?, PartOrder::Declared)?.into_tensor())),
+                Level::Caption => {
+                    embed_all(rows, |of| Ok(self.embed_video(x(of)?, PartOrder::Declared)?.into_tensor()))
+                }
             }?;
             let (rows, part) = (text.verb.rows(), |level, rows: &[u32]| gather(device, text.get(level), rows));
             let texts = match level {

@@ -63,8 +63,7 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> RelMarginModel<D> for Mmen<S, V, X
         let level = options.caption_type.level();
         let loss = TripletLoss { distance: options.distance() };
         let (text, terms) = (features.text.get(level), batch.get(level));
-        let TermStep { losses, loss, gradients } =
-            mmen_step(self, device, &features.video, text, terms, loss, start)?;
+        let TermStep { losses, loss, gradients } = mmen_step(self, device, &features.video, text, terms, loss, start)?;
         let mut by_level = PerLevel::default();
         *by_level.get_mut(level) = losses;
         Ok(TermStep { losses: by_level, loss, gradients })

@@ -19,9 +19,7 @@ pub use evaluate::{Evaluation, LevelEvaluation};
 pub use jpose::{JposeModel, jpose_config, jpose_step};
 pub use mmen::{MmenModel, mmen_config, mmen_step};
 pub use model::{RelMarginModel, RelMarginNetwork};
-pub use options::{
-    CaptionType, Changes, CombFunc, Dataset, Modalities, ModelKind, Options, PairWeights, PosWeights,
-};
+pub use options::{CaptionType, Changes, CombFunc, Dataset, Modalities, ModelKind, Options, PairWeights, PosWeights};
 pub use recipe::{RelMargin, RelMarginData, RelMarginReport};
 pub use sampling::EpochSampler;
 pub use task::{RelMarginBatches, RelMarginTask};
@@ -30,8 +28,8 @@ pub use terms::{Modality, Pair, Term, TermLoss, TermStep};
 use std::path::PathBuf;
 
 use crate::data::epic100::{Epic100Error, SubmissionError};
-use crate::data::relational::{FolderError, SplitError};
 use crate::data::relational::sampling::SamplingError;
+use crate::data::relational::{FolderError, SplitError};
 use crate::metrics::MetricError;
 use crate::ops::OpError;
 use crate::similarity::SimilarityError;

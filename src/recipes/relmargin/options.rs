@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::terms::Pair;
 use crate::data::relational::PerLevel;
 use crate::losses::Distance;
-use crate::options::{self, OptionsError, ensure, in_range, not_negative};
+use crate::options::{OptionsError, ensure, in_range, not_negative};
 use crate::relevance::Level;
 use crate::train::{Schedule, SgdConfig};
 
@@ -149,8 +149,7 @@ crate::options! {
         options.check_sizes()?;
         options.check_weights()?;
         options.check_data()?;
-        options.check_of_model()?;
-        options::check_seeds(&options.seeds)
+        options.check_of_model()
     }
     evaluation(options) {
         in_range("embedding_size", options.embedding_size, 1 << 14)

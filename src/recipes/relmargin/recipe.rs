@@ -16,7 +16,7 @@ use crate::formats::{pickle, torch};
 use crate::metrics::rank::{self, RankOptions, RankReport};
 use crate::ops::OpsDevice;
 use crate::options::{Checked, Table, TableError};
-use crate::run::{self, Export, Foreign, Part, Recipe, Tested, Width};
+use crate::run::{self, Export, Foreign, Part, Recipe, Setting, Tested, Width};
 use crate::train::{Epochs, Fit, Keep, OptimizerConfig, Purpose, Select, from_torch, rng};
 
 /// Training with the relevance-based margin, and its evaluation.
@@ -102,32 +102,28 @@ impl Recipe for RelMargin {
         Table::embedded(&[("paper-repros/jpose_relmargin/rows.ron", ROWS)])
     }
 
-    fn load(&self, options: &Checked<Options>, folder: &Path, part: Part) -> Result<Loaded<RelMarginData>, RelMarginError> {
+    fn load(
+        &self,
+        options: &Checked<Options>,
+        folder: &Path,
+        part: Part,
+    ) -> Result<Loaded<RelMarginData>, RelMarginError> {
         read(options, folder, part)
     }
 
-    fn model<D: OpsDevice>(
-        &self,
-        options: &Checked<Options>,
-        data: &RelMarginData,
-        device: &D,
-        seed: u64,
-    ) -> Result<RelMarginNetwork<D>, RelMarginError> {
-        let Features { video, text } = &data.test.features;
-        Ok(RelMarginNetwork::build(options, video.cols(), text.verb.cols(), device, seed)?)
+    fn model<D: OpsDevice>(&self, of: Setting<'_, Self, D>) -> Result<RelMarginNetwork<D>, RelMarginError> {
+        let Features { video, text } = &of.data.test.features;
+        Ok(RelMarginNetwork::build(of.options, video.cols(), text.verb.cols(), of.device, of.seed)?)
     }
 
     fn task<'a, D: OpsDevice>(
         &'a self,
-        options: &Checked<Options>,
-        data: &'a RelMarginData,
+        of: Setting<'a, Self, D>,
         model: &RelMarginNetwork<D>,
-        device: &D,
-        seed: u64,
     ) -> Result<RelMarginTask<'a, RelMarginNetwork<D>, D>, RelMarginError> {
-        let (train, validation) = data.training.as_ref().ok_or(RelMarginError::NoTraining)?;
-        data.test.check()?;
-        RelMarginTask::new(options, device, model, train, validation, seed)
+        let (train, validation) = of.data.training.as_ref().ok_or(RelMarginError::NoTraining)?;
+        of.data.test.check()?;
+        RelMarginTask::new(of.options, of.device, model, train, validation, of.seed)
     }
 
     fn optimizer(&self, options: &Checked<Options>) -> OptimizerConfig {
@@ -142,23 +138,12 @@ impl Recipe for RelMargin {
         let after = Epochs::Rate(options.checkpoint_rate);
         Fit {
             epochs: options.num_epochs,
+            batch_size: options.batch_size,
             schedule: options.schedule,
             select: Some(Select::by(score_name(options.level(), "nDCG", "avg"))),
             keep: vec![Keep { name: name.into(), after, last: true, newest: None }],
             ..Fit::default()
         }
-    }
-
-    fn seeds(&self, options: &Checked<Options>) -> Vec<u64> {
-        options.seeds.clone()
-    }
-
-    fn without_seeds(&self, options: &Options) -> Options {
-        Options { seeds: Options::default().seeds, ..options.clone() }
-    }
-
-    fn effective_batch(&self, options: &Checked<Options>) -> usize {
-        options.batch_size
     }
 
     /// As published.
@@ -172,13 +157,11 @@ impl Recipe for RelMargin {
 
     fn evaluate<D: OpsDevice>(
         &self,
-        options: &Checked<Options>,
-        data: &RelMarginData,
+        of: Setting<'_, Self, D>,
         model: &RelMarginNetwork<D>,
-        device: &D,
     ) -> Result<RelMarginReport, RelMarginError> {
-        let evaluation = model.evaluate(options, device, &data.test)?;
-        let ranks = ranks(&evaluation, &data.test)?;
+        let evaluation = model.evaluate(of.options, of.device, &of.data.test)?;
+        let ranks = ranks(&evaluation, &of.data.test)?;
         Ok(RelMarginReport { evaluation, ranks })
     }
 
@@ -208,26 +191,14 @@ impl Recipe for RelMargin {
         ]
     }
 
-    fn num_parameters(&self, options: &Checked<Options>, widths: &[usize]) -> Result<usize, RelMarginError> {
+    fn num_parameters(&self, options: &Checked<Options>, widths: &[usize]) -> Result<Option<usize>, RelMarginError> {
         let (video, text) = (widths.first().copied().unwrap_or(3072), widths.get(1).copied().unwrap_or(100));
         let video = options.video_width().map_or(video, |width| width.min(video));
-        Ok(RelMarginNetwork::<dfdx::prelude::Cpu>::count(options, video, text))
+        Ok(Some(RelMarginNetwork::<dfdx::prelude::Cpu>::count(options, video, text)))
     }
 
-    /// A `.pth` with the `args.txt` of its run two folders up.
-    fn foreign(&self, path: &Path) -> Result<Foreign<Options>, RelMarginError> {
-        let file = |source| RelMarginError::Checkpoint { path: path.into(), source };
-        let folder = path.parent().and_then(Path::parent).ok_or_else(|| file("it is in no run folder".into()))?;
-        let args = folder.join("args.txt");
-        let of_args = |source| RelMarginError::Checkpoint { path: args.clone(), source };
-        let text = std::fs::read_to_string(&args).map_err(|error| of_args(error.into()))?;
-        let (options, unknown) = Options::from_args_txt(&text).map_err(|error| of_args(error.into()))?;
-        let warning = format!("{}: options without effect here: {}", args.display(), unknown.join(", "));
-        let checkpoint = torch::load(path, &pickle::Options::default()).map_err(|error| file(error.into()))?;
-        let tensors = checkpoint.state_dict(None).map_err(|error| file(error.into()))?;
-        let parameters = from_torch(&tensors).map_err(|error| file(error.into()))?;
-        let warnings = if unknown.is_empty() { vec![] } else { vec![warning] };
-        Ok(Foreign { options: Some(options), parameters, warnings })
+    fn foreign(&self, path: &Path) -> Option<Result<Foreign<Options>, RelMarginError>> {
+        Some(read_foreign(path))
     }
 
     fn without_effect(&self) -> &'static [&'static str] {
@@ -249,6 +220,22 @@ impl Recipe for RelMargin {
         let similarity = report.evaluation.main.similarity.view();
         epic100::submission(similarity, &ids.videos, &ids.captions).map_err(RelMarginError::Submission)
     }
+}
+
+/// A `.pth` with the `args.txt` of its run two folders up.
+fn read_foreign(path: &Path) -> Result<Foreign<Options>, RelMarginError> {
+    let file = |source| RelMarginError::Checkpoint { path: path.into(), source };
+    let folder = path.parent().and_then(Path::parent).ok_or_else(|| file("it is in no run folder".into()))?;
+    let args = folder.join("args.txt");
+    let of_args = |source| RelMarginError::Checkpoint { path: args.clone(), source };
+    let text = std::fs::read_to_string(&args).map_err(|error| of_args(error.into()))?;
+    let (options, unknown) = Options::from_args_txt(&text).map_err(|error| of_args(error.into()))?;
+    let warning = format!("{}: options without effect here: {}", args.display(), unknown.join(", "));
+    let checkpoint = torch::load(path, &pickle::Options::default()).map_err(|error| file(error.into()))?;
+    let tensors = checkpoint.state_dict(None).map_err(|error| file(error.into()))?;
+    let parameters = from_torch(&tensors).map_err(|error| file(error.into()))?;
+    let warnings = if unknown.is_empty() { vec![] } else { vec![warning] };
+    Ok(Foreign { options: Some(options), parameters, warnings })
 }
 
 /// A model tested.

@@ -107,6 +107,8 @@ pub enum FitError<E: std::error::Error + 'static> {
 pub struct Fit {
     /// Epochs in all.
     pub epochs: usize,
+    /// Examples in a batch, for the record.
+    pub batch_size: usize,
     /// Seed of what the steps draw (dropout).
     pub seed: u64,
     /// Where `last.safetensors`, `best.safetensors`, those of [`Fit::keep`] and `metrics.jsonl` go; nothing is written without it.
@@ -161,6 +163,11 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Training<'_, D, T, O> {
 }
 
 impl Fit {
+    /// Examples that a step of the optimizer sees.
+    pub fn effective_batch(&self) -> usize {
+        self.batch_size * self.accumulate.map_or(1, NonZeroUsize::get)
+    }
+
     /// Trains from `progress` (the default, or what [`Training::restore`] gave) to the last epoch, until patience is at an end, or until `stop`
     /// is set; then the state is saved and can be resumed.
     ///

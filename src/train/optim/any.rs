@@ -123,9 +123,7 @@ impl OptimizerConfig {
                 ("learning_rate", c.learning_rate.into(), Range::NotNegative),
                 ("momentum", c.momentum.into(), Range::Share),
             ],
-            Self::Adam(c) => {
-                adam_checks(c.learning_rate, c.beta1, c.beta2, c.eps, c.weight_decay.strength())
-            }
+            Self::Adam(c) => adam_checks(c.learning_rate, c.beta1, c.beta2, c.eps, c.weight_decay.strength()),
             Self::RAdam(c) => adam_checks(c.learning_rate, c.beta1, c.beta2, c.eps, c.weight_decay),
             Self::Ranger(c) => {
                 let mut checks = adam_checks(c.learning_rate, c.beta1, c.beta2, c.eps, c.weight_decay);

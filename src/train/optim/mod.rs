@@ -408,7 +408,8 @@ mod tests {
 
     #[test]
     fn patterns_fit_as_a_shell_would_say() {
-        let fits = |pattern: &str, name: &str| ParameterGroup { pattern: pattern.into(), ..Default::default() }.fits(name);
+        let fits =
+            |pattern: &str, name: &str| ParameterGroup { pattern: pattern.into(), ..Default::default() }.fits(name);
         assert!(fits("a.weight", "a.weight") && !fits("a.weight", "a.weight.b") && !fits("a.weight", "b.a.weight"));
         assert!(fits("MMENs.verb.*", "MMENs.verb.fc.bias") && !fits("MMENs.verb.*", "MMENs.noun.fc.bias"));
         assert!(fits("*bias*", "fc.bias") && fits("*bias*", "bias") && !fits("*bias*", "weight"));

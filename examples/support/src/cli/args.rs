@@ -18,7 +18,11 @@ pub fn command<R: Recipe>(recipe: &R) -> Command {
         .args(places())
         .arg(path("out-dir", "DIR", "Folder of runs").default_value("logs/runs"))
         .arg(text("name", "NAME", "Name of this run's folder [default: from the options]"))
-        .arg(path("resume", "RUN", "Folder of a run to go on with, with its options: the result is that of an uninterrupted one"))
+        .arg(path(
+            "resume",
+            "RUN",
+            "Folder of a run to go on with, with its options: the result is that of an uninterrupted one",
+        ))
         .args(bases())
         .args(options());
     let eval = Command::new("eval")
@@ -30,16 +34,22 @@ pub fn command<R: Recipe>(recipe: &R) -> Command {
         .args(options());
     let widths = recipe.widths().into_iter().map(|width| {
         let parser = value_parser!(u32).range(1..=1 << 24);
-        Arg::new(width.name).long(width.name).help(width.doc).value_parser(parser).default_value(width.published.to_string())
+        Arg::new(width.name)
+            .long(width.name)
+            .help(width.doc)
+            .value_parser(parser)
+            .default_value(width.published.to_string())
     });
     let params = Command::new("params")
         .about("Number of parameters, without building the model")
         .args(widths)
         .args(bases())
         .args(options());
-    let rows = Command::new("rows")
-        .about("The published rows with their scores")
-        .arg(path("config", "FILE", "Another table of rows"));
+    let rows = Command::new("rows").about("The published rows with their scores").arg(path(
+        "config",
+        "FILE",
+        "Another table of rows",
+    ));
     let mut command = Command::new(recipe.name())
         .version(env!("CARGO_PKG_VERSION"))
         .about("Without a subcommand: a comparison on built-in data")
@@ -49,7 +59,10 @@ pub fn command<R: Recipe>(recipe: &R) -> Command {
         let import = Command::new("import-config")
             .about("Turn one of the authors' JSON configurations into ours")
             .arg(Arg::new("json").required(true).value_parser(value_parser!(PathBuf)))
-            .arg(path("root", "DIR", "Root of the authors' project, which paths in `inherit_from` are relative to").default_value("."))
+            .arg(
+                path("root", "DIR", "Root of the authors' project, which paths in `inherit_from` are relative to")
+                    .default_value("."),
+            )
             .arg(path("out", "FILE", "Where to write [default: standard output]"));
         command = command.subcommand(import);
     }

@@ -5,12 +5,14 @@ mod error;
 mod options;
 mod stop;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use coembed::data::{Loaded, digest};
+use coembed::data::Loaded;
+use coembed::digest;
 use coembed::files::write_atomically;
 use coembed::ops::OpsDevice;
 use coembed::options::{Checked, Options};
@@ -32,12 +34,12 @@ pub struct BuiltIn<R: Recipe> {
 }
 
 /// Runs what the command line asks for; `demo` without a subcommand.
-pub fn main<R: Recipe>(recipe: R, built_in: Option<BuiltIn<R>>, demo: impl Job) -> ExitCode {
+pub fn main<R: Recipe>(recipe: R, arguments: Vec<OsString>, built_in: Option<BuiltIn<R>>, demo: impl Job) -> ExitCode {
     let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
     let log = tracing_subscriber::fmt().with_max_level(level.unwrap_or(tracing::Level::WARN));
     log.with_writer(std::io::stderr).init();
     let stop = Stop::new();
-    let matches = args::command(&recipe).get_matches();
+    let matches = args::command(&recipe).get_matches_from(arguments);
     let result = threads(&matches).and_then(|()| {
         let program = Program { recipe: &recipe, built_in, stop: &stop };
         match matches.subcommand() {
@@ -57,6 +59,23 @@ pub fn main<R: Recipe>(recipe: R, built_in: Option<BuiltIn<R>>, demo: impl Job) 
             ExitCode::from(if error.code().is_some_and(|code| code.to_string() == USAGE) { 2 } else { 1 })
         }
     }
+}
+
+/// The arguments of the program.
+pub fn arguments() -> Vec<OsString> {
+    std::env::args_os().collect()
+}
+
+/// The arguments, where `NAME VALUE` in the place of a subcommand stands for others.
+pub fn arguments_with<const N: usize>(name: &str, stands_for: impl FnOnce(&str) -> [String; N]) -> Vec<OsString> {
+    let mut arguments = arguments();
+    if let [_, given, value, ..] = &arguments[..]
+        && given == name
+    {
+        let others = stands_for(&value.to_string_lossy()).map(OsString::from);
+        arguments.splice(1..3, others);
+    }
+    arguments
 }
 
 /// Writes to standard output; a reader that went away does not end a training.
@@ -133,7 +152,8 @@ impl<R: Recipe> Job for Train<'_, R> {
         let folder = |config: &str| resumed.map_or_else(|| RunFolder::create(&runs, &name, config), Ok);
         let fit = recipe.fit(&options);
         let mut bar = Bar::new(fit.epochs, fit.select.map(|select| select.score));
-        let outcome = run::train(*recipe, &options, &loaded, &device, folder, &mut bar, stop.flag()).into_diagnostic()?;
+        let outcome =
+            run::train(*recipe, &options, &loaded, &device, folder, &mut bar, stop.flag()).into_diagnostic()?;
         match outcome {
             Outcome::Done { summary, .. } => say(summary),
             Outcome::Stopped { folder } => {
@@ -191,7 +211,8 @@ fn read_checkpoint<R: Recipe>(recipe: &R, path: &Path) -> Result<(Option<R::Opti
         let options = coembed::options::parse(&name, &checkpoint.config).map_err(config_report)?;
         return Ok((Some(options), checkpoint.model, Some(checkpoint.progress.epochs)));
     }
-    let foreign = recipe.foreign(path).into_diagnostic()?;
+    let none = || miette!("{}: not a .safetensors, and this paper has no other checkpoints", path.display());
+    let foreign = recipe.foreign(path).ok_or_else(none)?.into_diagnostic()?;
     foreign.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     Ok((foreign.options, foreign.parameters, None))
 }
@@ -204,7 +225,8 @@ fn params<R: Recipe>(recipe: &R, given: &ArgMatches) -> Result<()> {
     let options = options::of(recipe, given, R::Options::default())?.check().map_err(usage)?;
     let width = |name: &str| given.get_one::<u32>(name).map_or(0, |width| *width as usize);
     let widths: Vec<usize> = recipe.widths().iter().map(|known| width(known.name)).collect();
-    say(recipe.num_parameters(&options, &widths).into_diagnostic()?);
+    let count = recipe.num_parameters(&options, &widths).into_diagnostic()?;
+    say(count.ok_or_else(|| miette!("this paper's parameters are only counted when a model is built"))?);
     Ok(())
 }
 

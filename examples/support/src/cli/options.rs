@@ -23,7 +23,9 @@ pub fn has_base(given: &ArgMatches) -> bool {
 pub fn any_given<O: Options>(given: &ArgMatches) -> bool {
     let published = O::FIELDS.iter().flat_map(|field| field.published.iter().map(|published| published.name));
     let mut names = O::FIELDS.iter().map(|field| field.name).chain(published);
-    has_base(given) || ["set", "name", "out-dir"].iter().any(|name| is_given(given, name)) || names.any(|name| is_given(given, name))
+    has_base(given)
+        || ["set", "name", "out-dir"].iter().any(|name| is_given(given, name))
+        || names.any(|name| is_given(given, name))
 }
 
 /// The table of `--config`, or that of the paper.

@@ -7,6 +7,15 @@ use super::picture::{HISTOGRAM, MOTION_CELLS};
 use super::words::{WORD_WIDTH, WordVectors, hash};
 use super::{EXPERTS, EmojiData};
 
+/// Width of the expert `colour`.
+pub const COLOUR: usize = HISTOGRAM;
+/// Width of one vector of the expert `motion`.
+pub const MOTION: usize = MOTION_CELLS[1];
+/// Width of the expert `pixels`.
+pub const PIXELS: usize = EXPERTS.appearance.end - EXPERTS.appearance.start - HISTOGRAM;
+/// Width of the expert `shape`.
+pub const SHAPE: usize = EXPERTS.shape.end - EXPERTS.shape.start;
+
 /// The three splits.
 #[derive(Debug, Clone)]
 pub struct ExpertSplits {
@@ -40,10 +49,10 @@ fn split(
     words: &mut WordVectors,
 ) -> Result<ExpertSplit, ExpertsError> {
     let expert = |name: &str, kind, width| Expert::new(name, file, kind, width);
-    let mut colour = expert("colour", FeatureKind::Fixed, HISTOGRAM);
-    let mut motion = expert("motion", FeatureKind::Sequence { max_tokens: MOTION_CELLS[0] }, MOTION_CELLS[1]);
-    let mut pixels = expert("pixels", FeatureKind::Fixed, EXPERTS.appearance.len() - HISTOGRAM);
-    let mut shape = expert("shape", FeatureKind::Fixed, EXPERTS.shape.len());
+    let mut colour = expert("colour", FeatureKind::Fixed, COLOUR);
+    let mut motion = expert("motion", FeatureKind::Sequence { max_tokens: MOTION_CELLS[0] }, MOTION);
+    let mut pixels = expert("pixels", FeatureKind::Fixed, PIXELS);
+    let mut shape = expert("shape", FeatureKind::Fixed, SHAPE);
     shape.flaky = true;
     let mut captions = Captions::new(file, WORD_WIDTH);
     for (row, name) in names.iter().enumerate() {

@@ -10,9 +10,6 @@
 //! classes that relevance, margins and triplets rest on. Word vectors know spelling alone (`words.rs`): what a
 //! word looks like must be learned from the training split.
 
-// Every program uses a part of this.
-#![allow(dead_code, unused_imports)]
-
 mod experts;
 mod picture;
 mod split;
@@ -23,14 +20,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use coembed::data::NotFinite;
 use coembed::data::relational::{EvalSplit, TrainSplit};
 use coembed::relevance::{Classes, RelevanceError};
-use emojis::Group;
+pub use emojis::Group;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use twemoji_assets::png::PngTwemojiAsset;
 
 use words::group_word;
 
-pub use experts::{ExpertSplits, expert_splits};
+pub use experts::{COLOUR, ExpertSplits, MOTION, PIXELS, SHAPE, expert_splits};
 pub use picture::{EXPERTS, Experts, VIDEO_WIDTH};
 pub use split::{Split, deal};
 pub use words::{PartsOfSpeech, WORD_WIDTH, parts_of_speech};

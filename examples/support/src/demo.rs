@@ -1,0 +1,88 @@
+//! What the demonstrations share: seeds side by side, bars, tables over seeds.
+
+use coembed::data::experts::ExpertSplit;
+use coembed::metrics::rank::RankReport;
+use coembed::report::{MeanStd, Table};
+use coembed::train::Observer;
+use indicatif::{ProgressBar, ProgressStyle};
+use miette::{IntoDiagnostic, Result, miette};
+use rayon::prelude::*;
+
+use crate::emoji::ExpertSplits;
+
+/// Seeds of the demonstrations.
+pub const SEEDS: [u64; 3] = [0, 1, 2];
+
+/// A bar over the epochs of several runs.
+#[derive(Clone)]
+pub struct Epochs(ProgressBar);
+
+impl Epochs {
+    pub fn new(epochs: usize) -> Self {
+        let bar = ProgressBar::new(epochs as u64);
+        Self(match ProgressStyle::with_template("training {bar:40} {pos}/{len} epochs {elapsed}") {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        })
+    }
+
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Observer for Epochs {
+    fn epoch_ends(&mut self, _: usize, _: &[(String, f64)]) {
+        self.0.inc(1);
+    }
+}
+
+/// Runs are independent and share the cores better than the small products within each would; the results are the same bits either way.
+pub fn in_parallel<I: Sync, O: Send>(runs: &[I], run: impl Fn(&I) -> Result<O> + Sync) -> Result<Vec<O>> {
+    let on_one_thread = |item: &I| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().into_diagnostic()?;
+        pool.install(|| run(item))
+    };
+    runs.par_iter().map(on_one_thread).collect()
+}
+
+/// Mean and sample deviation over seeds, one row for each name.
+pub fn rank_table(rows: &[(&str, Vec<RankReport>)]) -> Result<Table> {
+    let mut table = Table::new(["t2v", "R@1", "R@5", "R@10", "MdR", "MnR", "Geom", "v2t R@1"]);
+    let columns: [fn(&RankReport) -> f64; 7] = [
+        |r| r.t2v.r1,
+        |r| r.t2v.r5,
+        |r| r.t2v.r10,
+        |r| r.t2v.median,
+        |r| r.t2v.mean,
+        |r| r.t2v.geometric_mean(),
+        |r| r.v2t.r1,
+    ];
+    for (name, reports) in rows {
+        let cell = |of: &fn(&RankReport) -> f64| {
+            let values: Vec<f64> = reports.iter().map(of).collect();
+            MeanStd::of(&values).map(|over| over.plain()).ok_or_else(|| miette!("no runs"))
+        };
+        let cells = columns.iter().map(cell).collect::<Result<Vec<_>>>()?;
+        table.row([name.to_string()].into_iter().chain(cells));
+    }
+    Ok(table)
+}
+
+/// What the data of experts are, and what a number rests on.
+pub fn describe_experts(splits: &ExpertSplits, digest: &str) -> String {
+    let missing = |split: &ExpertSplit| {
+        let shape = split.experts.iter().find(|expert| expert.flaky);
+        shape.map_or(0, |shape| (0..split.videos.len()).filter(|&video| shape.get(video).is_none()).count())
+    };
+    format!(
+        "Pictures with names (Twemoji, CC-BY 4.0) play videos with captions. Experts: colour, motion, pixels and shape, which {} of {} pictures\n\
+         to train on and {} of {} to test do not have. Random split; data {}; coembed {}.",
+        missing(&splits.train),
+        splits.train.videos.len(),
+        missing(&splits.test),
+        splits.test.videos.len(),
+        &digest[..12.min(digest.len())],
+        env!("CARGO_PKG_VERSION"),
+    )
+}
