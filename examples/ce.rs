@@ -9,7 +9,6 @@
 
 use std::num::NonZero;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
 use coembed::blocks::ReasoningConfig;
 use coembed::blocks::experts::{NetVlad, Vector};
@@ -20,9 +19,9 @@ use coembed::models::collaborative_experts::CaptionMerge;
 use coembed::models::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
 use coembed::prelude::*;
 use coembed::recipes::ce::{CeTask, CeTraining, CollaborativeExpertsRecipe, evaluate};
-use coembed::train::{Progress, Ranger, RangerConfig, Schedule, Training};
+use coembed::train::{Ranger, RangerConfig, Schedule};
 use coembed_examples::cli::{self, say};
-use coembed_examples::demo::{Epochs, SEEDS, describe_experts, in_parallel, rank_table};
+use coembed_examples::demo::{self, Epochs, SEEDS, describe_experts, in_parallel, rank_table};
 use coembed_examples::device::Job;
 use coembed_examples::emoji::{self, COLOUR, ExpertSplits, MOTION, PIXELS, SHAPE, Split, WORD_WIDTH};
 use miette::{IntoDiagnostic, Result};
@@ -75,13 +74,11 @@ fn train<D: OpsDevice>(
         seed,
     };
     let batches = options.batches.clone();
-    let mut task = CeTask::new(options, device, &splits.train, &splits.validation).into_diagnostic()?;
+    let task = CeTask::new(options, device, &splits.train, &splits.validation).into_diagnostic()?;
     let ranger = RangerConfig { learning_rate: 0.03, weight_decay: 1e-3, ..RangerConfig::default() };
     let schedule = Schedule::StepDecay { epochs: NonZero::<usize>::MIN, gamma: 0.9 };
-    let (mut optimizer, never) = (Ranger::new(ranger), AtomicBool::new(false));
-    let training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device };
     let fit = Fit { epochs: EPOCHS, schedule, seed, ..Fit::default() };
-    fit.run(training, Progress::default(), &mut bar.clone(), &never).into_diagnostic()?;
+    demo::train(device, (task, &mut model), Ranger::new(ranger), &fit, bar)?;
     let test = Batcher::new(&splits.test, batches).into_diagnostic()?;
     Ok(evaluate(&model, device, &test, 1, CaptionMerge::Independent, 0).into_diagnostic()?.report)
 }

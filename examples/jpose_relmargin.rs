@@ -8,7 +8,6 @@
 //! `train`, `eval`, `params` and `rows` take the options of the published programs; `--help` lists them.
 
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
 use coembed::data::Loaded;
 use coembed::metrics::graded::GradedScores;
@@ -17,11 +16,11 @@ use coembed::prelude::*;
 use coembed::recipes::relmargin::{
     Dataset, Evaluation, Options, RelMargin, RelMarginData, RelMarginModel, RelMarginTask,
 };
-use coembed::report::{MeanStd, Table, paired_permutation_test};
-use coembed::train::{Progress, Schedule, Training};
+use coembed::report::paired_permutation_test;
+use coembed::train::Schedule;
 use coembed_examples::baseline::{BaselineOptions, Scores, TwoTowers, chance};
 use coembed_examples::cli::{self, BuiltIn, say};
-use coembed_examples::demo::{Epochs, SEEDS, in_parallel};
+use coembed_examples::demo::{self, Epochs, SEEDS, in_parallel, score_table};
 use coembed_examples::device::Job;
 use coembed_examples::emoji::{self, EmojiData, Split};
 use miette::{IntoDiagnostic, Result, miette};
@@ -32,8 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // `mmen TEXT` is the published name of `train --model mmen --caption-type TEXT`.
-    let arguments =
-        cli::arguments_with("mmen", |text| ["train", "--model", "mmen", "--caption-type", text].map(String::from));
+    let arguments = cli::arguments_with("mmen", &["train", "--model", "mmen", "--caption-type"]);
     let built_in = BuiltIn { adapt: |options: &mut Options| options.dataset = Dataset::Given, load: |_| built_in() };
     cli::main(RelMargin, arguments, Some(built_in), Comparison)
 }
@@ -75,12 +73,9 @@ fn train<D: OpsDevice>(device: &D, data: &EmojiData, options: &Options, seed: u6
     let combination = ConcatConfig { width: 2 * embedding };
     let jpose = JposeConfig::<VerbNoun, _, _, _, _>::new(video, text, embedding, combination);
     let mut model = jpose.build(device, &mut rng(seed, Purpose::Weights, 0, 0)).into_diagnostic()?;
-    let mut task =
-        RelMarginTask::new(options, device, &model, &data.train, &data.validation, seed).into_diagnostic()?;
-    let (mut optimizer, never) = (Sgd::new(options.sgd()), AtomicBool::new(false));
-    let training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device };
+    let task = RelMarginTask::new(options, device, &model, &data.train, &data.validation, seed).into_diagnostic()?;
     let fit = Fit { epochs: options.num_epochs, schedule: options.schedule, seed, ..Fit::default() };
-    fit.run(training, Progress::default(), &mut bar.clone(), &never).into_diagnostic()?;
+    demo::train(device, (task, &mut model), Sgd::new(options.sgd()), &fit, bar)?;
     model.evaluate(options, device, &data.test).into_diagnostic()
 }
 
@@ -121,23 +116,15 @@ fn compare<D: OpsDevice>(device: &D, split: Split, data: &EmojiData) -> Result<(
         towers.evaluate(&data.test).into_diagnostic()
     })?;
     let (info_nce, triplets) = linear.split_at(SEEDS.len());
-    let chance =
-        SEEDS.map(|seed| chance(&data.test, seed)).into_iter().collect::<Result<Vec<_>, _>>().into_diagnostic()?;
-
+    let chance = in_parallel(&SEEDS, |seed| chance(&data.test, *seed).into_diagnostic())?;
     let scores = |of: &[Evaluation]| of.iter().map(|e| Scores::from(&e.main)).collect::<Vec<_>>();
-    let columns: [fn(&Scores) -> f64; 4] = [|s| s.ndcg, |s| s.map, |s| s.t2v_r1 / 100.0, |s| s.v2t_r1 / 100.0];
-    let mut table = Table::new(["", "nDCG", "mAP", "R@1 t2v", "R@1 v2t"]);
-    for (name, scores) in [
+    let table = score_table(&[
         ("chance", chance),
         ("linear two-tower, InfoNCE", info_nce.to_vec()),
         ("linear two-tower, the triplets of JPoSE", triplets.to_vec()),
         ("JPoSE, fixed margin", scores(fixed)),
         ("JPoSE, relevance margin", scores(relevance)),
-    ] {
-        let over_seeds = |of: &fn(&Scores) -> f64| MeanStd::of(&scores.iter().map(of).collect::<Vec<_>>());
-        let cells = columns.iter().map(|of| over_seeds(of).map(|over| over.to_string()).unwrap_or_default());
-        table.row([name.to_string()].into_iter().chain(cells));
-    }
+    ]);
     say(format!("percent, mean ± standard deviation over seeds, both directions averaged\n{table}"));
     significance("nDCG", fixed, relevance, |scores| &scores.ndcg.values)?;
     significance("mAP", fixed, relevance, |scores| &scores.ap.values)?;

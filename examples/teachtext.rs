@@ -8,7 +8,6 @@
 
 use std::num::NonZero;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
 use coembed::blocks::{ExpertConfig, ExpertList, Pooling, ReasoningConfig};
 use coembed::data::experts::{BatchOptions, Batcher, ExpertSplit, FeatureKind, Teacher};
@@ -18,9 +17,9 @@ use coembed::models::collaborative_experts::CaptionMerge;
 use coembed::models::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
 use coembed::prelude::*;
 use coembed::recipes::ce::{CeModel, CeTask, CeTraining, CollaborativeExpertsRecipe, as_teacher, evaluate};
-use coembed::train::{Progress, Ranger, RangerConfig, Schedule, Training};
+use coembed::train::{Ranger, RangerConfig, Schedule};
 use coembed_examples::cli::{self, say};
-use coembed_examples::demo::{Epochs, SEEDS, describe_experts, in_parallel, rank_table};
+use coembed_examples::demo::{self, Epochs, SEEDS, describe_experts, in_parallel, rank_table};
 use coembed_examples::device::Job;
 use coembed_examples::emoji::{self, EmojiData, ExpertSplits, Split, expert_splits};
 use miette::{IntoDiagnostic, Result};
@@ -80,13 +79,11 @@ fn train<D: OpsDevice>(
         seed,
     };
     let mut model = network(&splits.train).build(device, &mut rng(seed, Purpose::Weights, 0, 0)).into_diagnostic()?;
-    let mut task = CeTask::new(options, device, &splits.train, &splits.validation).into_diagnostic()?;
+    let task = CeTask::new(options, device, &splits.train, &splits.validation).into_diagnostic()?;
     let ranger = RangerConfig { learning_rate: 0.03, weight_decay: 1e-3, ..RangerConfig::default() };
     let schedule = Schedule::StepDecay { epochs: NonZero::<usize>::MIN, gamma: 0.9 };
-    let (mut optimizer, never) = (Ranger::new(ranger), AtomicBool::new(false));
-    let training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device };
     let fit = Fit { epochs: EPOCHS, schedule, seed, ..Fit::default() };
-    fit.run(training, Progress::default(), &mut bar.clone(), &never).into_diagnostic()?;
+    demo::train(device, (task, &mut model), Ranger::new(ranger), &fit, bar)?;
     Ok(model)
 }
 

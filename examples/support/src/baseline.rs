@@ -224,6 +224,14 @@ impl TwoTowers {
     /// # Errors
     /// [`RelMarginError`].
     pub fn evaluate(&self, split: &EvalSplit) -> Result<Scores, RelMarginError> {
+        Ok(Scores::from(&self.judge(split)?))
+    }
+
+    /// The same with the ranks of every query.
+    ///
+    /// # Errors
+    /// [`RelMarginError`].
+    pub fn judge(&self, split: &EvalSplit) -> Result<LevelEvaluation, RelMarginError> {
         let embed = |tower: &Tower, features: &Matrix<f32>| {
             let all: Vec<usize> = (0..features.rows()).collect();
             let embedded = tower.embed(gather(features, &all)?)?;
@@ -244,10 +252,9 @@ pub fn chance(split: &EvalSplit, seed: u64) -> Result<Scores, RelMarginError> {
     let mut rng = rng(seed, Purpose::Weights, 0, 0);
     let mut random = |rows| Matrix::from_fn(rows, 64, |_, _| rng.random_range(-1.0..1.0f32));
     let (videos, texts) = (random(split.features.video.rows()), random(split.features.text.caption.rows()));
-    score(&videos, &texts, split)
+    Ok(Scores::from(&score(&videos, &texts, split)?))
 }
 
-fn score(videos: &Matrix<f32>, texts: &Matrix<f32>, split: &EvalSplit) -> Result<Scores, RelMarginError> {
-    let relevance = &split.relevance.caption;
-    Ok(Scores::from(&LevelEvaluation::new(videos, texts, relevance, split.ground_truth.as_deref())?))
+fn score(videos: &Matrix<f32>, texts: &Matrix<f32>, split: &EvalSplit) -> Result<LevelEvaluation, RelMarginError> {
+    LevelEvaluation::new(videos, texts, &split.relevance.caption, split.ground_truth.as_deref())
 }

@@ -1,13 +1,17 @@
 //! What the demonstrations share: seeds side by side, bars, tables over seeds.
 
+use std::sync::atomic::AtomicBool;
+
 use coembed::data::experts::ExpertSplit;
 use coembed::metrics::rank::RankReport;
+use coembed::ops::OpsDevice;
 use coembed::report::{MeanStd, Table};
-use coembed::train::Observer;
+use coembed::train::{Fit, Observer, Optimizer, Progress, Task, Training};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, Result, miette};
 use rayon::prelude::*;
 
+use crate::baseline::Scores;
 use crate::emoji::ExpertSplits;
 
 /// Seeds of the demonstrations.
@@ -35,6 +39,22 @@ impl Observer for Epochs {
     fn epoch_ends(&mut self, _: usize, _: &[(String, f64)]) {
         self.0.inc(1);
     }
+}
+
+/// Trains a model to the last epoch, without a folder.
+pub fn train<D: OpsDevice, T: Task<D>>(
+    device: &D,
+    (mut task, model): (T, &mut T::Model),
+    mut optimizer: impl Optimizer<D>,
+    fit: &Fit,
+    bar: &Epochs,
+) -> Result<()>
+where
+    T::Error: Sync,
+{
+    let training = Training { task: &mut task, model, optimizer: &mut optimizer, device };
+    let never = AtomicBool::new(false);
+    fit.run(training, Progress::default(), &mut bar.clone(), &never).into_diagnostic().map(|_| ())
 }
 
 /// Runs are independent and share the cores better than the small products within each would; the results are the same bits either way.
@@ -67,6 +87,18 @@ pub fn rank_table(rows: &[(&str, Vec<RankReport>)]) -> Result<Table> {
         table.row([name.to_string()].into_iter().chain(cells));
     }
     Ok(table)
+}
+
+/// nDCG, mAP and R@1 in percent, mean and sample deviation over seeds, one row for each name.
+pub fn score_table(rows: &[(&str, Vec<Scores>)]) -> Table {
+    let columns: [fn(&Scores) -> f64; 4] = [|s| s.ndcg, |s| s.map, |s| s.t2v_r1 / 100.0, |s| s.v2t_r1 / 100.0];
+    let mut table = Table::new(["", "nDCG", "mAP", "R@1 t2v", "R@1 v2t"]);
+    for (name, scores) in rows {
+        let over_seeds = |of: &fn(&Scores) -> f64| MeanStd::of(&scores.iter().map(of).collect::<Vec<_>>());
+        let cells = columns.iter().map(|of| over_seeds(of).map(|over| over.to_string()).unwrap_or_default());
+        table.row([name.to_string()].into_iter().chain(cells));
+    }
+    table
 }
 
 /// What the data of experts are, and what a number rests on.

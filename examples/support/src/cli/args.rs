@@ -69,6 +69,11 @@ pub fn command<R: Recipe>(recipe: &R) -> Command {
     command
 }
 
+/// Those of a program that is nothing but its demonstration.
+pub fn demo(name: &'static str) -> Command {
+    Command::new(name).version(env!("CARGO_PKG_VERSION")).args(device())
+}
+
 /// Whether to compute on the GPU, where that is said.
 pub fn gpu(given: &ArgMatches) -> Option<bool> {
     given.get_one::<bool>("gpu").copied()

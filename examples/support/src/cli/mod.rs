@@ -35,24 +35,31 @@ pub struct BuiltIn<R: Recipe> {
 
 /// Runs what the command line asks for; `demo` without a subcommand.
 pub fn main<R: Recipe>(recipe: R, arguments: Vec<OsString>, built_in: Option<BuiltIn<R>>, demo: impl Job) -> ExitCode {
+    let stop = Stop::default();
+    let matches = args::command(&recipe).get_matches_from(arguments);
+    let program = Program { recipe: &recipe, built_in, stop: &stop };
+    begin(&stop, &matches, || match matches.subcommand() {
+        Some(("train", given)) => on_device(args::gpu(given), Train { program, given }),
+        Some(("eval", given)) => on_device(args::gpu(given), Eval { program, given }),
+        Some(("params", given)) => params(&recipe, given),
+        Some(("rows", given)) => rows(&recipe, given),
+        Some(("import-config", given)) => import(&recipe, given),
+        Some((_, given)) => on_device(args::gpu(given), demo),
+        None => on_device(args::gpu(&matches), demo),
+    })
+}
+
+/// Runs a program that is nothing but its demonstration.
+pub fn demo(name: &'static str, demo: impl Job) -> ExitCode {
+    let matches = args::demo(name).get_matches();
+    begin(&Stop::default(), &matches, || on_device(args::gpu(&matches), demo))
+}
+
+fn begin(stop: &Stop, matches: &ArgMatches, run: impl FnOnce() -> Result<()>) -> ExitCode {
     let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
     let log = tracing_subscriber::fmt().with_max_level(level.unwrap_or(tracing::Level::WARN));
     log.with_writer(std::io::stderr).init();
-    let stop = Stop::new();
-    let matches = args::command(&recipe).get_matches_from(arguments);
-    let result = threads(&matches).and_then(|()| {
-        let program = Program { recipe: &recipe, built_in, stop: &stop };
-        match matches.subcommand() {
-            Some(("train", given)) => on_device(args::gpu(given), Train { program, given }),
-            Some(("eval", given)) => on_device(args::gpu(given), Eval { program, given }),
-            Some(("params", given)) => params(&recipe, given),
-            Some(("rows", given)) => rows(&recipe, given),
-            Some(("import-config", given)) => import(&recipe, given),
-            Some((_, given)) => on_device(args::gpu(given), demo),
-            None => on_device(args::gpu(&matches), demo),
-        }
-    });
-    match result {
+    match threads(matches).and_then(|()| run()) {
         Ok(()) => stop.exit_code(),
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "{error:?}");
@@ -66,14 +73,11 @@ pub fn arguments() -> Vec<OsString> {
     std::env::args_os().collect()
 }
 
-/// The arguments, where `NAME VALUE` in the place of a subcommand stands for others.
-pub fn arguments_with<const N: usize>(name: &str, stands_for: impl FnOnce(&str) -> [String; N]) -> Vec<OsString> {
+/// The arguments, where a name in the place of a subcommand stands for others.
+pub fn arguments_with(name: &str, others: &[&str]) -> Vec<OsString> {
     let mut arguments = arguments();
-    if let [_, given, value, ..] = &arguments[..]
-        && given == name
-    {
-        let others = stands_for(&value.to_string_lossy()).map(OsString::from);
-        arguments.splice(1..3, others);
+    if arguments.get(1).is_some_and(|given| given == name) {
+        arguments.splice(1..2, others.iter().map(OsString::from));
     }
     arguments
 }
@@ -152,8 +156,8 @@ impl<R: Recipe> Job for Train<'_, R> {
         let folder = |config: &str| resumed.map_or_else(|| RunFolder::create(&runs, &name, config), Ok);
         let fit = recipe.fit(&options);
         let mut bar = Bar::new(fit.epochs, fit.select.map(|select| select.score));
-        let outcome =
-            run::train(*recipe, &options, &loaded, &device, folder, &mut bar, stop.flag()).into_diagnostic()?;
+        let outcome = run::train(*recipe, &options, &loaded, &device, folder, &mut bar, stop.listen().flag())
+            .into_diagnostic()?;
         match outcome {
             Outcome::Done { summary, .. } => say(summary),
             Outcome::Stopped { folder } => {

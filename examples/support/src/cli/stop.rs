@@ -8,22 +8,23 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// Set by the first signal; a second one ends the program at once.
+/// Set by the first signal once it listens; a second one ends the program at once.
+#[derive(Default)]
 pub struct Stop {
     asked: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
 }
 
 impl Stop {
-    pub fn new() -> Self {
-        let stop = Self { asked: Arc::default(), signal: Arc::default() };
+    /// From now on a signal asks to stop; before, it ends the program as ever.
+    pub fn listen(&self) -> &Self {
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // What cannot be registered ends the program as it always did.
-            let _ = flag::register_conditional_shutdown(signal, 128 + signal, stop.asked.clone());
-            let _ = flag::register_usize(signal, stop.signal.clone(), signal as usize);
-            let _ = flag::register(signal, stop.asked.clone());
+            let _ = flag::register_conditional_shutdown(signal, 128 + signal, self.asked.clone());
+            let _ = flag::register_usize(signal, self.signal.clone(), signal as usize);
+            let _ = flag::register(signal, self.asked.clone());
         }
-        stop
+        self
     }
 
     pub fn flag(&self) -> &AtomicBool {
