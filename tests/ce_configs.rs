@@ -117,7 +117,7 @@ fn wrong_tables_are_refused_by_name() {
     let path = folder.path().join("rows.ron");
     let read = |text: &str| {
         std::fs::write(&path, text).unwrap();
-        Table::read(&path)
+        Table::<Options>::read(&path)
     };
     assert!(matches!(read("(include: [\"rows.ron\"], rows: [])"), Err(TableError::Cycle { .. })));
     assert!(matches!(read("(include: [\"none.ron\"], rows: [])"), Err(TableError::Config(ConfigError::Io { .. }))));
