@@ -28,6 +28,7 @@ mod matmul;
 mod max_margin;
 mod mish;
 mod mixture_similarity;
+mod nothing;
 mod parallel;
 mod patch_embedding;
 mod permute;

@@ -2,6 +2,7 @@ mod composed;
 mod cpu;
 
 pub use composed::linear as composed;
+pub(crate) use composed::with_bias;
 
 use dfdx::prelude::{Dim, HasShape, Storage, Tensor};
 
