@@ -32,6 +32,7 @@
 
 pub mod blocks;
 pub mod data;
+pub mod device;
 pub mod files;
 mod gemm;
 pub mod losses;

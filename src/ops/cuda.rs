@@ -4,8 +4,14 @@ use dfdx::prelude::Cuda;
 
 use super::OpsDevice;
 use super::kernels::*;
+use crate::device::{DeviceError, probe};
 
-impl OpsDevice for Cuda {}
+impl OpsDevice for Cuda {
+    fn open() -> Result<Self, DeviceError> {
+        probe(0)?;
+        Self::try_build(0, 0).map_err(|error| DeviceError::Open(error.to_string()))
+    }
+}
 
 impl AdamKernel for Cuda {}
 impl AddKernel for Cuda {}

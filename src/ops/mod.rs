@@ -96,6 +96,7 @@ pub use transfer::{to_tensor, to_vec};
 pub use vlad::vlad;
 pub use weighted_sum::weighted_sum;
 
+use crate::device::DeviceError;
 use kernels::*;
 
 pub(crate) use error::{check_size, device_error};
@@ -175,9 +176,18 @@ pub trait OpsDevice:
     + VladKernel
     + WeightedSumKernel
 {
+    /// Opens the device: the first GPU, or the CPU.
+    ///
+    /// # Errors
+    /// [`DeviceError`] names what is missing. (`Cuda::default()` panics instead.)
+    fn open() -> Result<Self, DeviceError>;
 }
 
-impl OpsDevice for dfdx::prelude::Cpu {}
+impl OpsDevice for dfdx::prelude::Cpu {
+    fn open() -> Result<Self, DeviceError> {
+        Ok(Self::default())
+    }
+}
 
 /// The same operations composed of dfdx's own, on any device: the reference that the fused kernels are tested against.
 pub mod composed {
