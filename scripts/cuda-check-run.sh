@@ -29,7 +29,7 @@ run() {
 
 machine() {
     date -u +'%F %T UTC'
-    nvidia-smi --query-gpu=name,driver_version,memory.total,compute_cap --format=csv 2>&1 || echo "no nvidia-smi"
+    nvidia-smi --query-gpu=name,driver_version,memory.total,compute_cap --format=csv 2>/dev/null || echo "no nvidia-smi"
     python3 -c 'import torch; print("PyTorch", torch.__version__, "CUDA", torch.version.cuda)' 2>&1 | tail -1
     cat "$work/built"
 }
@@ -45,7 +45,7 @@ libraries() {
             printf '%s\n' /usr/local/cuda*/lib64 /usr/local/nvidia/lib64 /usr/lib/x86_64-linux-gnu /usr/lib/wsl/lib
         } 2>/dev/null | while read -r folder; do [ -e "${folder:-/none}/$name" ] && echo "$folder" && break; done)"
         echo "$name: ${folder:-not found}"
-        export LD_LIBRARY_PATH="${folder:+$folder:}${LD_LIBRARY_PATH:-}"
+        [[ ":${LD_LIBRARY_PATH:-}:" == *":$folder:"* ]] || export LD_LIBRARY_PATH="$folder:${LD_LIBRARY_PATH:-}"
     done <"$work/libraries"
     missing="$(ldd "$work"/bin/* 2>&1 | grep 'not found' | sort -u)"
     [ -z "$missing" ] || { problem "libraries are missing:" "$missing"; return 1; }
@@ -86,7 +86,8 @@ peers() {
     python3 -c 'import torch, numpy; assert torch.cuda.is_available()' 2>/dev/null || { echo "peers: no PyTorch with CUDA here"; return; }
     while read -r name work_name; do
         run "$work/ours" "$work/bin/peer_$name" "$work_name" 10 || { problem "$work_name: $(head -1 "$work/ours")"; continue; }
-        PEER_DEVICE=cuda run "$work/theirs" python3 "$work/peers/$name.py" "$work_name" 10 || { problem "$work_name, PyTorch: $(tail -1 "$work/theirs")"; continue; }
+        PEER_DEVICE=cuda run "$work/theirs" python3 "$work/peers/$name.py" "$work_name" 10 ||
+            { problem "$work_name, PyTorch: $(tail -1 "$work/theirs")"; continue; }
         python3 - "$work_name" "$work/ours" "$work/theirs" <<'PYTHON'
 import statistics, sys
 
