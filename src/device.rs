@@ -1,8 +1,8 @@
 //! Whether there is a GPU to compute on, asked before anything else touches it.
 //!
-//! dfdx's `Cuda` panics where the driver does not start or has no such GPU. [`probe`] asks the driver first and names what is missing.
-//! One thing it cannot name: a program built with the feature `cuda` is linked with `libcuda.so.1`, `libcublas` and `libnvrtc`, and where
-//! one of them is not found the loader says so and ends the program (exit code 127) before it begins.
+//! dfdx's `Cuda` panics where the driver does not start or has no such GPU. `probe` (with the feature `cuda`) asks the driver first and names
+//! what is missing. One thing it cannot name: a program built with that feature is linked with `libcuda.so.1`, `libcublas` and `libnvrtc`,
+//! and where one of them is not found the loader says so and ends the program (exit code 127) before it begins.
 
 use std::fmt::{Display, Formatter};
 
