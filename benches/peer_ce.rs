@@ -1,6 +1,8 @@
 //! One training step of Collaborative Experts at the size of MSRVTT (nine experts, 183 million parameters, Ranger), for comparison with
 //! `benches/peers/ce.py`; see docs/performance.md.
 
+#[path = "common/device.rs"]
+mod device;
 #[path = "common/inputs.rs"]
 mod inputs;
 #[path = "common/peer.rs"]
@@ -13,11 +15,12 @@ use coembed::losses::MaxMarginLoss;
 use coembed::models::{CollaborativeExperts, CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
 use coembed::ops::{self, DataTape};
 use coembed::train::{Optimizer, Purpose, Ranger, RangerConfig, StateTensor, StateValues, load, rng, state_dict};
-use dfdx::prelude::{Backward, Cpu};
+use device::{Dev, device};
+use dfdx::prelude::Backward;
 use inputs::values;
 use peer::Work;
 
-type Network = CollaborativeExperts<ExpertList, usize, usize, Cpu>;
+type Network = CollaborativeExperts<ExpertList, usize, usize, Dev>;
 
 const VIDEOS: usize = 64;
 /// Name, steps (0: one vector), width, clusters.
@@ -75,12 +78,12 @@ fn has(video: usize, expert: usize) -> bool {
     expert == 3 || !(video * 7 + expert * 3).is_multiple_of(5)
 }
 
-fn features() -> Vec<ExpertFeatures<usize, Cpu, DataTape>> {
+fn features() -> Vec<ExpertFeatures<usize, Dev, DataTape>> {
     let one = |(m, &(_, steps, width, _)): (usize, &(&str, usize, usize, usize))| {
         let mut all = values(10 + m as u32, VIDEOS * steps.max(1) * width, 2.0);
         let rows = all.chunks_mut(steps.max(1) * width).enumerate();
         rows.filter(|(video, _)| !has(*video, m)).for_each(|(_, row)| row.fill(0.0));
-        let device = Cpu::default();
+        let device = device();
         if steps == 0 {
             return ExpertFeatures::Vector(ops::data(ops::to_tensor(&device, all, (VIDEOS, width)).unwrap()));
         }
@@ -91,11 +94,9 @@ fn features() -> Vec<ExpertFeatures<usize, Cpu, DataTape>> {
 }
 
 fn step(common: usize, text_clusters: usize) -> Work {
-    let mut network =
-        config(common, text_clusters).build(&Cpu::default(), &mut rng(0, Purpose::Weights, 0, 0)).unwrap();
+    let mut network = config(common, text_clusters).build(&device(), &mut rng(0, Purpose::Weights, 0, 0)).unwrap();
     fill(&mut network);
-    let words =
-        ops::to_tensor(&Cpu::default(), values(1, VIDEOS * 37 * 768, 2.0), (VIDEOS, 37usize, 768usize)).unwrap();
+    let words = ops::to_tensor(&device(), values(1, VIDEOS * 37 * 768, 2.0), (VIDEOS, 37usize, 768usize)).unwrap();
     let flags: Vec<Vec<bool>> = (0..EXPERTS.len()).map(|m| (0..VIDEOS).map(|video| has(video, m)).collect()).collect();
     let available = Availability::new(&flags).unwrap();
     let loss = MaxMarginLoss { margin: 0.093_811_62, fix_norm: true };

@@ -1,22 +1,25 @@
 //! Forward and backward of single operations, for comparison with `benches/peers/ops.py`; see docs/performance.md.
 
+#[path = "common/device.rs"]
+mod device;
 #[path = "common/inputs.rs"]
 mod inputs;
 #[path = "common/peer.rs"]
 mod peer;
 
 use coembed::ops::{self, OpError};
+use device::{Dev, device, seed};
 use dfdx::prelude::{
-    Backward, Cpu, Gradients, Merge, OwnedTape, PutTape, Shape, SplitTape, Tensor, TensorFromVec, Trace, ZerosTensor,
+    Backward, Gradients, Merge, OwnedTape, PutTape, Shape, SplitTape, Tensor, TensorFromVec, Trace, ZerosTensor,
 };
 use inputs::values;
 use peer::{Clock, Work};
 
-type Plain<S> = Tensor<S, f32, Cpu>;
-type Traced<S> = Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>>;
+type Plain<S> = Tensor<S, f32, Dev>;
+type Traced<S> = Tensor<S, f32, Dev, OwnedTape<f32, Dev>>;
 
 fn tensor<S: Shape>(seed: u32, shape: S, scale: f32) -> Plain<S> {
-    Cpu::default().tensor_from_vec(values(seed, shape.num_elements(), scale), shape)
+    device().tensor_from_vec(values(seed, shape.num_elements(), scale), shape)
 }
 
 fn mean_abs(x: &[f32]) -> f64 {
@@ -28,22 +31,23 @@ fn forward_backward<S: Shape>(
     clock: &mut Clock,
     cotangent: &[f32],
     forward: impl FnOnce() -> Result<Traced<S>, OpError>,
-    inputs: impl FnOnce(&mut Gradients<f32, Cpu>) -> Vec<f64>,
+    inputs: impl FnOnce(&mut Gradients<f32, Dev>) -> Vec<f64>,
 ) -> f64 {
     let y = clock.time(forward).unwrap();
     let (y, tape) = y.split_tape();
     let mean = mean_abs(&y.as_vec());
     let mut gradients = Gradients::leaky();
-    **gradients.get_or_alloc_mut(&y).unwrap() = cotangent.to_vec();
-    let (end, seeded) = Cpu::default().zeros::<()>().traced(gradients).split_tape();
+    seed(&mut gradients, &y, cotangent);
+    let (end, seeded) = device().zeros::<()>().traced(gradients).split_tape();
     let end = end.put_tape(tape.merge(seeded));
     drop(y);
     let mut gradients = clock.time(|| end.backward());
     mean + inputs(&mut gradients).iter().sum::<f64>()
 }
 
-fn grad<S: Shape>(gradients: &mut Gradients<f32, Cpu>, t: &Plain<S>) -> f64 {
-    mean_abs(gradients.get_or_alloc_mut(t).unwrap())
+fn grad<S: Shape>(gradients: &mut Gradients<f32, Dev>, t: &Plain<S>) -> f64 {
+    gradients.try_alloc_for(t).unwrap();
+    mean_abs(&gradients.get(t).as_vec())
 }
 
 fn matmul<const N: usize>() -> Work {

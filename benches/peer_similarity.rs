@@ -1,5 +1,7 @@
 //! Top-k, chamfer similarity and retrieval metrics, for comparison with `benches/peers/similarity.py`; see docs/performance.md.
 
+#[path = "common/device.rs"]
+mod device;
 #[path = "common/inputs.rs"]
 mod inputs;
 #[path = "common/peer.rs"]
@@ -9,7 +11,11 @@ use coembed::matrix::Matrix;
 use coembed::metrics::graded::{self, GradedOptions};
 use coembed::metrics::rank::{self, RankOptions};
 use coembed::relevance::SparseRelevance;
-use coembed::similarity::{FrameSets, Measure, chamfer, top_k};
+use coembed::similarity::{FrameSets, Measure};
+#[cfg(not(feature = "cuda"))]
+use coembed::similarity::{chamfer, top_k};
+#[cfg(feature = "cuda")]
+use gpu::{chamfer, top_k};
 use inputs::{value, values};
 use peer::Work;
 
@@ -59,6 +65,26 @@ fn retrieval() -> Work {
         });
         graded.ndcg_avg() + graded.map_avg() + ranks.v2t.mean + ranks.t2v.mean + ranks.rsum()
     })
+}
+
+/// The same on the first GPU, opened once.
+#[cfg(feature = "cuda")]
+mod gpu {
+    use coembed::matrix::{Matrix, MatrixView};
+    use coembed::similarity::cuda::{Cuda, CudaError};
+    use coembed::similarity::{FrameSets, Measure, TopK};
+
+    thread_local!(static GPU: Cuda = Cuda::new(0).unwrap_or_else(|error| panic!("{error}")));
+
+    type Frames<'a> = FrameSets<'a, MatrixView<'a, f32>>;
+
+    pub fn top_k(q: MatrixView<'_, f32>, i: MatrixView<'_, f32>, m: Measure, k: usize) -> Result<TopK, CudaError> {
+        GPU.with(|gpu| gpu.top_k(q, i, m, k))
+    }
+
+    pub fn chamfer(queries: Frames<'_>, items: Frames<'_>, measure: Measure) -> Result<Matrix<f32>, CudaError> {
+        GPU.with(|gpu| gpu.chamfer(queries, items, measure))
+    }
 }
 
 fn main() {

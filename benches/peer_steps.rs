@@ -1,28 +1,31 @@
 //! Whole training steps (forward, backward, Adam), for comparison with `benches/peers/steps.py`; see docs/performance.md.
 
+#[path = "common/device.rs"]
+mod device;
 #[path = "common/inputs.rs"]
 mod inputs;
 #[path = "common/peer.rs"]
 mod peer;
 
 use coembed::ops::{self, AdamMoments, AdamStep, AttentionOptions, DataTape, LayerTape, OpError, WeightDecay};
-use dfdx::prelude::{Backward, Cpu, OwnedTape, Shape, Tensor, TensorFromVec, WithEmptyTape, ZerosTensor};
+use device::{Dev, device};
+use dfdx::prelude::{Backward, OwnedTape, Shape, Tensor, TensorFromVec, WithEmptyTape, ZerosTensor};
 use inputs::values;
 use peer::Work;
 
-type Plain<S> = Tensor<S, f32, Cpu>;
-type Traced<S> = Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>>;
+type Plain<S> = Tensor<S, f32, Dev>;
+type Traced<S> = Tensor<S, f32, Dev, OwnedTape<f32, Dev>>;
 type Tokens = (usize, usize, usize);
 
 fn tensor<S: Shape>(seed: u32, shape: S, scale: f32, offset: f32) -> Plain<S> {
     let values = values(seed, shape.num_elements(), scale).into_iter().map(|v| v + offset).collect();
-    Cpu::default().tensor_from_vec(values, shape)
+    device().tensor_from_vec(values, shape)
 }
 
 /// A parameter with the moments of its optimizer.
 struct Parameter<S: Shape> {
     value: Plain<S>,
-    moments: AdamMoments<Cpu>,
+    moments: AdamMoments<Dev>,
 }
 
 /// Makes parameters, each from a stream of its own.
@@ -30,7 +33,7 @@ struct Parameters(u32);
 
 impl Parameters {
     fn make<S: Shape>(&mut self, shape: S, scale: f32, offset: f32) -> Parameter<S> {
-        let zeros = || Cpu::default().zeros_like(&(shape.num_elements(),));
+        let zeros = || device().zeros_like(&(shape.num_elements(),));
         let value = tensor(100 + self.0, shape, scale, offset);
         self.0 += 1;
         Parameter { value, moments: AdamMoments { first: zeros(), second: zeros() } }
@@ -48,7 +51,7 @@ impl Parameters {
 
 /// The gradients of a step and the numbers of its Adam.
 struct Update {
-    gradients: dfdx::prelude::Gradients<f32, Cpu>,
+    gradients: dfdx::prelude::Gradients<f32, Dev>,
     step: AdamStep,
 }
 
@@ -70,10 +73,10 @@ struct Linear {
 }
 
 impl Linear {
-    fn forward<S: ops::Rows<Last = usize>, T: LayerTape<Cpu>>(
+    fn forward<S: ops::Rows<Last = usize>, T: LayerTape<Dev>>(
         &self,
-        x: Tensor<S, f32, Cpu, T>,
-    ) -> Result<Tensor<S::With<usize>, f32, Cpu, T::Output>, OpError> {
+        x: Tensor<S, f32, Dev, T>,
+    ) -> Result<Tensor<S::With<usize>, f32, Dev, T::Output>, OpError> {
         ops::linear(x, &self.weight.value, Some(&self.bias.value))
     }
 
@@ -89,10 +92,10 @@ struct Norm {
 }
 
 impl Norm {
-    fn forward<T: LayerTape<Cpu>>(
+    fn forward<T: LayerTape<Dev>>(
         &self,
-        x: Tensor<Tokens, f32, Cpu, T>,
-    ) -> Result<Tensor<Tokens, f32, Cpu, T::Output>, OpError> {
+        x: Tensor<Tokens, f32, Dev, T>,
+    ) -> Result<Tensor<Tokens, f32, Dev, T::Output>, OpError> {
         ops::layer_norm(x, &self.scale.value, &self.shift.value, 1e-5)
     }
 
@@ -157,22 +160,22 @@ impl Layer {
         }
     }
 
-    fn attention<T: LayerTape<Cpu>>(
+    fn attention<T: LayerTape<Dev>>(
         &self,
-        x: Tensor<Tokens, f32, Cpu, T>,
-    ) -> Result<Tensor<Tokens, f32, Cpu, T::Output>, OpError> {
+        x: Tensor<Tokens, f32, Dev, T>,
+    ) -> Result<Tensor<Tokens, f32, Dev, T::Output>, OpError> {
         let [query, key, value, out] = &self.projections;
         let (k, v) = (key.forward(x.with_empty_tape())?, value.forward(x.with_empty_tape())?);
         out.forward(ops::attention(query.forward(x)?, k, v, &AttentionOptions::new(self.heads))?)
     }
 
-    fn pre_norm(&self, x: Tensor<Tokens, f32, Cpu, DataTape>) -> Result<Traced<Tokens>, OpError> {
+    fn pre_norm(&self, x: Tensor<Tokens, f32, Dev, DataTape>) -> Result<Traced<Tokens>, OpError> {
         let x = ops::add(self.attention(self.norm1.forward(x.clone())?)?, x)?;
         let hidden = ops::quick_gelu(self.feed.forward(self.norm2.forward(x.with_empty_tape())?)?)?;
         ops::add(self.back.forward(hidden)?, x)
     }
 
-    fn post_norm(&self, x: Tensor<Tokens, f32, Cpu, DataTape>) -> Result<Traced<Tokens>, OpError> {
+    fn post_norm(&self, x: Tensor<Tokens, f32, Dev, DataTape>) -> Result<Traced<Tokens>, OpError> {
         let x = self.norm1.forward(ops::add(self.attention(x.clone())?, x)?)?;
         let hidden = ops::relu(self.feed.forward(x.with_empty_tape())?)?;
         self.norm2.forward(ops::add(self.back.forward(hidden)?, x)?)
@@ -185,7 +188,7 @@ impl Layer {
     }
 }
 
-type Forward = fn(&Layer, Tensor<Tokens, f32, Cpu, DataTape>) -> Result<Traced<Tokens>, OpError>;
+type Forward = fn(&Layer, Tensor<Tokens, f32, Dev, DataTape>) -> Result<Traced<Tokens>, OpError>;
 
 fn layer(shape: Tokens, hidden: usize, forward: Forward) -> Work {
     let (x, target) = (tensor(1, shape, 2.0, 0.0), tensor(2, shape, 2.0, 0.0));

@@ -32,6 +32,7 @@
 
 pub mod blocks;
 pub mod data;
+pub mod device;
 pub mod digest;
 pub mod files;
 pub mod formats;

@@ -6,10 +6,10 @@ use coembed::matrix::{Matrix, MatrixView};
 use coembed::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice};
 use coembed::similarity;
 use coembed::space::Embedding;
-use coembed::train::{Fit, Purpose, Sgd, SgdConfig, Step, Task, rng};
+use coembed::train::{BatchNumbers, Fit, Purpose, Sgd, SgdConfig, Step, StepStart, Task, Training, rng};
 use dfdx::prelude::{
-    Axes2, Axis, Backward, Cpu, Dim, Gradients, HasShape, MeanTo, Merge, OwnedTape, PermuteTo, SelectTo, Tape, Tensor,
-    TensorFromVec, Trace, TryMatMul, WithEmptyTape,
+    Axes2, Axis, Cpu, Dim, HasShape, MeanTo, Merge, OwnedTape, PermuteTo, SelectTo, Tape, Tensor, TensorFromVec,
+    TryMatMul, WithEmptyTape,
 };
 use rand::Rng;
 use std::sync::atomic::AtomicBool;

@@ -10,10 +10,11 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Runs `f` on the clock.
+    /// Runs `f` on the clock, until the device is done with it.
     pub fn time<T>(&mut self, f: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = f();
+        crate::device::synchronize();
         self.spent += start.elapsed();
         result
     }

@@ -3,8 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-import inputs
 from inputs import main
+from inputs import tensor as values
 
 VIDEOS = 64
 # Name, steps (0: one vector), width, clusters.
@@ -20,10 +20,6 @@ EXPERTS = [
     ("speech", 32, 300, 19),
 ]
 WORDS, WORD_WIDTH = 37, 768
-
-
-def values(seed, shape, scale=1.0):
-    return torch.from_numpy(inputs.values(seed, shape, scale))
 
 
 def has(video, expert):

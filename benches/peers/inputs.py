@@ -6,6 +6,9 @@ import time
 
 import numpy as np
 
+# PEER_DEVICE=cuda computes on the first GPU, as our programs do with the feature `cuda`.
+DEVICE = os.environ.get("PEER_DEVICE", "cpu")
+
 
 def values(seed, shape, scale=1.0):
     """Uniform in [-0.5, 0.5) times `scale`: a hash of the seed and the place."""
@@ -22,6 +25,13 @@ def values(seed, shape, scale=1.0):
     return out.reshape(shape)
 
 
+def tensor(seed, shape, scale=1.0):
+    """The same numbers as a tensor of PyTorch on the device."""
+    import torch
+
+    return torch.from_numpy(values(seed, shape, scale)).to(DEVICE)
+
+
 def main(works):
     """Runs `<program> <work> <repetitions>`: a line `time <seconds>` for each repetition, at last `check <number>`.
 
@@ -31,18 +41,24 @@ def main(works):
 
     threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
     torch.set_num_threads(threads)
+    torch.set_default_device(DEVICE)
     if "faiss" in sys.modules:
         sys.modules["faiss"].omp_set_num_threads(threads)
     step, repetitions = works[sys.argv[1]](), int(sys.argv[2])
     spent = started = 0.0
 
+    def now():
+        if DEVICE != "cpu":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
     def start():
         nonlocal started
-        started = time.perf_counter()
+        started = now()
 
     def stop():
         nonlocal spent
-        spent += time.perf_counter() - started
+        spent += now() - started
 
     check = step(start, stop)
     for _ in range(repetitions):

@@ -3,12 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-import inputs
 from inputs import main
-
-
-def values(seed, shape, scale=1.0):
-    return torch.from_numpy(inputs.values(seed, shape, scale))
+from inputs import tensor as values
 
 
 class Parameters:

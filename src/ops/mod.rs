@@ -29,6 +29,7 @@ mod matmul;
 mod max_margin;
 mod mish;
 mod mixture_similarity;
+mod nothing;
 mod parallel;
 mod patch_embedding;
 mod permute;
@@ -54,51 +55,91 @@ mod vlad;
 mod weighted_sum;
 
 pub use adam::{
-    AdamKernel, AdamMoments, AdamStep, MomentUpdate, Projection, Rectification, RectifiedStep, Unrectified,
-    WeightDecay, adam, moment_update, moment_update_projecting, rectified_adam,
+    AdamMoments, AdamStep, MomentUpdate, Projection, Rectification, RectifiedStep, Unrectified, WeightDecay, adam,
+    moment_update, moment_update_projecting, rectified_adam,
 };
-pub use add::{AddKernel, add};
+pub use add::add;
 pub use around_axis::AroundAxis;
-pub use attention::{AttentionKernel, AttentionOptions, attention};
-pub use batch_norm::{BatchNormKernel, BatchStatistics, batch_norm_eval, batch_norm_train};
-pub use concat::{ConcatKernel, concat, concat_along};
-pub use conv1d::{Conv1dKernel, Conv1dSteps, conv1d};
-pub use dropout::{DropoutKernel, Lottery, RandomStream, dropout};
+pub use attention::{AttentionOptions, attention};
+pub use batch_norm::{BatchStatistics, batch_norm_eval, batch_norm_train};
+pub use concat::{concat, concat_along};
+pub use conv1d::{Conv1dSteps, conv1d};
+pub use dropout::{Lottery, RandomStream, dropout};
 pub use embedding::embedding;
 pub use error::OpError;
-pub use gelu::{GeluKernel, gelu, quick_gelu};
-pub use gradient::{GradientKernel, backward, gradient_norm, has_gradient, scale_gradient};
-pub use hinge::{HingeKernel, hinge};
-pub use l2_normalize::{L2NormalizeKernel, NORM_EPS, l2_normalize};
-pub use layer_norm::{LayerNormKernel, layer_norm};
-pub use linear::{LinearKernel, linear, linear_columns};
-pub use look_ahead::{LookAheadKernel, look_ahead};
-pub use matmul::{MatmulKernel, Matrices, Product, matmul, matmul_nt, matmul_tn};
-pub use max_margin::{MarginTerms, MaxMarginKernel, max_margin};
-pub use mish::{MishKernel, mish};
-pub use mixture_similarity::{MixtureSimilarityKernel, mixture_similarity};
+pub use gelu::{gelu, quick_gelu};
+pub use gradient::{backward, gradient_norm, has_gradient, scale_gradient};
+pub use hinge::hinge;
+pub use l2_normalize::{NORM_EPS, l2_normalize};
+pub use layer_norm::layer_norm;
+pub use linear::{linear, linear_columns};
+pub use look_ahead::look_ahead;
+pub use matmul::{Matrices, Product, matmul, matmul_nt, matmul_tn};
+pub use max_margin::{MarginTerms, max_margin};
+pub use mish::mish;
+pub use mixture_similarity::mixture_similarity;
 pub use patch_embedding::patch_embedding;
-pub use permute::{PermuteKernel, permute};
-pub use reduce::{EmptyRows, ReduceKernel, ReduceMask, Reduction, TieGradient, masked_reduce, reduce};
-pub use relu::{ReluKernel, relu};
-pub use row_distance::{RowDistanceKernel, row_cosine, row_squared_distance};
+pub use permute::permute;
+pub use reduce::{EmptyRows, ReduceMask, Reduction, TieGradient, masked_reduce, reduce};
+pub use relu::relu;
+pub use row_distance::{row_cosine, row_squared_distance};
 pub use rows::Rows;
-pub use scale::{ScaleKernel, scale};
-pub use select_rows::{SelectRowsKernel, select_rows};
-pub use sgd::{SgdKernel, sgd_momentum};
-pub use sigmoid_gate::{SigmoidGateKernel, sigmoid_gate};
-pub use smooth_l1::{LossReduction, SmoothL1Kernel, smooth_l1};
-pub use softmax::{SoftmaxKernel, log_softmax, masked_softmax, softmax};
-pub use squared_error::{SquaredErrorKernel, mean_squared_error};
-pub use sum_terms::{SumTermsKernel, sum_terms};
-pub use symmetric_cross_entropy::{SymmetricCrossEntropyKernel, symmetric_cross_entropy};
+pub use scale::scale;
+pub use select_rows::select_rows;
+pub use sgd::sgd_momentum;
+pub use sigmoid_gate::sigmoid_gate;
+pub use smooth_l1::{LossReduction, smooth_l1};
+pub use softmax::{log_softmax, masked_softmax, softmax};
+pub use squared_error::mean_squared_error;
+pub use sum_terms::sum_terms;
+pub use symmetric_cross_entropy::symmetric_cross_entropy;
 pub use tape::{DataTape, LayerTape, RecordingTape, data};
 pub use transfer::{to_tensor, to_vec, value};
-pub use vlad::{VladKernel, vlad};
-pub use weighted_sum::{WeightedSumKernel, weighted_sum};
+pub use vlad::vlad;
+pub use weighted_sum::weighted_sum;
+
+use crate::device::DeviceError;
+use kernels::*;
 
 pub(crate) use error::{check_size, device_error};
 pub(crate) use tape::begin;
+
+/// What a device provides: a trait for each operation, whose provided methods are the operation composed of dfdx's own.
+pub mod kernels {
+    pub use super::adam::AdamKernel;
+    pub use super::add::AddKernel;
+    pub use super::attention::AttentionKernel;
+    pub use super::batch_norm::BatchNormKernel;
+    pub use super::concat::ConcatKernel;
+    pub use super::conv1d::Conv1dKernel;
+    pub use super::dropout::DropoutKernel;
+    pub use super::gelu::GeluKernel;
+    pub use super::gradient::GradientKernel;
+    pub use super::hinge::HingeKernel;
+    pub use super::l2_normalize::L2NormalizeKernel;
+    pub use super::layer_norm::LayerNormKernel;
+    pub use super::linear::LinearKernel;
+    pub use super::look_ahead::LookAheadKernel;
+    pub use super::matmul::MatmulKernel;
+    pub use super::max_margin::MaxMarginKernel;
+    pub use super::mish::MishKernel;
+    pub use super::mixture_similarity::MixtureSimilarityKernel;
+    pub use super::permute::PermuteKernel;
+    pub use super::reduce::ReduceKernel;
+    pub use super::relu::ReluKernel;
+    pub use super::row_distance::RowDistanceKernel;
+    pub use super::scale::ScaleKernel;
+    pub use super::select_rows::SelectRowsKernel;
+    pub use super::sgd::SgdKernel;
+    pub use super::sigmoid_gate::SigmoidGateKernel;
+    pub use super::smooth_l1::SmoothL1Kernel;
+    pub use super::softmax::SoftmaxKernel;
+    pub use super::squared_error::SquaredErrorKernel;
+    pub use super::sum_terms::SumTermsKernel;
+    pub use super::symmetric_cross_entropy::SymmetricCrossEntropyKernel;
+    pub use super::vlad::VladKernel;
+    pub use super::weighted_sum::WeightedSumKernel;
+}
 
 /// A device on which every operation of this module runs.
 ///
@@ -141,9 +182,18 @@ pub trait OpsDevice:
     + VladKernel
     + WeightedSumKernel
 {
+    /// Opens the device: the first GPU, or the CPU.
+    ///
+    /// # Errors
+    /// [`DeviceError`] names what is missing. (`Cuda::default()` panics instead.)
+    fn open() -> Result<Self, DeviceError>;
 }
 
-impl OpsDevice for dfdx::prelude::Cpu {}
+impl OpsDevice for dfdx::prelude::Cpu {
+    fn open() -> Result<Self, DeviceError> {
+        Ok(Self::default())
+    }
+}
 
 /// The same operations composed of dfdx's own, on any device: the reference that the fused kernels are tested against.
 pub mod composed {

@@ -1,9 +1,11 @@
 use dfdx::prelude::{
-    Cpu, CpuError, Device, Gradients, HasShape, Merge, PutTape, ReshapeTo, Shape, SplitTape, Tape, Tensor,
+    Cpu, CpuError, Device, Gradients, HasShape, Merge, PutTape, ReshapeTo, Shape, SplitTape, Storage, Tape, Tensor,
     TensorFromVec, TryMul,
 };
 
 use super::error::{OpError, device_error};
+use super::nothing::is_empty;
+use super::tape::{LayerTape, begin};
 
 /// The gradients of one backward pass on the CPU.
 pub(crate) type CpuGradients = Gradients<f32, Cpu>;
@@ -108,6 +110,20 @@ pub(crate) fn operand_list<S: Shape, T: Tape<f32, Cpu> + Merge<T>>(
     Ok((operands, tape))
 }
 
+/// Any number of operands without their tapes, which go into `tape`.
+pub(crate) fn split_all<S: Shape, D: Storage<f32>, T: Tape<f32, D> + Merge<T>>(
+    tensors: Vec<Tensor<S, f32, D, T>>,
+    mut tape: T,
+) -> (Vec<Tensor<S, f32, D>>, T) {
+    let mut operands = Vec::with_capacity(tensors.len());
+    for tensor in tensors {
+        let (tensor, its_tape) = tensor.split_tape();
+        tape = tape.merge(its_tape);
+        operands.push(tensor);
+    }
+    (operands, tape)
+}
+
 /// Two operands for one of dfdx's operations, which do not take one tensor as both: the second gets an identity of its own. The tapes are on
 /// the first.
 pub(crate) fn distinct<A: Shape, B: Shape, D: Device<f32>, T: Tape<f32, D> + Merge<R>, R: Tape<f32, D>>(
@@ -115,6 +131,19 @@ pub(crate) fn distinct<A: Shape, B: Shape, D: Device<f32>, T: Tape<f32, D> + Mer
     b: Tensor<B, f32, D, R>,
 ) -> Result<(Tensor<A, f32, D, T>, Tensor<B, f32, D, T>), OpError> {
     let ((a, tape), (b, b_tape)) = (a.split_tape(), b.split_tape());
-    let b = b.put_tape(T::default()).try_mul(1.0).map_err(device_error)?;
+    let b = b.put_tape(T::default());
+    let b = if is_empty(&b) { b } else { b.try_mul(1.0).map_err(device_error)? };
     Ok((a.put_tape(tape.merge(b_tape)), b))
+}
+
+/// [`begin`] for dfdx's operations, which compute a gradient of every operand: data gets an identity of its own for it, so that the features
+/// stay without.
+pub(crate) fn begin_distinct<S: Shape, D: Device<f32>, T: LayerTape<D>>(
+    x: Tensor<S, f32, D, T>,
+) -> Result<Tensor<S, f32, D, T::Output>, OpError> {
+    if T::GRADIENT || is_empty(&x) {
+        return Ok(begin(x));
+    }
+    let (x, tape) = x.split_tape();
+    Ok(x.try_mul(1.0).map_err(device_error)?.put_tape(tape.begin()))
 }

@@ -1,5 +1,6 @@
 use dfdx::prelude::{Device, HasShape, NoneTape, ReshapeTo, Shape, Tensor};
 
+use super::nothing::is_empty;
 use super::{OpError, check_size, device_error};
 
 /// Copies a tensor's values to the host in row-major order.
@@ -7,11 +8,12 @@ use super::{OpError, check_size, device_error};
 /// # Errors
 /// [`OpError::Device`] only.
 pub fn to_vec<S: Shape, D: Device<f32>>(tensor: &Tensor<S, f32, D>) -> Result<Vec<f32>, OpError> {
+    if is_empty(tensor) {
+        return Ok(vec![]);
+    }
     let tensor = tensor.clone().try_contiguous().map_err(device_error)?;
     let mut values = vec![0.0; tensor.shape().num_elements()];
-    if !values.is_empty() {
-        tensor.copy_into(&mut values);
-    }
+    tensor.copy_into(&mut values);
     Ok(values)
 }
 

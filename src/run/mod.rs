@@ -3,12 +3,14 @@
 //!
 //! A paper brings a [`Recipe`]; [`train`] and [`evaluate`] are the same for all of them.
 
+mod device;
 mod driver;
 mod folder;
 mod host;
 mod recipe;
 mod summary;
 
+pub use device::{Job, on_device};
 pub use driver::{Outcome, RunError, evaluate, train};
 pub use folder::{FolderError, RunFolder};
 pub use host::cpu_name;

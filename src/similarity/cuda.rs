@@ -4,7 +4,7 @@
 //! Same types, checks and order of ties as on the CPU. Scores agree with the CPU's within the rounding of f32 sums in another order; where two
 //! items differ by less than that, their order may differ, too.
 //!
-//! This module type-checks and its kernels compile, but it has not been run on a card yet.
+//! It has been run on an interpreter of the kernels (`docs/cuda.md`), not on a card yet.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use super::kernel::Kernel;
 use super::panels::Panels;
 use super::top_k::{item_of, score_of};
 use super::{Embeddings, FrameSets, Measure, Side, SimilarityError, TopK};
+use crate::device::{DeviceError, probe};
 use crate::matrix::Matrix;
 
 const MODULE: &str = "coembed_similarity";
@@ -45,7 +46,10 @@ pub enum CudaError {
         /// The value given.
         k: usize,
     },
-    /// The driver: no device, no memory, a failed launch.
+    /// There is no such device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The driver: no memory, a failed launch.
     #[error("CUDA driver: {0:?}")]
     Driver(#[from] DriverError),
     /// The matrix product.
@@ -79,6 +83,7 @@ impl Cuda {
     /// # Errors
     /// [`CudaError`]: no such device, a failing compiler or library.
     pub fn new(ordinal: usize) -> Result<Self, CudaError> {
+        probe(ordinal)?;
         let device = CudaDevice::new(ordinal)?;
         device.load_ptx(compile_ptx(include_str!("cuda/kernels.cu"))?, MODULE, &["merge_top_k", "set_maxima"])?;
         let function = |name| {

@@ -25,3 +25,28 @@ fn results_do_not_depend_on_the_number_of_threads() {
         finish(ops::sigmoid_gate(y, gate).unwrap(), |g| vec![gradient(g, &x), gradient(g, &w)])
     });
 }
+
+/// What no sum over many threads is in: on a card, too, it repeats bit for bit.
+#[test]
+fn element_wise_operations_and_products_repeat_bit_for_bit() {
+    let (x, w) = (tensor(1, (70usize, 90usize)), tensor(2, (90usize, 80usize)));
+    let run = || {
+        let y = ops::mish(ops::gelu(ops::quick_gelu(x.leaky_trace()).unwrap()).unwrap()).unwrap();
+        let y = ops::permute(y, dfdx::prelude::Axes2::<1, 0>).unwrap();
+        let y = ops::matmul_tn(ops::scale(ops::relu(y).unwrap(), 0.3).unwrap(), w.clone()).unwrap();
+        let gate = dfdx::prelude::WithEmptyTape::with_empty_tape(&y);
+        finish(ops::sigmoid_gate(y, gate).unwrap(), |g| vec![gradient(g, &x), gradient(g, &w)])
+    };
+    assert!(run() == run());
+}
+
+#[test]
+fn parameters_that_meet_no_rows_have_gradients_of_zeros() {
+    use dfdx::prelude::Axis;
+    let (x, w, b) = (tensor(1, (0usize, 4usize)), tensor(2, (3usize, 4usize)), tensor(3, (3usize,)));
+    let y = ops::layer_norm(ops::linear(x.leaky_trace(), &w, Some(&b)).unwrap(), &b, &b, 1e-5).unwrap();
+    let y = ops::reduce(ops::relu(y).unwrap(), Axis::<0>, ops::Reduction::Sum).unwrap();
+    let outcome = finish(y, |g| vec![gradient(g, &w), gradient(g, &b)]);
+    assert_eq!(outcome.output, [0.0; 3]);
+    assert_eq!(outcome.gradients, [vec![0.0; 12], vec![0.0; 3]]);
+}

@@ -1,6 +1,6 @@
 //! Inputs, naive references and the comparison that every operation goes through.
 
-pub use dfdx::prelude::{Backward, Const, Gradients, OwnedTape, Shape, SumTo, Tensor, TensorFromVec, Trace};
+pub use dfdx::prelude::{Backward, Const, Gradients, OwnedTape, ReshapeTo, Shape, SumTo, Tensor, TensorFromVec, Trace};
 use rand::{Rng, SeedableRng};
 
 #[cfg(not(feature = "cuda"))]
@@ -46,7 +46,8 @@ pub fn finish<S: Shape>(
 ) -> Outcome {
     let shape = *dfdx::prelude::HasShape::shape(&output);
     let values = output.as_vec();
-    let loss = (output * tensor(99, shape)).sum::<(), _>();
+    // dfdx's CUDA kernel does not sum along no axes.
+    let loss = (output * tensor(99, shape)).reshape_like(&(shape.num_elements(),)).sum::<(), _>();
     Outcome { output: values, gradients: gradients_of(&loss.backward()) }
 }
 
@@ -88,11 +89,19 @@ pub fn by_row(x: &[f64], w: usize, f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
 }
 
 /// Runs an operation of a size worth sharing on one, two and five threads and compares the bits.
+#[cfg(not(feature = "cuda"))]
 #[track_caller]
 pub fn assert_threads_agree(run: impl Fn() -> Outcome + Sync) {
     let with = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(&run);
     let one = with(1);
     assert!(one == with(2) && one == with(5), "bits differ between thread counts");
+}
+
+/// On a card the host's threads share nothing, and the additions of a sum come in any order: two runs agree to rounding.
+#[cfg(feature = "cuda")]
+#[track_caller]
+pub fn assert_threads_agree(run: impl Fn() -> Outcome) {
+    assert_same(&run(), &run());
 }
 
 /// Compares two implementations at a size that spans several tasks, where finite differences would take too long.

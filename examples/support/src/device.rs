@@ -15,7 +15,7 @@ pub fn on_device(gpu: Option<bool>, job: impl Job) -> Result<()> {
         return job.run(Cpu::default());
     }
     #[cfg(feature = "cuda")]
-    return job.run(dfdx::prelude::Cuda::try_build(0, 0).map_err(|e| miette::miette!("no CUDA device: {e:?}"))?);
+    return job.run(dfdx::prelude::Cuda::open().map_err(|e| miette::miette!("{e}"))?);
     #[cfg(not(feature = "cuda"))]
     miette::bail!("--gpu needs a build with --features cuda");
 }

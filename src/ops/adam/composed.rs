@@ -1,6 +1,7 @@
 use dfdx::prelude::{Device, Gradients, HasShape, ReshapeTo, Shape, SumTo, Tensor, TryAdd, TryDiv, TryMul, TrySub};
 
 use super::{AdamMoments, MomentUpdate, Projection};
+use crate::ops::nothing::is_empty;
 use crate::ops::{OpError, device_error};
 
 type Flat<D> = Tensor<(usize,), f32, D>;
@@ -38,6 +39,9 @@ pub fn moment_update<S: Shape, D: Device<f32>>(
     moments: &mut AdamMoments<D>,
     by: MomentUpdate,
 ) -> Result<(), OpError> {
+    if is_empty(parameter) {
+        return Ok(());
+    }
     step(parameter, gradients, moments, by).map(|_| ()).map_err(device_error)
 }
 
@@ -48,6 +52,9 @@ pub fn moment_update_projecting<S: Shape, D: Device<f32>>(
     moments: &mut AdamMoments<D>,
     by: MomentUpdate,
 ) -> Result<Projection, OpError> {
+    if is_empty(parameter) {
+        return Ok(Projection::default());
+    }
     let mut projection = || -> Result<Projection, D::Err> {
         let (step, grad) = step(parameter, gradients, moments, by)?;
         let sum = |values: Flat<D>| -> Result<f64, D::Err> {

@@ -17,7 +17,9 @@ pub trait AdamKernel: Device<f32> {
         gradients: &mut Gradients<f32, Self>,
         moments: &mut AdamMoments<Self>,
         by: MomentUpdate,
-    ) -> Result<(), OpError>;
+    ) -> Result<(), OpError> {
+        composed(parameter, gradients, moments, by)
+    }
 
     /// See [`moment_update_projecting`].
     fn moment_update_projecting<S: Shape>(
@@ -25,7 +27,9 @@ pub trait AdamKernel: Device<f32> {
         gradients: &mut Gradients<f32, Self>,
         moments: &mut AdamMoments<Self>,
         by: MomentUpdate,
-    ) -> Result<Projection, OpError>;
+    ) -> Result<Projection, OpError> {
+        composed_projecting(parameter, gradients, moments, by)
+    }
 }
 
 /// Running moments of one parameter's gradient, its values in row-major order.

@@ -1,9 +1,10 @@
 use dfdx::prelude::{
-    Axes4, Axis, BroadcastTo, ChooseFrom, Device, Dim, HasShape, MaxTo, Merge, NoneTape, PermuteTo, ReshapeTo, SumTo,
-    Tape, Tensor, TryAdd, TryDiv, TryLe, TryMatMul, TryMul, TryNe, TrySub,
+    Axes4, Axis, BroadcastTo, ChooseFrom, Device, Dim, HasShape, MaxTo, Merge, NoneTape, PermuteTo, ReshapeTo,
+    SplitTape, SumTo, Tape, Tensor, TryAdd, TryDiv, TryLe, TryMatMul, TryMul, TryNe, TrySub,
 };
 
 use super::AttentionOptions;
+use crate::ops::nothing::constant;
 use crate::ops::record::distinct;
 use crate::ops::{Lottery, OpError, device_error};
 
@@ -33,6 +34,17 @@ where
 {
     let (shape, keys, heads) = (*query.shape(), key.shape().1.size(), options.heads);
     let (batch, queries, width) = (shape.0.size(), shape.1.size(), shape.2.size());
+    if batch * queries * keys * width == 0 {
+        // Nothing to see, or nobody to see it.
+        let ((query, tape), (key, key_tape), (value, value_tape)) =
+            (query.split_tape(), key.split_tape(), value.split_tape());
+        let tape = tape.merge(key_tape).merge(value_tape);
+        return constant(query.device().clone(), 0.0, shape, tape, move |gradients| {
+            gradients.try_alloc_for(&query)?;
+            gradients.try_alloc_for(&key)?;
+            gradients.try_alloc_for(&value)
+        });
+    }
     let (query, key) = distinct(query, key)?;
     let (query, value) = distinct(query, value)?;
     let forward = || -> Result<_, D::Err> {

@@ -3,12 +3,12 @@ mod cpu;
 
 pub use composed::attention as composed;
 
-use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Merge, Storage, Tensor};
 
 use super::{LayerTape, OpError, RandomStream, RecordingTape, check_size};
 
 /// Devices that can compute [`attention`].
-pub trait AttentionKernel: Storage<f32> {
+pub trait AttentionKernel: Device<f32> {
     /// See [`attention`].
     fn attention<B: Dim, Q: Dim, K: Dim, E: Dim, T, R, U>(
         query: Tensor<(B, Q, E), f32, Self, T>,
@@ -19,7 +19,10 @@ pub trait AttentionKernel: Storage<f32> {
     where
         T: RecordingTape<Self> + Merge<R> + Merge<U>,
         R: LayerTape<Self>,
-        U: LayerTape<Self>;
+        U: LayerTape<Self>,
+    {
+        composed(query, key, value, options)
+    }
 }
 
 /// Heads, masks and dropout of [`attention`].

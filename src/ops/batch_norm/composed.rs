@@ -1,10 +1,12 @@
 use dfdx::prelude::{
-    Axes2, Axis, BroadcastTo, Device, Dim, HasShape, MeanTo, ReshapeTo, SelectTo, Tape, Tensor, TryAdd, TryDiv, TryMul,
-    TrySub,
+    Axes2, Axis, BroadcastTo, Device, Dim, HasShape, MeanTo, ReshapeTo, SelectTo, SplitTape, Tape, Tensor, TryAdd,
+    TryDiv, TryMul, TrySub,
 };
 
 use super::BatchStatistics;
-use crate::ops::{LayerTape, OpError, Rows, begin, device_error};
+use crate::ops::nothing::{constant, is_empty};
+use crate::ops::record::begin_distinct;
+use crate::ops::{LayerTape, OpError, Rows, device_error};
 
 /// `(groups, rows of a group, features)`
 type Grouped<E, D, T> = Tensor<(usize, usize, E), f32, D, T>;
@@ -27,6 +29,19 @@ fn apply<E: Dim, D: Device<f32>, T: Tape<f32, D>>(
     y.try_add(shift.retaped::<T>().try_broadcast_like::<_, Axes2<0, 1>>(&shape)?)
 }
 
+/// Of no rows, or of rows of no width.
+fn none<S: Rows, D: Device<f32>, T: Tape<f32, D>>(
+    x: Tensor<S, f32, D, T>,
+    scale: &Tensor<(S::Last,), f32, D>,
+    shift: &Tensor<(S::Last,), f32, D>,
+) -> Result<Tensor<S, f32, D, T>, OpError> {
+    let ((x, tape), scale, shift) = (x.split_tape(), scale.clone(), shift.clone());
+    constant(x.device().clone(), 0.0, *x.shape(), tape, move |gradients| {
+        gradients.try_alloc_for(&scale)?;
+        gradients.try_alloc_for(&shift)
+    })
+}
+
 /// [`batch_norm_train`](super::batch_norm_train) in dfdx's own operations.
 pub fn train<S: Rows, D: Device<f32>, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
@@ -35,8 +50,13 @@ pub fn train<S: Rows, D: Device<f32>, T: LayerTape<D>>(
     shift: &Tensor<(S::Last,), f32, D>,
     eps: f32,
 ) -> Result<(Tensor<S, f32, D, T::Output>, Vec<BatchStatistics<S::Last, D>>), OpError> {
-    let x = begin(x);
+    let x = begin_distinct(x)?;
     let shape = *x.shape();
+    if is_empty(&x) {
+        // There are rows, but they have no width: so have their mean and variance.
+        let of_a_group = BatchStatistics { mean: scale.clone(), variance: scale.clone() };
+        return Ok((none(x, scale, shift)?, vec![of_a_group; groups]));
+    }
     let forward = || -> Result<_, D::Err> {
         let x = x.try_reshape_like(&(groups, shape.rows() / groups, shape.last()))?;
         let mean = x.retaped::<T::Output>().try_mean::<(usize, S::Last), Axis<1>>()?;
@@ -66,8 +86,11 @@ pub fn eval<S: Rows, D: Device<f32>, T: LayerTape<D>>(
     statistics: &BatchStatistics<S::Last, D>,
     eps: f32,
 ) -> Result<Tensor<S, f32, D, T::Output>, OpError> {
-    let x = begin(x);
+    let x = begin_distinct(x)?;
     let shape = *x.shape();
+    if is_empty(&x) {
+        return none(x, scale, shift);
+    }
     let forward = || -> Result<_, D::Err> {
         let x = x.try_reshape_like(&(1usize, shape.rows(), shape.last()))?;
         let one = |t: &Tensor<(S::Last,), f32, D>| t.retaped::<T::Output>().try_reshape_like(&(1usize, shape.last()));

@@ -3,7 +3,7 @@ mod cpu;
 
 pub use composed::{eval as composed_eval, train as composed_train};
 
-use dfdx::prelude::{Dim, HasShape, Storage, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Storage, Tensor};
 
 use super::{LayerTape, OpError, Rows, check_size};
 
@@ -17,7 +17,7 @@ pub struct BatchStatistics<E: Dim, D: Storage<f32>> {
 }
 
 /// Devices that can compute [`batch_norm_train`] and [`batch_norm_eval`].
-pub trait BatchNormKernel: Storage<f32> {
+pub trait BatchNormKernel: Device<f32> {
     /// See [`batch_norm_train`]. Every group has the same number of rows, at least two.
     fn batch_norm_train<S: Rows, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
@@ -25,7 +25,9 @@ pub trait BatchNormKernel: Storage<f32> {
         scale: &Tensor<(S::Last,), f32, Self>,
         shift: &Tensor<(S::Last,), f32, Self>,
         eps: f32,
-    ) -> Result<(Tensor<S, f32, Self, T::Output>, Vec<BatchStatistics<S::Last, Self>>), OpError>;
+    ) -> Result<(Tensor<S, f32, Self, T::Output>, Vec<BatchStatistics<S::Last, Self>>), OpError> {
+        composed_train(x, groups, scale, shift, eps)
+    }
 
     /// See [`batch_norm_eval`].
     fn batch_norm_eval<S: Rows, T: LayerTape<Self>>(
@@ -34,7 +36,9 @@ pub trait BatchNormKernel: Storage<f32> {
         shift: &Tensor<(S::Last,), f32, Self>,
         statistics: &BatchStatistics<S::Last, Self>,
         eps: f32,
-    ) -> Result<Tensor<S, f32, Self, T::Output>, OpError>;
+    ) -> Result<Tensor<S, f32, Self, T::Output>, OpError> {
+        composed_eval(x, scale, shift, statistics, eps)
+    }
 }
 
 fn check_widths<S: Rows, D: Storage<f32>, T>(

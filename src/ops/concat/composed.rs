@@ -1,5 +1,6 @@
 use dfdx::prelude::{Axis, Device, Merge, ReshapeTo, Shape, Tape, Tensor, TryConcatAlong};
 
+use crate::ops::nothing::{is_empty, merged};
 use crate::ops::{AroundAxis, OpError, device_error};
 
 /// [`concat_along`](super::concat_along) in dfdx's own operations.
@@ -14,6 +15,8 @@ pub fn concat<S: Shape, O: Shape, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
         let part = part.try_reshape_like(&(outer, length * inner)).map_err(device_error)?;
         joined = Some(match joined {
             None => part,
+            Some(before) if is_empty(&part) => merged(before, part),
+            Some(before) if is_empty(&before) => merged(part, before),
             Some(before) => (before, part).try_concat_along(Axis::<1>).map_err(device_error)?,
         });
     }

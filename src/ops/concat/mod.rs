@@ -3,18 +3,20 @@ mod cpu;
 
 pub use composed::concat as composed;
 
-use dfdx::prelude::{Axes, Axis, Dim, HasAxes, HasShape, Merge, Shape, Storage, Tape, Tensor};
+use dfdx::prelude::{Axes, Axis, Device, Dim, HasAxes, HasShape, Merge, Shape, Storage, Tape, Tensor};
 
 use super::{OpError, check_size};
 
 /// Devices that can compute [`concat()`] and [`concat_along`].
-pub trait ConcatKernel: Storage<f32> {
+pub trait ConcatKernel: Device<f32> {
     /// See [`concat_along`]. `parts` is not empty, and its sizes fit `shape`.
     fn concat<S: Shape, O: Shape, T: Tape<f32, Self> + Merge<T>>(
         parts: Vec<Tensor<S, f32, Self, T>>,
         axis: usize,
         shape: O,
-    ) -> Result<Tensor<O, f32, Self, T>, OpError>;
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed(parts, axis, shape)
+    }
 }
 
 fn first<S: Shape, D: Storage<f32>, T>(parts: &[Tensor<S, f32, D, T>]) -> Result<S, OpError> {

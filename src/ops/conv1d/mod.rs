@@ -3,7 +3,7 @@ mod cpu;
 
 pub use composed::conv1d as composed;
 
-use dfdx::prelude::{Dim, HasShape, Storage, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Tensor};
 
 use super::{LayerTape, OpError, check_size};
 
@@ -37,7 +37,7 @@ impl Conv1dSteps {
 }
 
 /// Devices that can compute [`conv1d`].
-pub trait Conv1dKernel: Storage<f32> {
+pub trait Conv1dKernel: Device<f32> {
     /// See [`conv1d`]. The sizes agree and the kernel has `positions`.
     fn conv1d<B: Dim, C: Dim, L: Dim, O: Dim, K: Dim, T: LayerTape<Self>>(
         x: Tensor<(B, C, L), f32, Self, T>,
@@ -45,7 +45,9 @@ pub trait Conv1dKernel: Storage<f32> {
         bias: Option<&Tensor<(O,), f32, Self>>,
         steps: Conv1dSteps,
         positions: usize,
-    ) -> Result<Tensor<(B, O, usize), f32, Self, T::Output>, OpError>;
+    ) -> Result<Tensor<(B, O, usize), f32, Self, T::Output>, OpError> {
+        composed(x, weight, bias, steps, positions)
+    }
 }
 
 /// Convolution along the last axis, as PyTorch's (a correlation, one group):

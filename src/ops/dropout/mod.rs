@@ -3,7 +3,7 @@ mod cpu;
 
 pub use composed::dropout as composed;
 
-use dfdx::prelude::{Shape, Storage, Tape, Tensor};
+use dfdx::prelude::{Device, Shape, Tape, Tensor};
 
 use super::OpError;
 
@@ -55,12 +55,14 @@ impl Lottery {
 }
 
 /// Devices that can compute [`dropout`].
-pub trait DropoutKernel: Storage<f32> {
+pub trait DropoutKernel: Device<f32> {
     /// Multiplies value `i` by factor `i` of the lottery.
     fn dropout<S: Shape, T: Tape<f32, Self>>(
         x: Tensor<S, f32, Self, T>,
         lottery: Lottery,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError>;
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed(x, lottery)
+    }
 }
 
 /// Sets values to 0 with probability `rate` and multiplies the others by `1 / (1 − rate)` (Srivastava et al. 2014, scaled in

@@ -1,6 +1,7 @@
 use dfdx::prelude::{ChooseFrom, Device, Shape, Tape, Tensor, TryAdd, TryLt, TryMul};
 
 use crate::ops::math::TAIL;
+use crate::ops::nothing::is_empty;
 use crate::ops::{OpError, device_error};
 
 /// [`gelu`](super::gelu) in dfdx's own operations, whose GELU has a wrong derivative (0.13) and which have no error function: the
@@ -8,6 +9,9 @@ use crate::ops::{OpError, device_error};
 pub fn gelu<S: Shape, D: Device<f32>, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
+    if is_empty(&x) {
+        return Ok(x);
+    }
     let forward = || -> Result<_, D::Err> {
         let u = x.retaped::<T>().try_abs()?.try_mul(std::f32::consts::FRAC_1_SQRT_2)?;
         let t = u.try_mul(0.5)?.try_add(1.0)?.try_recip()?;
@@ -27,6 +31,9 @@ pub fn gelu<S: Shape, D: Device<f32>, T: Tape<f32, D>>(
 pub fn quick_gelu<S: Shape, D: Device<f32>, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
+    if is_empty(&x) {
+        return Ok(x);
+    }
     let forward = || x.retaped::<T>().try_mul(1.702)?.try_sigmoid()?.try_mul(x);
     forward().map_err(device_error)
 }

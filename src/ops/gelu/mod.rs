@@ -3,18 +3,23 @@ mod cpu;
 
 pub use composed::{gelu as composed_gelu, quick_gelu as composed_quick_gelu};
 
-use dfdx::prelude::{Shape, Storage, Tape, Tensor};
+use dfdx::prelude::{Device, Shape, Tape, Tensor};
 
 use super::OpError;
 
 /// Devices that can compute [`gelu`] and [`quick_gelu`].
-pub trait GeluKernel: Storage<f32> {
+pub trait GeluKernel: Device<f32> {
     /// See [`gelu`].
-    fn gelu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError>;
+    fn gelu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed_gelu(x)
+    }
 
     /// See [`quick_gelu`].
-    fn quick_gelu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>)
-    -> Result<Tensor<S, f32, Self, T>, OpError>;
+    fn quick_gelu<S: Shape, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed_quick_gelu(x)
+    }
 }
 
 /// Gaussian error linear unit (Hendrycks & Gimpel 2016), the exact form: `y = x Φ(x)`.

@@ -23,14 +23,18 @@ pub trait GradientKernel: Device<f32> {
     fn gradient_norm<S: Shape>(
         parameter: &Tensor<S, f32, Self>,
         gradients: &mut Gradients<f32, Self>,
-    ) -> Result<Option<f64>, OpError>;
+    ) -> Result<Option<f64>, OpError> {
+        composed_norm(parameter, gradients)
+    }
 
     /// See [`scale_gradient`].
     fn scale_gradient<S: Shape>(
         parameter: &Tensor<S, f32, Self>,
         gradients: &mut Gradients<f32, Self>,
         factor: f32,
-    ) -> Result<(), OpError>;
+    ) -> Result<(), OpError> {
+        composed_scale(parameter, gradients, factor)
+    }
 }
 
 /// Whether the backward pass left a gradient for a parameter. Of a parameter without values: no.

@@ -3,18 +3,20 @@ mod cpu;
 
 pub use composed::hinge as composed;
 
-use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Merge, Tensor};
 
 use super::{LayerTape, OpError, RecordingTape, check_size};
 
 /// Devices that can compute [`hinge`].
-pub trait HingeKernel: Storage<f32> {
+pub trait HingeKernel: Device<f32> {
     /// See [`hinge`].
     fn hinge<B: Dim, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         margin: &Tensor<(B,), f32, Self>,
         small: Tensor<(B,), f32, Self, T>,
         large: Tensor<(B,), f32, Self, R>,
-    ) -> Result<Tensor<(B,), f32, Self, T>, OpError>;
+    ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
+        composed(margin, small, large)
+    }
 }
 
 /// Hinge terms `yᵢ = max(0, (marginᵢ + smallᵢ) − largeᵢ)`: zero once `large` exceeds `small` by the margin.

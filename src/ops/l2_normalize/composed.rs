@@ -1,5 +1,6 @@
 use dfdx::prelude::{Axis, BroadcastTo, Device, HasShape, ReshapeTo, SumTo, Tape, Tensor, TryDiv};
 
+use crate::ops::nothing::is_empty;
 use crate::ops::{OpError, Rows, device_error};
 
 /// [`l2_normalize`](super::l2_normalize) in dfdx's own operations.
@@ -9,6 +10,9 @@ pub fn l2_normalize<S: Rows, D: Device<f32>, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     eps: f32,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
+    if is_empty(&x) {
+        return Ok(x);
+    }
     let shape = *x.shape();
     let forward = || -> Result<_, D::Err> {
         let rows = x.try_reshape_like(&(shape.rows(), shape.last()))?;

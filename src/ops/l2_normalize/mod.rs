@@ -3,7 +3,7 @@ mod cpu;
 
 pub use composed::l2_normalize as composed;
 
-use dfdx::prelude::{Storage, Tape, Tensor};
+use dfdx::prelude::{Device, Tape, Tensor};
 
 use super::{OpError, Rows};
 
@@ -11,12 +11,14 @@ use super::{OpError, Rows};
 pub const NORM_EPS: f32 = 1e-12;
 
 /// Devices that can compute [`l2_normalize`].
-pub trait L2NormalizeKernel: Storage<f32> {
+pub trait L2NormalizeKernel: Device<f32> {
     /// See [`l2_normalize`].
     fn l2_normalize<S: Rows, T: Tape<f32, Self>>(
         x: Tensor<S, f32, Self, T>,
         eps: f32,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError>;
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed(x, eps)
+    }
 }
 
 /// Scales every row to unit length: `y = x / max(‖x‖₂, eps)`.

@@ -1,6 +1,10 @@
-use dfdx::prelude::{Axis, BroadcastTo, Device, HasShape, MeanTo, ReshapeTo, Tensor, TryAdd, TryDiv, TryMul, TrySub};
+use dfdx::prelude::{
+    Axis, BroadcastTo, Device, HasShape, MeanTo, ReshapeTo, SplitTape, Tensor, TryAdd, TryDiv, TryMul, TrySub,
+};
 
-use crate::ops::{LayerTape, OpError, Rows, begin, device_error};
+use crate::ops::nothing::{constant, is_empty};
+use crate::ops::record::begin_distinct;
+use crate::ops::{LayerTape, OpError, Rows, device_error};
 
 /// [`layer_norm`](super::layer_norm) in dfdx's own operations.
 pub fn layer_norm<S: Rows, D: Device<f32>, T: LayerTape<D>>(
@@ -9,8 +13,15 @@ pub fn layer_norm<S: Rows, D: Device<f32>, T: LayerTape<D>>(
     shift: &Tensor<(S::Last,), f32, D>,
     eps: f32,
 ) -> Result<Tensor<S, f32, D, T::Output>, OpError> {
-    let x = begin(x);
+    let x = begin_distinct(x)?;
     let shape = *x.shape();
+    if is_empty(&x) {
+        let ((x, tape), scale, shift) = (x.split_tape(), scale.clone(), shift.clone());
+        return constant(x.device().clone(), 0.0, shape, tape, move |gradients| {
+            gradients.try_alloc_for(&scale)?;
+            gradients.try_alloc_for(&shift)
+        });
+    }
     let forward = || -> Result<_, D::Err> {
         let x = x.try_reshape_like(&(shape.rows(), shape.last()))?;
         let rows = *x.shape();

@@ -2,20 +2,23 @@ mod composed;
 mod cpu;
 
 pub use composed::linear as composed;
+pub(crate) use composed::with_bias;
 
-use dfdx::prelude::{Dim, HasShape, Storage, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Storage, Tensor};
 
 use super::{LayerTape, OpError, Rows, check_size};
 
 /// Devices that can compute [`linear`] and [`linear_columns`].
-pub trait LinearKernel: Storage<f32> {
+pub trait LinearKernel: Device<f32> {
     /// See [`linear_columns`]; the columns of the weight from `first` on are at least as many as those of `x`.
     fn linear<S: Rows, O: Dim, W: Dim, T: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
         weight: &Tensor<(O, W), f32, Self>,
         first: usize,
         bias: Option<&Tensor<(O,), f32, Self>>,
-    ) -> Result<Tensor<S::With<O>, f32, Self, T::Output>, OpError>;
+    ) -> Result<Tensor<S::With<O>, f32, Self, T::Output>, OpError> {
+        composed(x, weight, first, bias)
+    }
 }
 
 fn check_bias<O: Dim, W: Dim, D: Storage<f32>>(

@@ -14,7 +14,9 @@ pub trait LookAheadKernel: Device<f32> {
         parameter: &mut Tensor<S, f32, Self>,
         slow: &mut Tensor<(usize,), f32, Self>,
         alpha: f32,
-    ) -> Result<(), OpError>;
+    ) -> Result<(), OpError> {
+        composed(parameter, slow, alpha)
+    }
 }
 
 /// Moves the slow weights towards the fast ones and puts the fast ones there (Zhang et al., *Lookahead Optimizer: k steps forward, 1 step

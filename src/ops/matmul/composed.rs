@@ -1,6 +1,7 @@
-use dfdx::prelude::{Axes3, Device, Merge, PermuteTo, ReshapeTo, Shape, Tape, Tensor, TryMatMul};
+use dfdx::prelude::{Axes3, Device, Merge, PermuteTo, ReshapeTo, Shape, SplitTape, Tape, Tensor, TryMatMul};
 
 use super::Product;
+use crate::ops::nothing::constant;
 use crate::ops::record::distinct;
 use crate::ops::{OpError, device_error};
 
@@ -13,6 +14,13 @@ pub fn matmul<A: Shape, B: Shape, O: Shape, D: Device<f32>, T: Tape<f32, D> + Me
 ) -> Result<Tensor<O, f32, D, T>, OpError> {
     let (a, b) = distinct(a, b)?;
     let Product { count, rows, inner, columns, left_transposed, right_transposed } = product;
+    if count * rows * inner * columns == 0 {
+        let ((a, tape), (b, b_tape)) = (a.split_tape(), b.split_tape());
+        return constant(a.device().clone(), 0.0, shape, tape.merge(b_tape), move |gradients| {
+            gradients.try_alloc_for(&a)?;
+            gradients.try_alloc_for(&b)
+        });
+    }
     let forward = || -> Result<_, D::Err> {
         let a = if left_transposed {
             a.try_reshape_like(&(count, inner, rows))?.try_permute::<_, Axes3<0, 2, 1>>()?

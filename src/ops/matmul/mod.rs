@@ -5,7 +5,7 @@ mod matrices;
 pub use composed::matmul as composed;
 pub use matrices::Matrices;
 
-use dfdx::prelude::{Dim, HasShape, Merge, Shape, Storage, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Merge, Shape, Tensor};
 
 use super::{LayerTape, OpError, RecordingTape, check_size};
 
@@ -27,14 +27,16 @@ pub struct Product {
 }
 
 /// Devices that can compute [`matmul`], [`matmul_nt`] and [`matmul_tn`].
-pub trait MatmulKernel: Storage<f32> {
+pub trait MatmulKernel: Device<f32> {
     /// See [`matmul`]; the sizes of the operands and of the result (`shape`) are those of `product`.
     fn matmul<A: Shape, B: Shape, O: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<A, f32, Self, T>,
         b: Tensor<B, f32, Self, R>,
         product: Product,
         shape: O,
-    ) -> Result<Tensor<O, f32, Self, T>, OpError>;
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed(a, b, product, shape)
+    }
 }
 
 /// Checks that the leading axes agree and calls the kernel.

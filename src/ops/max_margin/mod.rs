@@ -3,7 +3,7 @@ mod cpu;
 
 pub use composed::max_margin as composed;
 
-use dfdx::prelude::{Dim, HasShape, Storage, Tape, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Tape, Tensor};
 
 use super::{OpError, check_size};
 
@@ -28,13 +28,15 @@ impl MarginTerms {
 }
 
 /// Devices that can compute [`max_margin`].
-pub trait MaxMarginKernel: Storage<f32> {
+pub trait MaxMarginKernel: Device<f32> {
     /// See [`max_margin`]. The matrix is square and has terms.
     fn max_margin<B: Dim, T: Tape<f32, Self>>(
         scores: Tensor<(B, B), f32, Self, T>,
         margin: f32,
         terms: MarginTerms,
-    ) -> Result<Tensor<(), f32, Self, T>, OpError>;
+    ) -> Result<Tensor<(), f32, Self, T>, OpError> {
+        composed(scores, margin, terms)
+    }
 }
 
 /// Bidirectional max-margin ranking loss over a matrix of scores whose diagonal holds the matching pairs: the mean of

@@ -3,7 +3,7 @@ mod cpu;
 
 pub use composed::mish as composed;
 
-use dfdx::prelude::{Shape, Storage, Tape, Tensor};
+use dfdx::prelude::{Device, Shape, Tape, Tensor};
 
 use super::OpError;
 
@@ -11,9 +11,11 @@ use super::OpError;
 const LINEAR_ABOVE: f32 = 20.0;
 
 /// Devices that can compute [`mish`].
-pub trait MishKernel: Storage<f32> {
+pub trait MishKernel: Device<f32> {
     /// See [`mish`].
-    fn mish<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError>;
+    fn mish<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed(x)
+    }
 }
 
 /// Mish (Misra 2019): `y = x tanh(ln(1 + eˣ))`.

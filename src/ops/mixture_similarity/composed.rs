@@ -1,9 +1,10 @@
 use dfdx::prelude::{
-    Axes2, Axis, BroadcastTo, Device, Dim, HasShape, Merge, PermuteTo, PutTape, ReshapeTo, Tape, Tensor, TryAdd,
-    TryDiv, TryMatMul, TryMul,
+    Axes2, Axis, BroadcastTo, Device, Dim, HasShape, Merge, PermuteTo, PutTape, ReshapeTo, SplitTape, Tape, Tensor,
+    TryAdd, TryDiv, TryMatMul, TryMul,
 };
 
-use crate::ops::record::distinct;
+use crate::ops::nothing::{constant, is_empty};
+use crate::ops::record::{distinct, split_all};
 use crate::ops::{OpError, device_error};
 
 /// [`mixture_similarity`](super::mixture_similarity) in dfdx's own operations.
@@ -15,6 +16,16 @@ pub fn mixture_similarity<Q: Dim, V: Dim, E: Dim, D: Device<f32>, T: Tape<f32, D
 ) -> Result<Tensor<(Q, V), f32, D, T>, OpError> {
     let ((queries, experts), videos) = (*weights.shape(), available.shape().0);
     let (q, v, device) = (queries.size(), videos.size(), weights.device().clone());
+    if q * v == 0 {
+        let (weights, tape) = weights.split_tape();
+        let (text, tape) = split_all(text, tape);
+        let (video, tape) = split_all(video, tape);
+        return constant(device, 0.0, (queries, videos), tape, move |gradients| {
+            gradients.try_alloc_for(&weights)?;
+            text.iter().try_for_each(|text| gradients.try_alloc_for(text))?;
+            video.iter().try_for_each(|video| gradients.try_alloc_for(video))
+        });
+    }
     let columns: Tensor<(usize, usize), f32, D> =
         available.clone().try_reshape_like(&(v, experts)).map_err(device_error)?;
     let columns: Tensor<(usize, usize), f32, D> = columns.try_permute::<_, Axes2<1, 0>>().map_err(device_error)?;
@@ -23,6 +34,12 @@ pub fn mixture_similarity<Q: Dim, V: Dim, E: Dim, D: Device<f32>, T: Tape<f32, D
     let mut sum = device.try_zeros_like(&(q, v)).map_err(device_error)?.put_tape(T::default());
     for (m, (text, video)) in text.into_iter().zip(video).enumerate() {
         let (text, video) = distinct(text, video)?;
+        if is_empty(&text) {
+            // An expert of width 0: only its tape counts.
+            let ((before, tape), (_, its_tape)) = (sum.split_tape(), text.split_tape());
+            sum = before.put_tape(tape.merge(its_tape));
+            continue;
+        }
         let width = text.shape().1.size();
         let one = |rows: bool| {
             let unit = (0..experts).map(|n| f32::from(n == m)).collect();

@@ -3,19 +3,21 @@ mod cpu;
 
 pub use composed::mixture_similarity as composed;
 
-use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tape, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Merge, Tape, Tensor};
 
 use super::{OpError, check_size};
 
 /// Devices that can compute [`mixture_similarity`].
-pub trait MixtureSimilarityKernel: Storage<f32> {
+pub trait MixtureSimilarityKernel: Device<f32> {
     /// See [`mixture_similarity`]. The sizes agree, there is an expert, and every video has one.
     fn mixture_similarity<Q: Dim, V: Dim, E: Dim, T: Tape<f32, Self> + Merge<T>>(
         text: Vec<Tensor<(Q, E), f32, Self, T>>,
         video: Vec<Tensor<(V, E), f32, Self, T>>,
         weights: Tensor<(Q, usize), f32, Self, T>,
         available: &Tensor<(V, usize), f32, Self>,
-    ) -> Result<Tensor<(Q, V), f32, Self, T>, OpError>;
+    ) -> Result<Tensor<(Q, V), f32, Self, T>, OpError> {
+        composed(text, video, weights, available)
+    }
 }
 
 /// The mixture of experts' similarities (Miech, Laptev & Sivic 2018, section 3; Liu et al. 2019, section 3.3): the inner products of every

@@ -3,16 +3,18 @@ mod cpu;
 
 pub use composed::permute as composed;
 
-use dfdx::prelude::{Axes, PermuteShapeTo, Shape, Storage, Tape, Tensor};
+use dfdx::prelude::{Axes, Device, PermuteShapeTo, Shape, Tape, Tensor};
 
 use super::OpError;
 
 /// Devices that can compute [`permute`].
-pub trait PermuteKernel: Storage<f32> {
+pub trait PermuteKernel: Device<f32> {
     /// See [`permute`].
     fn permute<S: Shape + PermuteShapeTo<O, Ax>, O: Shape, Ax: Axes, T: Tape<f32, Self>>(
         x: Tensor<S, f32, Self, T>,
-    ) -> Result<Tensor<O, f32, Self, T>, OpError>;
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed::<S, O, Ax, Self, T>(x)
+    }
 }
 
 /// Moves values so that axis `k` of the result is axis `axes[k]` of the input: `permute(x, Axes3::<0, 2, 1>)` transposes matrices.

@@ -1,9 +1,10 @@
 use dfdx::prelude::{
-    Axis, BroadcastTo, ChooseFrom, Device, HasShape, MaxTo, MinTo, PutTape, ReshapeTo, Shape, SumTo, Tape, Tensor,
-    TryDiv, TryEq, TryNe,
+    Axis, BroadcastTo, ChooseFrom, Device, HasShape, MaxTo, MinTo, NoneTape, PutTape, ReshapeTo, Shape, SplitTape,
+    SumTo, Tape, Tensor, TryDiv, TryEq, TryNe,
 };
 
 use super::{ReduceMask, Reduction, TieGradient};
+use crate::ops::nothing::{constant, is_empty};
 use crate::ops::{AroundAxis, OpError, device_error};
 
 type Cube<D, T> = Tensor<(usize, usize, usize), f32, D, T>;
@@ -17,6 +18,10 @@ pub fn reduce<S: Shape, O: Shape, D: Device<f32>, T: Tape<f32, D>>(
     reduction: Reduction,
     shape: O,
 ) -> Result<Tensor<O, f32, D, T>, OpError> {
+    if is_empty(&x) {
+        let (x, tape) = x.split_tape();
+        return constant(x.device().clone(), mask.map_or(0.0, |mask| mask.empty), shape, tape, |_| Ok(()));
+    }
     let AroundAxis { outer, length, inner } = around;
     let cube = (outer, length, inner);
     let device = x.device().clone();
@@ -36,8 +41,11 @@ pub fn reduce<S: Shape, O: Shape, D: Device<f32>, T: Tape<f32, D>>(
         let y: Plane<D, T> = match reduction {
             Reduction::Sum => x.try_sum::<_, Axis<1>>()?,
             Reduction::Mean => x.try_sum::<_, Axis<1>>()?.try_div(counts.clone())?,
-            Reduction::Max(TieGradient::ToAll) => x.try_max::<_, Axis<1>>()?,
-            Reduction::Max(ties) => single_max(x, ties)?,
+            Reduction::Max(ties) => {
+                let values = x.retaped::<NoneTape>();
+                let y = if ties == TieGradient::ToAll { x.try_max::<_, Axis<1>>()? } else { single_max(x, ties)? };
+                spread_nan(values, y)?
+            }
         };
         let y = match &mask {
             None => y,
@@ -51,12 +59,24 @@ pub fn reduce<S: Shape, O: Shape, D: Device<f32>, T: Tape<f32, D>>(
     forward().map_err(device_error)
 }
 
+/// `y`, but NaN where a value is: what dfdx's maximum does with NaN depends on the device.
+fn spread_nan<D: Device<f32>, T: Tape<f32, D>>(
+    values: Cube<D, NoneTape>,
+    y: Plane<D, T>,
+) -> Result<Plane<D, T>, D::Err> {
+    let (device, cube) = (values.device().clone(), *values.shape());
+    let spoilt = values.try_ne(&values)?.try_choose(device.try_ones_like(&cube)?, device.try_zeros_like(&cube)?)?;
+    let spoilt = spoilt.try_sum::<(usize, usize), Axis<1>>()?.try_ne(0.0)?;
+    let nan = device.try_tensor_from_vec(vec![f32::NAN; cube.0 * cube.2], (cube.0, cube.2))?;
+    spoilt.try_choose(nan.put_tape(T::default()), y)
+}
+
 /// The maximum as a weighted sum of the values equal to it, with the weights of the policy.
 fn single_max<D: Device<f32>, T: Tape<f32, D>>(x: Cube<D, T>, ties: TieGradient) -> Result<Plane<D, T>, D::Err> {
     let (device, cube) = (x.device().clone(), *x.shape());
     let (outer, length, inner) = cube;
     let zeros = || device.try_zeros_like(&cube);
-    let values = x.retaped::<dfdx::prelude::NoneTape>();
+    let values = x.retaped::<NoneTape>();
     let top = values.clone().try_max::<(usize, usize), Axis<1>>()?.try_broadcast_like::<_, Axis<1>>(&cube)?;
     let mut chosen = values.try_eq(&top)?;
     if ties == TieGradient::First {

@@ -60,7 +60,9 @@ pub trait ReduceKernel: Device<f32> {
         mask: Option<ReduceMask<Self>>,
         reduction: Reduction,
         shape: O,
-    ) -> Result<Tensor<O, f32, Self, T>, OpError>;
+    ) -> Result<Tensor<O, f32, Self, T>, OpError> {
+        composed(x, around, mask, reduction, shape)
+    }
 }
 
 /// Sums, averages or takes the maximum along one axis: `reduce(x, Axis::<1>, Reduction::Sum)`.

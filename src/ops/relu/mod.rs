@@ -3,14 +3,16 @@ mod cpu;
 
 pub use composed::relu as composed;
 
-use dfdx::prelude::{Shape, Storage, Tape, Tensor};
+use dfdx::prelude::{Device, Shape, Tape, Tensor};
 
 use super::OpError;
 
 /// Devices that can compute [`relu`].
-pub trait ReluKernel: Storage<f32> {
+pub trait ReluKernel: Device<f32> {
     /// See [`relu`].
-    fn relu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError>;
+    fn relu<S: Shape, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed(x)
+    }
 }
 
 /// Rectifier `y = max(x, 0)`; the gradient at exactly 0 is 0, as in PyTorch.

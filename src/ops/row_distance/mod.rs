@@ -3,24 +3,28 @@ mod cpu;
 
 pub use composed::{cosine as composed_cosine, squared_distance as composed_squared_distance};
 
-use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Merge, Storage, Tensor};
 
 use super::{LayerTape, OpError, RecordingTape, check_size};
 
 /// Devices that can compute [`row_squared_distance`] and [`row_cosine`].
-pub trait RowDistanceKernel: Storage<f32> {
+pub trait RowDistanceKernel: Device<f32> {
     /// See [`row_squared_distance`].
     fn row_squared_distance<B: Dim, E: Dim, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<(B, E), f32, Self, T>,
         b: Tensor<(B, E), f32, Self, R>,
-    ) -> Result<Tensor<(B,), f32, Self, T>, OpError>;
+    ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
+        composed_squared_distance(a, b)
+    }
 
     /// See [`row_cosine`].
     fn row_cosine<B: Dim, E: Dim, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<(B, E), f32, Self, T>,
         b: Tensor<(B, E), f32, Self, R>,
         eps: f32,
-    ) -> Result<Tensor<(B,), f32, Self, T>, OpError>;
+    ) -> Result<Tensor<(B,), f32, Self, T>, OpError> {
+        composed_cosine(a, b, eps)
+    }
 }
 
 fn check_pair<B: Dim, E: Dim, D: Storage<f32>, T, R>(

@@ -3,17 +3,19 @@ mod cpu;
 
 pub use composed::scale as composed;
 
-use dfdx::prelude::{Shape, Storage, Tape, Tensor};
+use dfdx::prelude::{Device, Shape, Tape, Tensor};
 
 use super::OpError;
 
 /// Devices that can compute [`scale`].
-pub trait ScaleKernel: Storage<f32> {
+pub trait ScaleKernel: Device<f32> {
     /// See [`scale`].
     fn scale<S: Shape, T: Tape<f32, Self>>(
         x: Tensor<S, f32, Self, T>,
         factor: f32,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError>;
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed(x, factor)
+    }
 }
 
 /// Product with a constant: `y = factor · x`.

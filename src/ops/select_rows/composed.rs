@@ -1,5 +1,8 @@
-use dfdx::prelude::{ChooseFrom, Device, Dim, GatherTo, HasShape, NoneTape, PutTape, Tape, Tensor, TryMul, TryNe};
+use dfdx::prelude::{
+    ChooseFrom, Device, Dim, GatherTo, HasShape, NoneTape, PutTape, SplitTape, Tape, Tensor, TryMul, TryNe,
+};
 
+use crate::ops::nothing::constant;
 use crate::ops::{OpError, device_error};
 
 /// [`select_rows`](super::select_rows) in dfdx's own operations; row `frozen` receives no gradient.
@@ -8,7 +11,11 @@ pub fn select_rows<B: Dim, E: Dim, D: Device<f32>, T: Tape<f32, D>>(
     rows: &[usize],
     frozen: Option<usize>,
 ) -> Result<Tensor<(usize, E), f32, D, T>, OpError> {
-    let device = x.device().clone();
+    let (device, width) = (x.device().clone(), x.shape().1);
+    if rows.len() * width.size() == 0 {
+        let (x, tape) = x.split_tape();
+        return constant(device, 0.0, (rows.len(), width), tape, move |gradients| gradients.try_alloc_for(&x));
+    }
     let forward = || -> Result<_, D::Err> {
         let picked = x.try_gather(device.try_tensor_from_vec(rows.to_vec(), (rows.len(),))?)?;
         let Some(frozen) = frozen else { return Ok(picked) };

@@ -3,18 +3,20 @@ mod cpu;
 
 pub use composed::select_rows as composed;
 
-use dfdx::prelude::{Dim, HasShape, Storage, Tape, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Tape, Tensor};
 
 use super::OpError;
 
 /// Devices that can compute [`select_rows`].
-pub trait SelectRowsKernel: Storage<f32> {
+pub trait SelectRowsKernel: Device<f32> {
     /// See [`select_rows`]; row `frozen` receives no gradient. Every index is in range.
     fn select_rows<B: Dim, E: Dim, T: Tape<f32, Self>>(
         x: Tensor<(B, E), f32, Self, T>,
         rows: &[usize],
         frozen: Option<usize>,
-    ) -> Result<Tensor<(usize, E), f32, Self, T>, OpError>;
+    ) -> Result<Tensor<(usize, E), f32, Self, T>, OpError> {
+        composed(x, rows, frozen)
+    }
 }
 
 /// Picks rows, in any order and any number of times; the gradients of a row that is picked several times add up.

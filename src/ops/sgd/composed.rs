@@ -1,5 +1,6 @@
 use dfdx::prelude::{Device, Gradients, HasShape, ReshapeTo, Shape, Tensor, TryAdd, TryMul, TrySub};
 
+use crate::ops::nothing::is_empty;
 use crate::ops::{OpError, device_error};
 
 /// [`sgd_momentum`](super::sgd_momentum) in dfdx's own operations. The parameter becomes a new tensor (a new id), so
@@ -11,6 +12,9 @@ pub fn sgd_momentum<S: Shape, D: Device<f32>>(
     learning_rate: f32,
     momentum: f32,
 ) -> Result<(), OpError> {
+    if is_empty(parameter) {
+        return Ok(());
+    }
     let mut step = || -> Result<(), D::Err> {
         gradients.try_alloc_for(&*parameter)?;
         let shape = *parameter.shape();

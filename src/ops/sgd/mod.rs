@@ -16,7 +16,9 @@ pub trait SgdKernel: Device<f32> {
         velocity: &mut Tensor<(usize,), f32, Self>,
         learning_rate: f32,
         momentum: f32,
-    ) -> Result<(), OpError>;
+    ) -> Result<(), OpError> {
+        composed(parameter, gradients, velocity, learning_rate, momentum)
+    }
 }
 
 /// One step of stochastic gradient descent with momentum, as PyTorch defines it (dampening 0, no Nesterov):

@@ -3,17 +3,19 @@ mod cpu;
 
 pub use composed::sigmoid_gate as composed;
 
-use dfdx::prelude::{HasShape, Merge, Shape, Storage, Tensor};
+use dfdx::prelude::{Device, HasShape, Merge, Shape, Tensor};
 
 use super::{LayerTape, OpError, RecordingTape, check_size};
 
 /// Devices that can compute [`sigmoid_gate`].
-pub trait SigmoidGateKernel: Storage<f32> {
+pub trait SigmoidGateKernel: Device<f32> {
     /// See [`sigmoid_gate`].
     fn sigmoid_gate<S: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         value: Tensor<S, f32, Self, T>,
         gate: Tensor<S, f32, Self, R>,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError>;
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed(value, gate)
+    }
 }
 
 /// Gates values elementwise: `y = value ⊙ σ(gate)` (a gated linear unit whose halves are given apart).

@@ -1,6 +1,9 @@
-use dfdx::prelude::{Device, HasShape, Merge, Shape, SumTo, Tape, Tensor, TryDiv, TryMul, TrySub};
+use dfdx::prelude::{
+    Device, HasShape, Merge, ReshapeTo, Shape, SplitTape, SumTo, Tape, Tensor, TryDiv, TryMul, TrySub,
+};
 
 use super::LossReduction;
+use crate::ops::nothing::{constant, is_empty};
 use crate::ops::record::distinct;
 use crate::ops::{OpError, device_error};
 
@@ -12,11 +15,16 @@ pub fn smooth_l1<S: Shape, D: Device<f32>, T: Tape<f32, D> + Merge<R>, R: Tape<f
     reduction: LossReduction,
 ) -> Result<Tensor<(), f32, D, T>, OpError> {
     let (x, target) = distinct(x, target)?;
-    let scale = reduction.scale(x.shape().num_elements()) as f32;
+    let count = x.shape().num_elements();
+    if is_empty(&x) {
+        let (x, tape) = x.split_tape();
+        return constant(x.device().clone(), 0.0, (), tape, |_| Ok(()));
+    }
+    let scale = reduction.scale(count) as f32;
     let forward = || -> Result<_, D::Err> {
         let terms =
             if beta > 0.0 { x.try_huber_error(target, beta)?.try_div(beta)? } else { x.try_sub(target)?.try_abs()? };
-        terms.try_sum::<(), S::AllAxes>()?.try_mul(scale)
+        terms.try_reshape_like(&(count,))?.try_sum::<(), _>()?.try_mul(scale)
     };
     forward().map_err(device_error)
 }

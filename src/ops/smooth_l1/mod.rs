@@ -3,7 +3,7 @@ mod cpu;
 
 pub use composed::smooth_l1 as composed;
 
-use dfdx::prelude::{HasShape, Merge, Shape, Storage, Tensor};
+use dfdx::prelude::{Device, HasShape, Merge, Shape, Tensor};
 
 use super::{LayerTape, OpError, RecordingTape, check_size};
 
@@ -27,14 +27,16 @@ impl LossReduction {
 }
 
 /// Devices that can compute [`smooth_l1`].
-pub trait SmoothL1Kernel: Storage<f32> {
+pub trait SmoothL1Kernel: Device<f32> {
     /// See [`smooth_l1`].
     fn smooth_l1<S: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         x: Tensor<S, f32, Self, T>,
         target: Tensor<S, f32, Self, R>,
         beta: f32,
         reduction: LossReduction,
-    ) -> Result<Tensor<(), f32, Self, T>, OpError>;
+    ) -> Result<Tensor<(), f32, Self, T>, OpError> {
+        composed(x, target, beta, reduction)
+    }
 }
 
 /// Smooth L1 loss (Girshick 2015): with `d = x − target`, `d² / (2 beta)` where `|d| < beta` and `|d| − beta / 2` elsewhere.

@@ -3,6 +3,7 @@ use dfdx::prelude::{
     TryMul, TryNe, TrySub,
 };
 
+use crate::ops::nothing::is_empty;
 use crate::ops::{OpError, Rows, device_error};
 
 /// [`masked_softmax`](super::masked_softmax), without a mask [`softmax`](super::softmax), in dfdx's own operations.
@@ -10,6 +11,9 @@ pub fn softmax<S: Rows, B: Dim, D: Device<f32>, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     mask: Option<&Tensor<(B, S::Last), f32, D>>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
+    if is_empty(&x) {
+        return Ok(x);
+    }
     let shape = *x.shape();
     let forward = || -> Result<_, D::Err> {
         let (rows, width) = (shape.rows(), shape.last());
@@ -41,6 +45,9 @@ pub fn softmax<S: Rows, B: Dim, D: Device<f32>, T: Tape<f32, D>>(
 pub fn log_softmax<S: Rows, D: Device<f32>, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
+    if is_empty(&x) {
+        return Ok(x);
+    }
     let shape = *x.shape();
     let forward = || -> Result<_, D::Err> {
         let x = x.try_reshape_like(&(shape.rows(), shape.last()))?;

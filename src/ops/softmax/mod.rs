@@ -3,21 +3,26 @@ mod cpu;
 
 pub use composed::{log_softmax as composed_log_softmax, softmax as composed_softmax};
 
-use dfdx::prelude::{Dim, HasShape, Storage, Tape, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Tape, Tensor};
 
 use super::{OpError, Rows, check_size};
 
 /// Devices that can compute [`softmax`], [`masked_softmax`] and [`log_softmax`].
-pub trait SoftmaxKernel: Storage<f32> {
+pub trait SoftmaxKernel: Device<f32> {
     /// See [`masked_softmax`]; without a mask [`softmax`].
     fn softmax<S: Rows, B: Dim, T: Tape<f32, Self>>(
         x: Tensor<S, f32, Self, T>,
         mask: Option<&Tensor<(B, S::Last), f32, Self>>,
-    ) -> Result<Tensor<S, f32, Self, T>, OpError>;
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed_softmax(x, mask)
+    }
 
     /// See [`log_softmax`].
-    fn log_softmax<S: Rows, T: Tape<f32, Self>>(x: Tensor<S, f32, Self, T>)
-    -> Result<Tensor<S, f32, Self, T>, OpError>;
+    fn log_softmax<S: Rows, T: Tape<f32, Self>>(
+        x: Tensor<S, f32, Self, T>,
+    ) -> Result<Tensor<S, f32, Self, T>, OpError> {
+        composed_log_softmax(x)
+    }
 }
 
 /// `y_i = exp(x_i) / Σ_j exp(x_j)` over the last axis, computed after subtracting the largest value.

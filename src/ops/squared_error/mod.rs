@@ -3,17 +3,19 @@ mod cpu;
 
 pub use composed::mean_squared_error as composed;
 
-use dfdx::prelude::{HasShape, Shape, Storage, Tape, Tensor};
+use dfdx::prelude::{Device, HasShape, Shape, Tape, Tensor};
 
 use super::{OpError, check_size};
 
 /// Devices that can compute [`mean_squared_error`].
-pub trait SquaredErrorKernel: Storage<f32> {
+pub trait SquaredErrorKernel: Device<f32> {
     /// See [`mean_squared_error`].
     fn mean_squared_error<S: Shape, T: Tape<f32, Self>>(
         x: Tensor<S, f32, Self, T>,
         target: &Tensor<S, f32, Self>,
-    ) -> Result<Tensor<(), f32, Self, T>, OpError>;
+    ) -> Result<Tensor<(), f32, Self, T>, OpError> {
+        composed(x, target)
+    }
 }
 
 /// Mean over all N values of `(x − target)²`; the target is a constant.

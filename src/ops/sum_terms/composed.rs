@@ -1,5 +1,7 @@
-use dfdx::prelude::{Device, Dim, HasShape, Merge, PutTape, ReshapeTo, SplitTape, Tape, Tensor, TryAdd, TryMul};
+use dfdx::prelude::{Device, Dim, HasShape, Merge, PutTape, ReshapeTo, Tape, Tensor, TryAdd, TryMul};
 
+use crate::ops::nothing::constant;
+use crate::ops::record::split_all;
 use crate::ops::{OpError, composed, device_error};
 
 /// [`sum_terms`](super::sum_terms) in dfdx's own operations.
@@ -9,11 +11,11 @@ pub fn sum_terms<B: Dim, E: Dim, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
 ) -> Result<Tensor<(usize, B, E), f32, D, T>, OpError> {
     let first = terms.first().ok_or(OpError::Undefined { op: "sum of terms", reason: "there are no terms" })?;
     let ((rows, width), device) = (*first.shape(), first.device().clone());
-    let (mut tape, mut inputs) = (T::default(), Vec::with_capacity(terms.len()));
-    for term in terms {
-        let (term, its_tape) = term.split_tape();
-        tape = tape.merge(its_tape);
-        inputs.push(term);
+    let (inputs, mut tape) = split_all(terms, T::default());
+    if groups.len() * rows.size() * width.size() == 0 {
+        return constant(device, 0.0, (groups.len(), rows, width), tape, move |gradients| {
+            inputs.iter().try_for_each(|term| gradients.try_alloc_for(term))
+        });
     }
     let zeros = || device.try_zeros_like(&(rows, width)).map_err(device_error);
     let mut sums = Vec::with_capacity(groups.len());
@@ -26,9 +28,6 @@ pub fn sum_terms<B: Dim, E: Dim, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
             sum = sum.try_add(term).map_err(device_error)?;
         }
         sums.push(sum.try_reshape_like(&(1usize, rows.size() * width.size())).map_err(device_error)?);
-    }
-    if sums.is_empty() {
-        return Ok(device.try_zeros_like(&(0, rows, width)).map_err(device_error)?.put_tape(tape));
     }
     composed::concat(sums, 0, (groups.len(), rows, width))
 }

@@ -3,17 +3,19 @@ mod cpu;
 
 pub use composed::sum_terms as composed;
 
-use dfdx::prelude::{Dim, HasShape, Merge, Storage, Tape, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Merge, Tape, Tensor};
 
 use super::{OpError, check_size};
 
 /// Devices that can compute [`sum_terms`].
-pub trait SumTermsKernel: Storage<f32> {
+pub trait SumTermsKernel: Device<f32> {
     /// See [`sum_terms`]. There is a term, all have the shape of the first, and every number in `groups` is that of a term.
     fn sum_terms<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<T>>(
         terms: Vec<Tensor<(B, E), f32, Self, T>>,
         groups: Vec<Vec<usize>>,
-    ) -> Result<Tensor<(usize, B, E), f32, Self, T>, OpError>;
+    ) -> Result<Tensor<(usize, B, E), f32, Self, T>, OpError> {
+        composed(terms, groups)
+    }
 }
 
 /// Sums of some of the terms, for each group one: `y_g = Σ_{t in groups_g} terms_t`. Terms may occur in any number of groups; an empty

@@ -3,16 +3,18 @@ mod cpu;
 
 pub use composed::symmetric_cross_entropy as composed;
 
-use dfdx::prelude::{Dim, HasShape, Storage, Tape, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Tape, Tensor};
 
 use super::{OpError, check_size};
 
 /// Devices that can compute [`symmetric_cross_entropy`].
-pub trait SymmetricCrossEntropyKernel: Storage<f32> {
+pub trait SymmetricCrossEntropyKernel: Device<f32> {
     /// See [`symmetric_cross_entropy`].
     fn symmetric_cross_entropy<B: Dim, C: Dim, T: Tape<f32, Self>>(
         logits: Tensor<(B, C), f32, Self, T>,
-    ) -> Result<Tensor<(), f32, Self, T>, OpError>;
+    ) -> Result<Tensor<(), f32, Self, T>, OpError> {
+        composed(logits)
+    }
 }
 
 /// Contrastive loss of a batch of pairs, whose logits are the diagonal (CLIP, Radford et al. 2021, figure 3; InfoNCE in both

@@ -1,8 +1,9 @@
 use dfdx::prelude::{
-    Axes3, Axis, BroadcastTo, Const, Device, Dim, HasShape, Merge, PermuteTo, ReshapeTo, SumTo, Tape, Tensor,
-    TryMatMul, TryMul, TrySub,
+    Axes3, Axis, BroadcastTo, Const, Device, Dim, HasShape, Merge, PermuteTo, ReshapeTo, SplitTape, SumTo, Tape,
+    Tensor, TryMatMul, TryMul, TrySub,
 };
 
+use crate::ops::nothing::constant;
 use crate::ops::record::distinct;
 use crate::ops::{OpError, device_error};
 
@@ -16,6 +17,11 @@ pub fn vlad<B: Dim, N: Dim, A: Dim, K: Dim, E: Dim, D: Device<f32>, T: Tape<f32,
     let ((batch, steps, assigned), (_, width, clusters)) = (*a.shape(), *centres.shape());
     let (items, steps, assigned, clusters_size) = (batch.size(), steps.size(), assigned.size(), clusters.size());
     let device = a.device().clone();
+    if items * steps == 0 {
+        let ((_, tape), centres) = (a.split_tape(), centres.clone());
+        let shape = (batch, clusters, width);
+        return constant(device, 0.0, shape, tape, move |gradients| gradients.try_alloc_for(&centres));
+    }
     let forward = || -> Result<_, D::Err> {
         // A product with the unit vectors of the clusters leaves the ghosts out.
         let keep = (0..assigned * clusters_size).map(|i| f32::from(i / clusters_size == i % clusters_size)).collect();

@@ -3,18 +3,20 @@ mod cpu;
 
 pub use composed::vlad as composed;
 
-use dfdx::prelude::{Const, Dim, HasShape, Merge, Storage, Tensor};
+use dfdx::prelude::{Const, Device, Dim, HasShape, Merge, Tensor};
 
 use super::{LayerTape, OpError, RecordingTape, check_size};
 
 /// Devices that can compute [`vlad`].
-pub trait VladKernel: Storage<f32> {
+pub trait VladKernel: Device<f32> {
     /// See [`vlad`]. The sizes agree, and there are at least as many assignments as centres.
     fn vlad<B: Dim, N: Dim, A: Dim, K: Dim, E: Dim, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         assignment: Tensor<(B, N, A), f32, Self, T>,
         x: Tensor<(B, N, E), f32, Self, R>,
         centres: &Tensor<(Const<1>, E, K), f32, Self>,
-    ) -> Result<Tensor<(B, K, E), f32, Self, T>, OpError>;
+    ) -> Result<Tensor<(B, K, E), f32, Self, T>, OpError> {
+        composed(assignment, x, centres)
+    }
 }
 
 /// Residuals of descriptors to cluster centres, summed by soft assignment (Arandjelović et al. 2016, "NetVLAD", eq. 4):

@@ -3,17 +3,19 @@ mod cpu;
 
 pub use composed::weighted_sum as composed;
 
-use dfdx::prelude::{Dim, HasShape, Storage, Tape, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Tape, Tensor};
 
 use super::{OpError, check_size};
 
 /// Devices that can compute [`weighted_sum`].
-pub trait WeightedSumKernel: Storage<f32> {
+pub trait WeightedSumKernel: Device<f32> {
     /// See [`weighted_sum`]. The sizes agree.
     fn weighted_sum<G: Dim, B: Dim, E: Dim, T: Tape<f32, Self>>(
         x: Tensor<(G, B, E), f32, Self, T>,
         weights: &Tensor<(G, B), f32, Self>,
-    ) -> Result<Tensor<(B, E), f32, Self, T>, OpError>;
+    ) -> Result<Tensor<(B, E), f32, Self, T>, OpError> {
+        composed(x, weights)
+    }
 }
 
 /// Sum over the first axis with a constant weight for every row: `y_b = Σ_g weights_gb x_gb`.
