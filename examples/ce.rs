@@ -19,10 +19,10 @@ use coembed::models::collaborative_experts::CaptionMerge;
 use coembed::models::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
 use coembed::prelude::*;
 use coembed::recipes::ce::{CeTask, CeTraining, CollaborativeExpertsRecipe, evaluate};
+use coembed::run::Job;
 use coembed::train::{Ranger, RangerConfig, Schedule};
 use coembed_examples::cli::{self, say};
 use coembed_examples::demo::{self, Epochs, SEEDS, describe_experts, in_parallel, rank_table};
-use coembed_examples::device::Job;
 use coembed_examples::emoji::{self, COLOUR, ExpertSplits, MOTION, PIXELS, SHAPE, Split, WORD_WIDTH};
 use miette::{IntoDiagnostic, Result};
 
@@ -87,7 +87,9 @@ fn train<D: OpsDevice>(
 struct Ablation;
 
 impl Job for Ablation {
-    fn run<D: OpsDevice>(self, device: D) -> Result<()> {
+    type Output = Result<()>;
+
+    fn run<D: OpsDevice>(self, _: D) -> Result<()> {
         let data = emoji::load(Split::Random, 0).into_diagnostic()?;
         let splits = emoji::expert_splits(&data, 0).into_diagnostic()?;
         say(format!("{}\n", describe_experts(&splits, &data.digest)));
@@ -100,7 +102,7 @@ impl Job for Ablation {
         ];
         let runs: Vec<_> = designs.iter().flat_map(|(_, design)| SEEDS.map(|seed| (*design, seed))).collect();
         let bar = Epochs::new(runs.len() * EPOCHS);
-        let reports = in_parallel(&runs, |(design, seed)| train(&device, &splits, *design, *seed, &bar))?;
+        let reports = in_parallel(&runs, |device: &D, (design, seed)| train(device, &splits, *design, *seed, &bar))?;
         bar.finish();
         let by_design = designs.iter().zip(reports.chunks(SEEDS.len()));
         let rows: Vec<_> = by_design.map(|((name, _), reports)| (*name, reports.to_vec())).collect();

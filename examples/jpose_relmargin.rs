@@ -16,14 +16,13 @@ use coembed::prelude::*;
 use coembed::recipes::relmargin::{
     Dataset, Evaluation, Options, RelMargin, RelMarginData, RelMarginModel, RelMarginTask,
 };
-use coembed::report::paired_permutation_test;
+use coembed::run::Job;
 use coembed::train::Schedule;
 use coembed_examples::baseline::{BaselineOptions, Scores, TwoTowers, chance};
 use coembed_examples::cli::{self, BuiltIn, say};
-use coembed_examples::demo::{self, Epochs, SEEDS, in_parallel, score_table};
-use coembed_examples::device::Job;
+use coembed_examples::demo::{self, Epochs, SEEDS, in_parallel, score_table, significance};
 use coembed_examples::emoji::{self, EmojiData, Split};
-use miette::{IntoDiagnostic, Result, miette};
+use miette::{IntoDiagnostic, Result};
 
 /// Memory is freed and asked for again with every batch; this allocator keeps it at hand.
 #[global_allocator]
@@ -83,7 +82,9 @@ fn train<D: OpsDevice>(device: &D, data: &EmojiData, options: &Options, seed: u6
 struct Comparison;
 
 impl Job for Comparison {
-    fn run<D: OpsDevice>(self, device: D) -> Result<()> {
+    type Output = Result<()>;
+
+    fn run<D: OpsDevice>(self, _: D) -> Result<()> {
         say(format!(
             "Pictures with names (Twemoji, CC-BY 4.0) play videos with captions. JPoSE is trained with the fixed margin and with\n\
              the relevance margin, {} seeds each, beside a linear two-tower model and chance.\n",
@@ -96,19 +97,20 @@ impl Job for Comparison {
         ] {
             let data = emoji::deal(&items, split, 0).into_diagnostic()?;
             say(format!("{what}: {} to train on, {} to test", data.names.train.len(), data.names.test.len()));
-            compare(&device, split, &data)?;
+            compare::<D>(split, &data)?;
         }
         Ok(())
     }
 }
 
-fn compare<D: OpsDevice>(device: &D, split: Split, data: &EmojiData) -> Result<()> {
+fn compare<D: OpsDevice>(split: Split, data: &EmojiData) -> Result<()> {
     let runs: Vec<(bool, u64)> = [false, true].iter().flat_map(|margin| SEEDS.map(|seed| (*margin, seed))).collect();
     let bar = Epochs::new(runs.len() * options(split, false).num_epochs);
-    let trained = in_parallel(&runs, |(margin, seed)| train(device, data, &options(split, *margin), *seed, &bar))?;
+    let trained =
+        in_parallel(&runs, |device: &D, (margin, seed)| train(device, data, &options(split, *margin), *seed, &bar))?;
     bar.finish();
     let (fixed, relevance) = trained.split_at(SEEDS.len());
-    let linear = in_parallel(&runs, |(triplets, seed)| {
+    let linear = in_parallel(&runs, |_: &Cpu, (triplets, seed)| {
         let towers = match triplets {
             true => TwoTowers::train_on_triplets(&data.train, &options(split, true), *seed).into_diagnostic()?,
             false => TwoTowers::train(&data.train, &BaselineOptions::seeded(*seed)).into_diagnostic()?,
@@ -116,7 +118,7 @@ fn compare<D: OpsDevice>(device: &D, split: Split, data: &EmojiData) -> Result<(
         towers.evaluate(&data.test).into_diagnostic()
     })?;
     let (info_nce, triplets) = linear.split_at(SEEDS.len());
-    let chance = in_parallel(&SEEDS, |seed| chance(&data.test, *seed).into_diagnostic())?;
+    let chance = in_parallel(&SEEDS, |_: &Cpu, seed| chance(&data.test, *seed).into_diagnostic())?;
     let scores = |of: &[Evaluation]| of.iter().map(|e| Scores::from(&e.main)).collect::<Vec<_>>();
     let table = score_table(&[
         ("chance", chance),
@@ -126,25 +128,18 @@ fn compare<D: OpsDevice>(device: &D, split: Split, data: &EmojiData) -> Result<(
         ("JPoSE, relevance margin", scores(relevance)),
     ]);
     say(format!("percent, mean ± standard deviation over seeds, both directions averaged\n{table}"));
-    significance("nDCG", fixed, relevance, |scores| &scores.ndcg.values)?;
-    significance("mAP", fixed, relevance, |scores| &scores.ap.values)?;
+    let per_query = |runs: &[Evaluation], of: fn(&GradedScores) -> &Vec<f64>| -> Vec<Vec<f64>> {
+        let graded = runs.iter().map(|run| &run.main.graded);
+        graded.map(|graded| [of(&graded.v2t).clone(), of(&graded.t2v).clone()].concat()).collect()
+    };
+    let metrics: [(&str, fn(&GradedScores) -> &Vec<f64>); 2] =
+        [("nDCG", |s| &s.ndcg.values), ("mAP", |s| &s.ap.values)];
+    for (name, of) in metrics {
+        let test = significance(&per_query(fixed, of), &per_query(relevance, of))?;
+        say(format!("relevance − fixed margin, {name}: {test}"));
+    }
     let (relevant, digest) = (data.test.relevance.caption.non_zeros(), &data.digest[..12]);
     let ties = "as published: nDCG ties by descending, mAP ties by ascending index";
     say(format!("{ties}; {relevant} relevant pairs; data {digest}; coembed {}\n", env!("CARGO_PKG_VERSION")));
-    Ok(())
-}
-
-/// Paired randomisation test over the queries of both directions, each query's score averaged over seeds.
-fn significance(name: &str, a: &[Evaluation], b: &[Evaluation], of: fn(&GradedScores) -> &Vec<f64>) -> Result<()> {
-    let per_query = |runs: &[Evaluation]| -> Vec<f64> {
-        let graded = runs.iter().map(|run| &run.main.graded);
-        let all: Vec<Vec<f64>> = graded.map(|g| [of(&g.v2t).clone(), of(&g.t2v).clone()].concat()).collect();
-        (0..all[0].len()).map(|q| all.iter().map(|run| run[q]).sum::<f64>() / all.len() as f64).collect()
-    };
-    let (a, b) = (per_query(a), per_query(b));
-    let test = paired_permutation_test(&a, &b, 5000, 0).ok_or_else(|| miette!("the runs have different queries"))?;
-    let points = 100.0 * test.difference;
-    let test = format!("paired randomisation test over {} queries: p = {:.4}", a.len(), test.p_value);
-    say(format!("relevance − fixed margin, {name}: {points:+.2} points, {test}"));
     Ok(())
 }

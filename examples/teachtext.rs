@@ -17,10 +17,10 @@ use coembed::models::collaborative_experts::CaptionMerge;
 use coembed::models::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
 use coembed::prelude::*;
 use coembed::recipes::ce::{CeModel, CeTask, CeTraining, CollaborativeExpertsRecipe, as_teacher, evaluate};
+use coembed::run::Job;
 use coembed::train::{Ranger, RangerConfig, Schedule};
 use coembed_examples::cli::{self, say};
 use coembed_examples::demo::{self, Epochs, SEEDS, describe_experts, in_parallel, rank_table};
-use coembed_examples::device::Job;
 use coembed_examples::emoji::{self, EmojiData, ExpertSplits, Split, expert_splits};
 use miette::{IntoDiagnostic, Result};
 
@@ -119,7 +119,9 @@ fn with_and_without<D: OpsDevice>(device: &D, data: &EmojiData, seed: u64, bar: 
 struct Demonstration;
 
 impl Job for Demonstration {
-    fn run<D: OpsDevice>(self, device: D) -> Result<()> {
+    type Output = Result<()>;
+
+    fn run<D: OpsDevice>(self, _: D) -> Result<()> {
         let data = emoji::load(Split::Random, 0).into_diagnostic()?;
         say(describe_experts(&expert_splits(&data, 0).into_diagnostic()?, &data.digest));
         say(format!(
@@ -127,7 +129,7 @@ impl Job for Demonstration {
             TEACHERS.len()
         ));
         let bar = Epochs::new(SEEDS.len() * (TEACHERS.len() + 3) * EPOCHS);
-        let runs = in_parallel(&SEEDS, |seed| with_and_without(&device, &data, *seed, &bar))?;
+        let runs = in_parallel(&SEEDS, |device: &D, seed| with_and_without(device, &data, *seed, &bar))?;
         bar.finish();
         let of = |pick: fn(&Run) -> &RankReport| runs.iter().map(|run| pick(run).clone()).collect::<Vec<_>>();
         let rows = [

@@ -146,8 +146,6 @@ pub mod kernels {
 /// Implemented by `Cpu` and, with the feature `cuda`, by `Cuda`.
 pub trait OpsDevice:
     dfdx::prelude::Device<f32>
-    + Send
-    + Sync
     + AdamKernel
     + AddKernel
     + AttentionKernel

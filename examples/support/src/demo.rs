@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use coembed::data::experts::ExpertSplit;
 use coembed::metrics::rank::RankReport;
 use coembed::ops::OpsDevice;
-use coembed::report::{MeanStd, Table};
+use coembed::report::{MeanStd, Table, paired_permutation_test};
 use coembed::train::{Fit, Observer, Optimizer, Progress, Task, Training};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, Result, miette};
@@ -58,10 +58,15 @@ where
 }
 
 /// Runs are independent and share the cores better than the small products within each would; the results are the same bits either way.
-pub fn in_parallel<I: Sync, O: Send>(runs: &[I], run: impl Fn(&I) -> Result<O> + Sync) -> Result<Vec<O>> {
+///
+/// Each opens the device for itself: that of a GPU stays on its thread.
+pub fn in_parallel<D: OpsDevice, I: Sync, O: Send>(
+    runs: &[I],
+    run: impl Fn(&D, &I) -> Result<O> + Sync,
+) -> Result<Vec<O>> {
     let on_one_thread = |item: &I| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().into_diagnostic()?;
-        pool.install(|| run(item))
+        pool.install(|| run(&D::open().into_diagnostic()?, item))
     };
     runs.par_iter().map(on_one_thread).collect()
 }
@@ -99,6 +104,18 @@ pub fn score_table(rows: &[(&str, Vec<Scores>)]) -> Table {
         table.row([name.to_string()].into_iter().chain(cells));
     }
     table
+}
+
+/// Paired randomisation test of `b − a` over queries, each query's score averaged over the runs.
+pub fn significance(a: &[Vec<f64>], b: &[Vec<f64>]) -> Result<String> {
+    let per_query = |runs: &[Vec<f64>]| -> Vec<f64> {
+        let queries = runs.first().map_or(0, Vec::len);
+        (0..queries).map(|query| runs.iter().map(|run| run[query]).sum::<f64>() / runs.len() as f64).collect()
+    };
+    let (a, b) = (per_query(a), per_query(b));
+    let test = paired_permutation_test(&a, &b, 5000, 0).ok_or_else(|| miette!("the runs have different queries"))?;
+    let points = 100.0 * test.difference;
+    Ok(format!("{points:+.2} points, paired randomisation test over {} queries: p = {:.4}", a.len(), test.p_value))
 }
 
 /// What the data of experts are, and what a number rests on.

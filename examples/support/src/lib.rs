@@ -3,6 +3,5 @@
 pub mod baseline;
 pub mod cli;
 pub mod demo;
-pub mod device;
 pub mod emoji;
 mod progress;

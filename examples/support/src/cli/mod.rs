@@ -16,11 +16,10 @@ use coembed::digest;
 use coembed::files::write_atomically;
 use coembed::ops::OpsDevice;
 use coembed::options::{Checked, Options};
-use coembed::run::{self, Evaluation, Outcome, Part, Recipe, RunFolder};
+use coembed::run::{self, Evaluation, Job, Outcome, Part, Recipe, RunFolder, on_device};
 use coembed::train::{Checkpoint, StateDict};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 
-use crate::device::{Job, on_device};
 use crate::progress::Bar;
 use error::{USAGE, config_report, usage};
 use stop::Stop;
@@ -34,25 +33,34 @@ pub struct BuiltIn<R: Recipe> {
 }
 
 /// Runs what the command line asks for; `demo` without a subcommand.
-pub fn main<R: Recipe>(recipe: R, arguments: Vec<OsString>, built_in: Option<BuiltIn<R>>, demo: impl Job) -> ExitCode {
+pub fn main<R: Recipe>(
+    recipe: R,
+    arguments: Vec<OsString>,
+    built_in: Option<BuiltIn<R>>,
+    demo: impl Job<Output = Result<()>>,
+) -> ExitCode {
     let stop = Stop::default();
     let matches = args::command(&recipe).get_matches_from(arguments);
     let program = Program { recipe: &recipe, built_in, stop: &stop };
     begin(&stop, &matches, || match matches.subcommand() {
-        Some(("train", given)) => on_device(args::gpu(given), Train { program, given }),
-        Some(("eval", given)) => on_device(args::gpu(given), Eval { program, given }),
+        Some(("train", given)) => on(given, Train { program, given }),
+        Some(("eval", given)) => on(given, Eval { program, given }),
         Some(("params", given)) => params(&recipe, given),
         Some(("rows", given)) => rows(&recipe, given),
         Some(("import-config", given)) => import(&recipe, given),
-        Some((_, given)) => on_device(args::gpu(given), demo),
-        None => on_device(args::gpu(&matches), demo),
+        Some((_, given)) => on(given, demo),
+        None => on(&matches, demo),
     })
 }
 
 /// Runs a program that is nothing but its demonstration.
-pub fn demo(name: &'static str, demo: impl Job) -> ExitCode {
+pub fn demo(name: &'static str, demo: impl Job<Output = Result<()>>) -> ExitCode {
     let matches = args::demo(name).get_matches();
-    begin(&Stop::default(), &matches, || on_device(args::gpu(&matches), demo))
+    begin(&Stop::default(), &matches, || on(&matches, demo))
+}
+
+fn on(given: &ArgMatches, job: impl Job<Output = Result<()>>) -> Result<()> {
+    on_device(args::gpu(given), job).into_diagnostic()?
 }
 
 fn begin(stop: &Stop, matches: &ArgMatches, run: impl FnOnce() -> Result<()>) -> ExitCode {
@@ -125,6 +133,8 @@ struct Train<'a, R: Recipe> {
 }
 
 impl<R: Recipe> Job for Train<'_, R> {
+    type Output = Result<()>;
+
     fn run<D: OpsDevice>(self, device: D) -> Result<()> {
         let (Program { recipe, stop, .. }, given) = (&self.program, self.given);
         let data = given.get_one::<PathBuf>("data").map(PathBuf::as_path);
@@ -178,6 +188,8 @@ struct Eval<'a, R: Recipe> {
 }
 
 impl<R: Recipe> Job for Eval<'_, R> {
+    type Output = Result<()>;
+
     fn run<D: OpsDevice>(self, device: D) -> Result<()> {
         let (recipe, given) = (self.program.recipe, self.given);
         let data = given.get_one::<PathBuf>("data").map(PathBuf::as_path);
