@@ -124,11 +124,6 @@ pub trait ExpertSet: Clone + Debug {
     ) -> Result<Vec<Pooled<B, D, T>>, OpError>;
 }
 
-/// Nothing to learn.
-impl<D: OpsDevice> Parameters<D> for () {
-    crate::visit_fields! { D; }
-}
-
 /// Features that are one vector per video, of a width that the type knows.
 ///
 /// # Errors

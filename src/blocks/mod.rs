@@ -43,7 +43,7 @@ pub use frame_statistics::{FrameStatistic, Frames, pool_frames};
 pub use gated_embedding::{GatedEmbedding, GatedEmbeddingConfig};
 pub use linear::{Linear, LinearConfig};
 pub use net_vlad::{NetVlad, NetVladConfig};
-pub use parameters::{Parameters, Path, Role, Visitor, VisitorMut, num_parameters};
+pub use parameters::{Named, Parameters, Path, Role, Visitor, VisitorMut, num_parameters, num_values};
 pub use phase::{Phase, StepStream};
 pub use plain_embedding::{PlainEmbedding, PlainEmbeddingConfig};
 pub use pos_split::{Member, PartOfSpeech, PartOrder, PosSet, PosText};
