@@ -38,7 +38,9 @@ pub use context_gating::{
     SpatialMlpConfig,
 };
 pub use dropout::Dropout;
-pub use experts::{ExpertConfig, ExpertFeatures, ExpertInfo, ExpertKind, ExpertList, ExpertSet, Pooled, Pooling};
+pub use experts::{
+    ExpertConfig, ExpertFeatures, ExpertInfo, ExpertKind, ExpertList, ExpertSet, Pooled, Pooling, PoolingKind,
+};
 pub use frame_statistics::{FrameStatistic, Frames, pool_frames};
 pub use gated_embedding::{GatedEmbedding, GatedEmbeddingConfig};
 pub use linear::{Linear, LinearConfig};
