@@ -47,7 +47,7 @@ pub fn data<S: Shape, D: Storage<f32>>(x: Tensor<S, f32, D>) -> Tensor<S, f32, D
 )]
 pub trait LayerTape<D: Storage<f32>>: Tape<f32, D> {
     /// The tape behind the layer.
-    type Output: LayerTape<D, Output = Self::Output> + Merge<Self::Output> + Merge<Self>;
+    type Output: RecordingTape<D> + Merge<Self>;
 
     /// Whether a tensor on this tape gets a gradient: data does not. (A tensor without a tape may be a second use of one that has a tape.)
     const GRADIENT: bool;
@@ -95,7 +95,9 @@ impl<D: Storage<f32>> LayerTape<D> for OwnedTape<f32, D> {
 )]
 pub trait RecordingTape<D: Storage<f32>>: LayerTape<D, Output = Self> + Merge<Self> {}
 
-impl<D: Storage<f32>, T: LayerTape<D, Output = T>> RecordingTape<D> for T {}
+impl<D: Storage<f32>> RecordingTape<D> for NoneTape {}
+
+impl<D: Storage<f32>> RecordingTape<D> for OwnedTape<f32, D> {}
 
 /// [`LayerTape::begin`] of a tensor: for layers that compute a gradient of their input anyway.
 pub(crate) fn begin<S: Shape, D: Storage<f32>, T: LayerTape<D>>(
