@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use dfdx::prelude::{Dim, HasShape, Tensor, TryAdd, TryMul};
 use rand::Rng;
 
-use super::{Config, Parameters, Path, Phase, Role, Visitor, VisitorMut};
+use super::{Config, Parameters, Phase};
 use crate::ops::{self, BatchStatistics, LayerTape, OpError, OpsDevice, Rows, device_error};
 
 /// Describes a [`BatchNorm1d`] over `E` features.
@@ -30,6 +30,15 @@ struct Running<E: Dim, D: OpsDevice> {
     mean: Tensor<(E,), f32, D>,
     variance: Tensor<(E,), f32, D>,
     batches: u64,
+}
+
+impl<E: Dim, D: OpsDevice> Parameters<D> for Running<E, D> {
+    crate::visit_fields! {
+        D;
+        mean: buffer = "running_mean",
+        variance: buffer = "running_var",
+        batches: counter = "num_batches_tracked",
+    }
 }
 
 /// Batch normalisation over rows (Ioffe & Szegedy 2015), with PyTorch's state: the batch is normalised with its biased
@@ -138,21 +147,5 @@ impl<E: Dim, D: OpsDevice> BatchNorm1d<E, D> {
 }
 
 impl<E: Dim, D: OpsDevice> Parameters<D> for BatchNorm1d<E, D> {
-    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        let running = self.running();
-        visitor.tensor(&path.join("weight"), Role::Trained, &self.weight)?;
-        visitor.tensor(&path.join("bias"), Role::Trained, &self.bias)?;
-        visitor.tensor(&path.join("running_mean"), Role::Buffer, &running.mean)?;
-        visitor.tensor(&path.join("running_var"), Role::Buffer, &running.variance)?;
-        visitor.counter(&path.join("num_batches_tracked"), &running.batches)
-    }
-
-    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        let running = self.running.get_mut().unwrap_or_else(PoisonError::into_inner);
-        visitor.tensor(&path.join("weight"), Role::Trained, &mut self.weight)?;
-        visitor.tensor(&path.join("bias"), Role::Trained, &mut self.bias)?;
-        visitor.tensor(&path.join("running_mean"), Role::Buffer, &mut running.mean)?;
-        visitor.tensor(&path.join("running_var"), Role::Buffer, &mut running.variance)?;
-        visitor.counter(&path.join("num_batches_tracked"), &mut running.batches)
-    }
+    crate::visit_fields! { D; weight: trained, bias: trained, running: flat }
 }

@@ -1,10 +1,10 @@
-use dfdx::prelude::{Const, Dim, HasShape, Merge, PutTape, ReshapeTo, SplitTape, Tensor};
+use dfdx::prelude::{Const, Dim, HasShape, PutTape, ReshapeTo, SplitTape, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Activation, Availability, Config, Linear, LinearConfig, PairReasoning, PairReasoningConfig, Parameters, Path,
-    Phase, ReasoningGate, ReasoningGateConfig, ReasoningStack, ReasoningStackConfig, Visitor, VisitorMut,
+    Activation, Availability, Config, Linear, LinearConfig, PairReasoning, PairReasoningConfig, Parameters, Phase,
+    ReasoningGate, ReasoningGateConfig, ReasoningStack, ReasoningStackConfig,
 };
 use crate::ops::{self, OpError, OpsDevice, RecordingTape, check_size, device_error};
 
@@ -222,14 +222,14 @@ impl Partners {
 }
 
 /// Tensors without their tapes, and all tapes in one.
-fn gather_tapes<B: Dim, S: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<T>>(
+fn gather_tapes<B: Dim, S: Dim, D: OpsDevice, T: RecordingTape<D>>(
     tensors: Vec<Tensor<(B, S), f32, D, T>>,
     tape: &mut T,
 ) -> Vec<Tensor<(B, S), f32, D>> {
     tensors.into_iter().map(|tensor| gather_tape(tensor, tape)).collect()
 }
 
-fn gather_tape<B: Dim, S: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<T>>(
+fn gather_tape<B: Dim, S: Dim, D: OpsDevice, T: RecordingTape<D>>(
     tensor: Tensor<(B, S), f32, D, T>,
     tape: &mut T,
 ) -> Tensor<(B, S), f32, D> {
@@ -246,7 +246,7 @@ impl<S: Dim, D: OpsDevice> CollaborativeGating<S, D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time sizes or the number of experts disagree, [`OpError::Undefined`] for a batch of one in training.
-    pub fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    pub fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         experts: CommonExperts<B, S, D, T>,
         available: &Availability,
@@ -313,7 +313,7 @@ impl<S: Dim, D: OpsDevice> CollaborativeGating<S, D> {
     }
 
     /// What an expert adds to the first layer as partner number `role`.
-    fn partner_share<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    fn partner_share<B: Dim, T: RecordingTape<D>>(
         &self,
         expert: &Tensor<(B, S), f32, D>,
         role: usize,
@@ -327,7 +327,7 @@ impl<S: Dim, D: OpsDevice> CollaborativeGating<S, D> {
     }
 
     /// The first layer of g over expert `k` and each group of its partners: `(groups, B, S)`.
-    fn bring_together<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    fn bring_together<B: Dim, T: RecordingTape<D>>(
         &self,
         k: usize,
         expert: &Tensor<(B, S), f32, D>,
@@ -369,7 +369,7 @@ impl<S: Dim, D: OpsDevice> CollaborativeGating<S, D> {
 }
 
 /// The mean of the experts that each video has.
-fn mean_expert<B: Dim, S: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<T>>(
+fn mean_expert<B: Dim, S: Dim, D: OpsDevice, T: RecordingTape<D>>(
     experts: &[Tensor<(B, S), f32, D>],
     available: &Availability,
 ) -> Result<Tensor<(B, S), f32, D, T>, OpError> {
@@ -383,45 +383,22 @@ fn mean_expert<B: Dim, S: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<T>>(
 }
 
 impl<S: Dim, D: OpsDevice> Parameters<D> for First<S, D> {
-    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        match self {
-            Self::Pairs(layer) | Self::Triplets(layer) | Self::Star(layer) => {
-                layer.visit(&path.join("g_reason_1"), visitor)
-            }
-            Self::StarSpecific(specific) => specific.visit(&path.join("g_reason_unshared_weights"), visitor),
-            Self::StarTensor { reduce, pair } => {
-                reduce.visit(&path.join("dim_reduce"), visitor)?;
-                pair.visit(&path.join("g_reason_1"), visitor)
-            }
-        }
-    }
-
-    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        match self {
-            Self::Pairs(layer) | Self::Triplets(layer) | Self::Star(layer) => {
-                layer.visit_mut(&path.join("g_reason_1"), visitor)
-            }
-            Self::StarSpecific(specific) => specific.visit_mut(&path.join("g_reason_unshared_weights"), visitor),
-            Self::StarTensor { reduce, pair } => {
-                reduce.visit_mut(&path.join("dim_reduce"), visitor)?;
-                pair.visit_mut(&path.join("g_reason_1"), visitor)
-            }
-        }
+    crate::visit_variants! {
+        D;
+        Pairs(layer: module = "g_reason_1"),
+        Triplets(layer: module = "g_reason_1"),
+        Star(layer: module = "g_reason_1"),
+        StarSpecific(layers: module = "g_reason_unshared_weights"),
+        StarTensor { reduce: module = "dim_reduce", pair: module = "g_reason_1" },
     }
 }
 
 impl<S: Dim, D: OpsDevice> Parameters<D> for CollaborativeGating<S, D> {
-    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        self.first.visit(path, visitor)?;
-        self.shared.visit(&path.join("g_reason_shared"), visitor)?;
-        self.h.visit(&path.join("h_reason"), visitor)?;
-        self.gates.visit(&path.join("video_GU"), visitor)
-    }
-
-    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        self.first.visit_mut(path, visitor)?;
-        self.shared.visit_mut(&path.join("g_reason_shared"), visitor)?;
-        self.h.visit_mut(&path.join("h_reason"), visitor)?;
-        self.gates.visit_mut(&path.join("video_GU"), visitor)
+    crate::visit_fields! {
+        D;
+        first: flat,
+        shared: module = "g_reason_shared",
+        h: module = "h_reason",
+        gates: module = "video_GU",
     }
 }

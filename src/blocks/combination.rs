@@ -1,7 +1,7 @@
-use dfdx::prelude::{Dim, Merge, Tensor};
+use dfdx::prelude::{Dim, Tensor};
 use rand::Rng;
 
-use super::{Config, Parameters, Path, Phase, PlainEmbedding, PlainEmbeddingConfig, Visitor, VisitorMut};
+use super::{Config, Parameters, Phase, PlainEmbedding, PlainEmbeddingConfig};
 use crate::ops::{self, OpError, OpsDevice, RecordingTape};
 
 /// How the embeddings of the parts of speech become one: `P` tensors of width `E` to one of width [`Combination::Out`].
@@ -15,7 +15,7 @@ pub trait Combination<E: Dim, D: OpsDevice>: Parameters<D> {
     /// # Errors
     /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a learned combination of fewer than two rows in
     /// training.
-    fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
         phase: Phase,
@@ -57,7 +57,7 @@ impl<W: Dim, D: OpsDevice> Parameters<D> for Concat<W> {
 impl<E: Dim, W: Dim, D: OpsDevice> Combination<E, D> for Concat<W> {
     type Out = W;
 
-    fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
         _: Phase,
@@ -104,7 +104,7 @@ impl<W: Dim, O: Dim, D: OpsDevice> Parameters<D> for Learned<W, O, D> {
 impl<E: Dim, W: Dim, O: Dim, D: OpsDevice> Combination<E, D> for Learned<W, O, D> {
     type Out = O;
 
-    fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
         phase: Phase,
@@ -155,25 +155,13 @@ impl<D: OpsDevice> Config<D> for AnyCombinationConfig {
 }
 
 impl<D: OpsDevice> Parameters<D> for AnyCombination<D> {
-    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        match self {
-            Self::Concat(concat) => Parameters::<D>::visit(concat, path, visitor),
-            Self::Learned { layer, .. } => layer.visit(path, visitor),
-        }
-    }
-
-    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        match self {
-            Self::Concat(concat) => Parameters::<D>::visit_mut(concat, path, visitor),
-            Self::Learned { layer, .. } => layer.visit_mut(path, visitor),
-        }
-    }
+    crate::visit_variants! { D; Concat(concat: flat), Learned { layer: flat } }
 }
 
 impl<E: Dim, D: OpsDevice> Combination<E, D> for AnyCombination<D> {
     type Out = usize;
 
-    fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
         phase: Phase,

@@ -1,4 +1,4 @@
-use dfdx::prelude::{Dim, Merge, Tensor, WithEmptyTape};
+use dfdx::prelude::{Dim, Tensor, WithEmptyTape};
 use rand::Rng;
 
 use super::{BatchNorm1d, BatchNorm1dConfig, Config, Linear, LinearConfig, Parameters, Phase};
@@ -56,7 +56,7 @@ impl<E: Dim, D: OpsDevice> ContextGating<E, D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree, [`OpError::Undefined`] for a batch of one under an applied norm in training.
-    pub fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    pub fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         x: Tensor<(B, E), f32, D, T>,
         phase: Phase,
@@ -104,7 +104,7 @@ impl<E: Dim, D: OpsDevice> NormalizedGating<E, D> {
     ///
     /// # Errors
     /// As [`ContextGating::forward`].
-    pub fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    pub fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         x: Tensor<(B, E), f32, D, T>,
         phase: Phase,
@@ -152,7 +152,7 @@ impl<E: Dim, D: OpsDevice> SpatialMlp<E, D> {
     ///
     /// # Errors
     /// As [`ContextGating::forward`].
-    pub fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    pub fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         x: Tensor<(B, E), f32, D, T>,
         phase: Phase,

@@ -34,6 +34,20 @@ pub struct Frames<B: Dim, E: Dim, D: OpsDevice, T> {
     pub valid: Option<Tensor<(B, usize), f32, D>>,
 }
 
+impl<B: Dim, E: Dim, D: OpsDevice, T> Frames<B, E, D, T> {
+    /// Which frames are no padding, `(B, N)`; ones where nothing is said.
+    ///
+    /// # Errors
+    /// [`OpError::Device`] only.
+    pub fn mask(&self) -> Result<Tensor<(B, usize), f32, D>, OpError> {
+        let (batch, steps, _) = *self.frames.shape();
+        match &self.valid {
+            Some(valid) => Ok(valid.clone()),
+            None => ops::to_tensor(self.frames.device(), vec![1.0; batch.size() * steps], (batch, steps)),
+        }
+    }
+}
+
 /// Pools frames to one vector: the statistics side by side, in order. A video without frames becomes zeros.
 ///
 /// # Shapes
@@ -45,12 +59,8 @@ pub fn pool_frames<B: Dim, E: Dim, D: OpsDevice, T: LayerTape<D>>(
     input: Frames<B, E, D, T>,
     statistics: &[FrameStatistic],
 ) -> Result<Pooled<B, D, T>, OpError> {
+    let valid = input.mask()?;
     let (frames, tape) = input.frames.split_tape();
-    let (batch, steps, _) = *frames.shape();
-    let valid = match input.valid {
-        Some(valid) => valid,
-        None => ops::to_tensor(frames.device(), vec![1.0; batch.size() * steps], (batch, steps))?,
-    };
     if T::GRADIENT {
         Ok(Pooled::Computed(pool::<_, _, _, T::Output>(frames.put_tape(tape.begin()), &valid, statistics)?))
     } else {

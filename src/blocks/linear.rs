@@ -2,7 +2,7 @@ use dfdx::prelude::{Dim, Tensor};
 use rand::Rng;
 
 use super::{Config, Parameters};
-use crate::ops::{self, LayerTape, OpError, OpsDevice};
+use crate::ops::{self, LayerTape, OpError, OpsDevice, Rows};
 
 /// Describes a [`Linear`] layer from width `I` to width `O`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,20 @@ impl<I: Dim, O: Dim, D: OpsDevice> Linear<I, O, D> {
         &self,
         x: Tensor<(B, I), f32, D, T>,
     ) -> Result<Tensor<(B, O), f32, D, T::Output>, OpError> {
+        ops::linear(x, &self.weight, Some(&self.bias))
+    }
+
+    /// [`Linear::forward`] of every row, whatever axes stand before the last: of the frames of videos, for instance.
+    ///
+    /// # Shapes
+    /// `(.., I)` to `(.., O)`.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time widths disagree.
+    pub fn forward_rows<S: Rows<Last = I>, T: LayerTape<D>>(
+        &self,
+        x: Tensor<S, f32, D, T>,
+    ) -> Result<Tensor<S::With<O>, f32, D, T::Output>, OpError> {
         ops::linear(x, &self.weight, Some(&self.bias))
     }
 }

@@ -38,12 +38,14 @@ pub use context_gating::{
     SpatialMlpConfig,
 };
 pub use dropout::Dropout;
-pub use experts::{ExpertConfig, ExpertFeatures, ExpertInfo, ExpertKind, ExpertList, ExpertSet, Pooled, Pooling};
+pub use experts::{
+    ExpertConfig, ExpertFeatures, ExpertInfo, ExpertKind, ExpertList, ExpertSet, Pooled, Pooling, PoolingKind,
+};
 pub use frame_statistics::{FrameStatistic, Frames, pool_frames};
 pub use gated_embedding::{GatedEmbedding, GatedEmbeddingConfig};
 pub use linear::{Linear, LinearConfig};
 pub use net_vlad::{NetVlad, NetVladConfig};
-pub use parameters::{Parameters, Path, Role, Visitor, VisitorMut, num_parameters};
+pub use parameters::{Named, Parameters, Path, Role, Visitor, VisitorMut, num_parameters, num_values};
 pub use phase::{Phase, StepStream};
 pub use plain_embedding::{PlainEmbedding, PlainEmbeddingConfig};
 pub use pos_split::{Member, PartOfSpeech, PartOrder, PosSet, PosText};

@@ -1,7 +1,7 @@
 use dfdx::prelude::{Axes3, Const, Dim, HasShape, PutTape, ReshapeTo, Shape, SplitTape, Tensor};
 use rand::Rng;
 
-use super::{BatchNorm1d, BatchNorm1dConfig, Config, Parameters, Path, Phase, Role, Visitor, VisitorMut};
+use super::{BatchNorm1d, BatchNorm1dConfig, Config, Parameters, Phase};
 use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice, device_error};
 
 /// Describes a [`NetVlad`] over descriptors of width `E`.
@@ -124,15 +124,5 @@ impl<E: Dim, D: OpsDevice> NetVlad<E, D> {
 }
 
 impl<E: Dim, D: OpsDevice> Parameters<D> for NetVlad<E, D> {
-    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        visitor.tensor(&path.join("clusters"), Role::Trained, &self.clusters)?;
-        visitor.tensor(&path.join("clusters2"), Role::Trained, &self.clusters2)?;
-        self.batch_norm.visit(&path.join("batch_norm"), visitor)
-    }
-
-    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        visitor.tensor(&path.join("clusters"), Role::Trained, &mut self.clusters)?;
-        visitor.tensor(&path.join("clusters2"), Role::Trained, &mut self.clusters2)?;
-        self.batch_norm.visit_mut(&path.join("batch_norm"), visitor)
-    }
+    crate::visit_fields! { D; clusters: trained, clusters2: trained, batch_norm: module }
 }

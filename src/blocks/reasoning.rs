@@ -1,12 +1,9 @@
 //! The parts of collaborative gating: layers over pairs of experts, and the gate that takes what they conclude.
 
-use dfdx::prelude::{Dim, HasShape, Merge, Tensor, WithEmptyTape};
+use dfdx::prelude::{Dim, HasShape, Tensor, WithEmptyTape};
 use rand::Rng;
 
-use super::{
-    Activation, BatchNorm1d, BatchNorm1dConfig, Config, Linear, LinearConfig, Parameters, Path, Phase, Visitor,
-    VisitorMut,
-};
+use super::{Activation, BatchNorm1d, BatchNorm1dConfig, Config, Linear, LinearConfig, Parameters, Phase};
 use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice, RecordingTape, Rows};
 
 /// Describes a [`ReasoningGate`] of width `S`.
@@ -49,7 +46,7 @@ impl<S: Dim, D: OpsDevice> ReasoningGate<S, D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a batch of one in training.
-    pub fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    pub fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         x: Tensor<(B, S), f32, D, T>,
         mask: Tensor<(B, S), f32, D, T>,
@@ -78,11 +75,16 @@ pub struct ReasoningStackConfig<S: Dim> {
     pub activation: Activation,
 }
 
-/// One layer: batch norm (optional), nonlinearity, linear map.
+/// A part of a layer.
 #[derive(Debug, Clone)]
-struct ReasoningLayer<S: Dim, D: OpsDevice> {
-    batch_norm: Option<BatchNorm1d<S, D>>,
-    linear: Linear<S, S, D>,
+enum Step<S: Dim, D: OpsDevice> {
+    Norm(BatchNorm1d<S, D>),
+    Activation,
+    Linear(Linear<S, S, D>),
+}
+
+impl<S: Dim, D: OpsDevice> Parameters<D> for Step<S, D> {
+    crate::visit_variants! { D; Norm(norm: flat), Activation, Linear(linear: flat) }
 }
 
 /// Layers that end in a linear map, each batch norm (optional), nonlinearity, linear map: the shared part of `g`, and `h`, of
@@ -92,7 +94,7 @@ struct ReasoningLayer<S: Dim, D: OpsDevice> {
 /// the map at `2j + 1`.
 #[derive(Debug, Clone)]
 pub struct ReasoningStack<S: Dim, D: OpsDevice> {
-    layers: Vec<ReasoningLayer<S, D>>,
+    steps: Vec<Step<S, D>>,
     activation: Activation,
 }
 
@@ -106,14 +108,15 @@ impl<S: Dim, D: OpsDevice> Config<D> for ReasoningStackConfig<S> {
     }
 
     fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
-        let mut layer = || {
-            let norm = BatchNorm1dConfig::new(self.width);
-            let batch_norm = if self.batch_norm { Some(norm.build(device, rng)?) } else { None };
-            let linear = LinearConfig { inputs: self.width, outputs: self.width }.build(device, rng)?;
-            Ok(ReasoningLayer { batch_norm, linear })
-        };
-        let layers = (0..self.layers).map(|_| layer()).collect::<Result<_, OpError>>()?;
-        Ok(ReasoningStack { layers, activation: self.activation })
+        let mut steps = vec![];
+        for _ in 0..self.layers {
+            if self.batch_norm {
+                steps.push(Step::Norm(BatchNorm1dConfig::new(self.width).build(device, rng)?));
+            }
+            steps.push(Step::Activation);
+            steps.push(Step::Linear(LinearConfig { inputs: self.width, outputs: self.width }.build(device, rng)?));
+        }
+        Ok(ReasoningStack { steps, activation: self.activation })
     }
 }
 
@@ -123,13 +126,13 @@ impl<S: Dim, D: OpsDevice> ReasoningStack<S, D> {
     ///
     /// # Errors
     /// [`OpError::Undefined`] for a batch of one with batch norms in training, [`OpError::Shape`] when run-time widths disagree.
-    pub fn forward<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    pub fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         mut x: Tensor<(B, S), f32, D, T>,
         phase: Phase,
     ) -> Result<Tensor<(B, S), f32, D, T>, OpError> {
-        for layer in &self.layers {
-            x = layer.linear.forward(self.enter(layer, x, 1, phase)?)?;
+        for step in &self.steps {
+            x = self.step(step, x, 1, phase)?;
         }
         Ok(x)
     }
@@ -143,65 +146,42 @@ impl<S: Dim, D: OpsDevice> ReasoningStack<S, D> {
     ///
     /// # Errors
     /// As [`ReasoningStack::forward`].
-    pub fn forward_mean<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    pub fn forward_mean<B: Dim, T: RecordingTape<D>>(
         &self,
         mut x: Tensor<(usize, B, S), f32, D, T>,
         weights: &Tensor<(usize, B), f32, D>,
         mass: &Tensor<(usize, B), f32, D>,
         phase: Phase,
     ) -> Result<Tensor<(B, S), f32, D, T>, OpError> {
-        let Some((last, before)) = self.layers.split_last() else { return ops::weighted_sum(x, weights) };
+        let Some((Step::Linear(last), before)) = self.steps.split_last() else { return ops::weighted_sum(x, weights) };
         let groups = x.shape().0;
-        for layer in before {
-            x = ops::linear(self.enter(layer, x, groups, phase)?, &layer.linear.weight, Some(&layer.linear.bias))?;
+        for step in before {
+            x = self.step(step, x, groups, phase)?;
         }
-        let mean = ops::weighted_sum(self.enter(last, x, groups, phase)?, weights)?;
+        let mean = ops::weighted_sum(x, weights)?;
         // The bias counts once where there is something to average, and not at all where there is nothing.
-        let y = ops::sum_terms(vec![last.linear.forward(mean)?], vec![vec![0]])?;
+        let y = ops::sum_terms(vec![last.forward(mean)?], vec![vec![0]])?;
         ops::weighted_sum(y, mass)
     }
 
-    /// Batch norm and nonlinearity of a layer.
-    fn enter<R: Rows<Last = S>, T: RecordingTape<D> + Merge<T>>(
+    /// One step over `groups` batches that stand one after the other.
+    fn step<R: Rows<Last = S, With<S> = R>, T: RecordingTape<D>>(
         &self,
-        layer: &ReasoningLayer<S, D>,
+        step: &Step<S, D>,
         x: Tensor<R, f32, D, T>,
         groups: usize,
         phase: Phase,
     ) -> Result<Tensor<R, f32, D, T>, OpError> {
-        let x = match &layer.batch_norm {
-            Some(batch_norm) => batch_norm.forward_groups(x, groups, phase)?,
-            None => x,
-        };
-        self.activation.forward(x)
-    }
-
-    fn indices(&self) -> impl Fn(usize) -> (String, String) + use<S, D> {
-        let stride = if self.layers.iter().any(|layer| layer.batch_norm.is_some()) { 3 } else { 2 };
-        move |layer| ((stride * layer).to_string(), (stride * (layer + 1) - 1).to_string())
+        match step {
+            Step::Norm(norm) => norm.forward_groups(x, groups, phase),
+            Step::Activation => self.activation.forward(x),
+            Step::Linear(linear) => ops::linear(x, &linear.weight, Some(&linear.bias)),
+        }
     }
 }
 
 impl<S: Dim, D: OpsDevice> Parameters<D> for ReasoningStack<S, D> {
-    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        let indices = self.indices();
-        for (i, layer) in self.layers.iter().enumerate() {
-            let (norm, linear) = indices(i);
-            layer.batch_norm.visit(&path.join(&norm), visitor)?;
-            layer.linear.visit(&path.join(&linear), visitor)?;
-        }
-        Ok(())
-    }
-
-    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        let indices = self.indices();
-        for (i, layer) in self.layers.iter_mut().enumerate() {
-            let (norm, linear) = indices(i);
-            layer.batch_norm.visit_mut(&path.join(&norm), visitor)?;
-            layer.linear.visit_mut(&path.join(&linear), visitor)?;
-        }
-        Ok(())
-    }
+    crate::visit_fields! { D; steps: flat }
 }
 
 /// Describes a [`PairReasoning`] of width `S`.

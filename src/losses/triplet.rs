@@ -1,6 +1,6 @@
 //! Triplet losses with a fixed or a per-triplet margin.
 
-use dfdx::prelude::{Dim, MeanTo, Merge, SumTo, Tape, Tensor, WithEmptyTape};
+use dfdx::prelude::{Dim, MeanTo, SumTo, Tape, Tensor, WithEmptyTape};
 use serde::{Deserialize, Serialize};
 
 use crate::ops::{self, OpError, OpsDevice, RecordingTape, device_error};
@@ -43,7 +43,7 @@ impl TripletLoss {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time sizes disagree.
-    pub fn terms<S, B: Dim, E: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<T>>(
+    pub fn terms<S, B: Dim, E: Dim, D: OpsDevice, T: RecordingTape<D>>(
         &self,
         anchor: Embedding<S, B, E, D, T>,
         positive: Embedding<S, B, E, D, T>,

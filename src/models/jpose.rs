@@ -6,13 +6,13 @@
 
 use std::marker::PhantomData;
 
-use dfdx::prelude::{Const, Dim, Merge, Tensor, WithEmptyTape};
+use dfdx::prelude::{Const, Dim, Tensor, WithEmptyTape};
 use rand::Rng;
 
 use super::mmen::{Mmen, MmenConfig};
 use crate::blocks::{
-    Combination, Concat, ConcatConfig, Config, Member, Parameters, PartOfSpeech, PartOrder, Path, Phase, PosSet,
-    PosText, Visitor, VisitorMut,
+    Combination, Concat, ConcatConfig, Config, Member, Named, Parameters, PartOfSpeech, PartOrder, Phase, PosSet,
+    PosText,
 };
 use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice, RecordingTape};
 use crate::space::Embedding;
@@ -63,7 +63,7 @@ pub struct JposeConfig<P, V: Dim, X: Dim, E: Dim, C> {
 /// `C` combines the parts (`Concat` as published by default, or `Learned`).
 #[derive(Debug, Clone)]
 pub struct Jpose<P, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> {
-    mmens: Vec<Mmen<P, V, X, E, D>>,
+    mmens: Named<Mmen<P, V, X, E, D>>,
     /// `comb_func`.
     pub combination: C,
 }
@@ -96,7 +96,8 @@ where
     }
 
     fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
-        let mmens = P::NAMES.iter().map(|_| self.mmen().build(device, rng)).collect::<Result<_, _>>()?;
+        let mmens = P::NAMES.iter().map(|name| Ok((*name, self.mmen().build(device, rng)?)));
+        let mmens = mmens.collect::<Result<_, OpError>>()?;
         Ok(Jpose { mmens, combination: self.combination.build(device, rng)? })
     }
 }
@@ -113,7 +114,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
         &self,
         x: Tensor<(B, V), f32, D, T>,
     ) -> Result<Embedding<S, B, E, D, T::Output>, OpError> {
-        Ok(Embedding::new(self.mmens[S::INDEX].embed_video(x)?.into_tensor()))
+        Ok(Embedding::new(self.mmens.modules()[S::INDEX].embed_video(x)?.into_tensor()))
     }
 
     /// Embeds the text of one part of speech in its space.
@@ -127,7 +128,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
         &self,
         x: Tensor<(B, X), f32, D, T>,
     ) -> Result<Embedding<S, B, E, D, T::Output>, OpError> {
-        Ok(Embedding::new(self.mmens[S::INDEX].embed_text(x)?.into_tensor()))
+        Ok(Embedding::new(self.mmens.modules()[S::INDEX].embed_text(x)?.into_tensor()))
     }
 
     /// What the action embedding of videos is made of: for each part of speech, in the order of the set, the gated embedding
@@ -143,9 +144,9 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
         x: Tensor<(B, V), f32, D, T>,
     ) -> Result<Vec<Tensor<(B, E), f32, D, T::Output>>, OpError> {
         // The tape so far goes with the first part; the tapes of all parts are merged when they are combined.
-        let mut inputs: Vec<_> = self.mmens[1..].iter().map(|_| x.with_empty_tape()).collect();
+        let mut inputs: Vec<_> = self.mmens.modules()[1..].iter().map(|_| x.with_empty_tape()).collect();
         inputs.insert(0, x);
-        self.mmens.iter().zip(inputs).map(|(mmen, x)| mmen.video_tower(x)).collect()
+        self.mmens.modules().iter().zip(inputs).map(|(mmen, x)| mmen.video_tower(x)).collect()
     }
 
     /// What the action embedding of captions is made of; see [`Jpose::video_parts`].
@@ -160,7 +161,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
         text: PosText<P, B, X, D, T>,
     ) -> Result<Vec<Tensor<(B, E), f32, D, T::Output>>, OpError> {
         let inputs = text.into_parts();
-        self.mmens.iter().zip(inputs).map(|(mmen, x)| mmen.text_tower(x)).collect()
+        self.mmens.modules().iter().zip(inputs).map(|(mmen, x)| mmen.text_tower(x)).collect()
     }
 }
 
@@ -236,7 +237,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree, [`OpError::Undefined`] for a learned combination of fewer than two
     /// rows.
-    pub fn combine<B: Dim, T: RecordingTape<D> + Merge<T>>(
+    pub fn combine<B: Dim, T: RecordingTape<D>>(
         &self,
         parts: Vec<Tensor<(B, E), f32, D, T>>,
         order: PartOrder,
@@ -248,19 +249,5 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
 }
 
 impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Parameters<D>, D: OpsDevice> Parameters<D> for Jpose<P, V, X, E, C, D> {
-    fn visit<W: Visitor<D>>(&self, path: &Path, visitor: &mut W) -> Result<(), W::Error> {
-        let parts = path.join("MMENs");
-        for (name, mmen) in P::NAMES.iter().zip(&self.mmens) {
-            mmen.visit(&parts.join(name), visitor)?;
-        }
-        self.combination.visit(&path.join("comb_func"), visitor)
-    }
-
-    fn visit_mut<W: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut W) -> Result<(), W::Error> {
-        let parts = path.join("MMENs");
-        for (name, mmen) in P::NAMES.iter().zip(&mut self.mmens) {
-            mmen.visit_mut(&parts.join(name), visitor)?;
-        }
-        self.combination.visit_mut(&path.join("comb_func"), visitor)
-    }
+    crate::visit_fields! { D; mmens: module = "MMENs", combination: module = "comb_func" }
 }

@@ -1,10 +1,10 @@
 //! The HowTo100M S3D baseline in the tables of QuerYD: features of video and text that already share a space (`MNNet`).
 
-use dfdx::prelude::{Axes2, BroadcastTo, Const, Dim, HasShape, Merge, ReshapeTo, Tensor, TryAdd};
+use dfdx::prelude::{Axes2, BroadcastTo, Const, Dim, HasShape, ReshapeTo, Tensor, TryAdd};
 use rand::Rng;
 
 use crate::blocks::{Config, Parameters};
-use crate::ops::{self, LayerTape, OpError, OpsDevice, RecordingTape, device_error};
+use crate::ops::{self, LayerTape, OpError, OpsDevice, device_error};
 
 /// Describes an [`Mnnet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,10 +40,7 @@ impl<D: OpsDevice> Mnnet<D> {
         &self,
         text: Tensor<(Q, E), f32, D, T>,
         video: Tensor<(B, E), f32, D, T>,
-    ) -> Result<Tensor<(Q, B), f32, D, T::Output>, OpError>
-    where
-        T::Output: RecordingTape<D> + Merge<T::Output>,
-    {
+    ) -> Result<Tensor<(Q, B), f32, D, T::Output>, OpError> {
         let shape = *video.shape();
         let (text, video) = (ops::begin(text), ops::begin(video));
         let moved = || -> Result<_, D::Err> {

@@ -1,12 +1,12 @@
 //! The network of the original Mixture of Embedding Experts program (Miech, Laptev & Sivic 2018), which predates Collaborative Experts and
 //! names and orders its parameters otherwise.
 
-use dfdx::prelude::{Dim, HasShape, Merge, PutTape, SplitTape, Tensor, WithEmptyTape};
+use dfdx::prelude::{Dim, HasShape, PutTape, SplitTape, Tensor, WithEmptyTape};
 use rand::Rng;
 
 use crate::blocks::{
     Availability, Config, GateNorm, GatedEmbedding, GatedEmbeddingConfig, Linear, LinearConfig, NetVlad, NetVladConfig,
-    Parameters, Path, Phase, Visitor, VisitorMut,
+    Parameters, Phase,
 };
 use crate::ops::{self, LayerTape, OpError, OpsDevice, check_size};
 
@@ -144,10 +144,7 @@ impl<D: OpsDevice> Moee<D> {
         features: MoeeFeatures<B, D, T>,
         available: &Availability,
         phase: Phase,
-    ) -> Result<(Tensor<(Q, B), f32, D, T::Output>, Tensor<(Q, usize), f32, D>), OpError>
-    where
-        T::Output: Merge<T::Output>,
-    {
+    ) -> Result<(Tensor<(Q, B), f32, D, T::Output>, Tensor<(Q, usize), f32, D>), OpError> {
         check_size("MoEE", "experts of the availability", self.video.len(), available.experts())?;
         let MoeeFeatures { face, audio, visual, motion } = features;
         let [face_unit, audio_unit, visual_unit, motion_unit] = self.video.as_slice() else {
@@ -172,7 +169,7 @@ impl<D: OpsDevice> Moee<D> {
 }
 
 /// Columns in the order of the units.
-fn in_unit_order<Q: Dim, D: OpsDevice, T: ops::RecordingTape<D> + Merge<T>>(
+fn in_unit_order<Q: Dim, D: OpsDevice, T: ops::RecordingTape<D>>(
     weights: Tensor<(Q, usize), f32, D, T>,
 ) -> Result<Tensor<(Q, usize), f32, D, T>, OpError> {
     let unit = |i: usize| f32::from(WEIGHT_OF[i % 4] == i / 4);
@@ -181,21 +178,12 @@ fn in_unit_order<Q: Dim, D: OpsDevice, T: ops::RecordingTape<D> + Merge<T>>(
 }
 
 impl<D: OpsDevice> Parameters<D> for Moee<D> {
-    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        let mee = path.join("mee");
-        self.audio_pooling.visit(&path.join("audio_pooling"), visitor)?;
-        self.text_pooling.visit(&path.join("text_pooling"), visitor)?;
-        self.video.visit(&mee.join("video_GU"), visitor)?;
-        self.text.visit(&mee.join("text_GU"), visitor)?;
-        self.moe_fc.visit(&mee.join("moe_fc"), visitor)
-    }
-
-    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        let mee = path.join("mee");
-        self.audio_pooling.visit_mut(&path.join("audio_pooling"), visitor)?;
-        self.text_pooling.visit_mut(&path.join("text_pooling"), visitor)?;
-        self.video.visit_mut(&mee.join("video_GU"), visitor)?;
-        self.text.visit_mut(&mee.join("text_GU"), visitor)?;
-        self.moe_fc.visit_mut(&mee.join("moe_fc"), visitor)
+    crate::visit_fields! {
+        D;
+        audio_pooling: module,
+        text_pooling: module,
+        video: module = "mee.video_GU",
+        text: module = "mee.text_GU",
+        moe_fc: module = "mee.moe_fc",
     }
 }

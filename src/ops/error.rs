@@ -38,9 +38,16 @@ pub enum OpError {
     Device(String),
 }
 
-/// Wraps a device's own error.
+impl OpError {
+    /// Wraps a device's own error: what dfdx's `try_` methods fail with.
+    pub fn device(error: impl Debug) -> Self {
+        Self::Device(format!("{error:?}"))
+    }
+}
+
+/// [`OpError::device`].
 pub(crate) fn device_error(error: impl Debug) -> OpError {
-    OpError::Device(format!("{error:?}"))
+    OpError::device(error)
 }
 
 /// Refuses a size that is not the expected one.

@@ -41,9 +41,13 @@ pub fn data<S: Shape, D: Storage<f32>>(x: Tensor<S, f32, D>) -> Tensor<S, f32, D
 }
 
 /// A tape as the input of a layer with parameters, and what it becomes behind it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no tape that a layer takes",
+    label = "layers take tensors with `NoneTape`, `DataTape` (from `ops::data`) or `OwnedTape` (traced by dfdx)"
+)]
 pub trait LayerTape<D: Storage<f32>>: Tape<f32, D> {
     /// The tape behind the layer.
-    type Output: LayerTape<D, Output = Self::Output> + Merge<Self::Output> + Merge<Self>;
+    type Output: RecordingTape<D> + Merge<Self>;
 
     /// Whether a tensor on this tape gets a gradient: data does not. (A tensor without a tape may be a second use of one that has a tape.)
     const GRADIENT: bool;
@@ -84,9 +88,16 @@ impl<D: Storage<f32>> LayerTape<D> for OwnedTape<f32, D> {
 
 /// A tape that stays what it is: of everything but data. Operations of two tensors that have a tape each record on the first one's, so it must
 /// be such a tape; data comes second.
-pub trait RecordingTape<D: Storage<f32>>: LayerTape<D, Output = Self> {}
+#[diagnostic::on_unimplemented(
+    message = "operations cannot record on `{Self}`",
+    label = "this tensor's tape records nothing",
+    note = "a tensor that `ops::data` put on its tape comes second in an operation of two; a layer with parameters starts to record"
+)]
+pub trait RecordingTape<D: Storage<f32>>: LayerTape<D, Output = Self> + Merge<Self> {}
 
-impl<D: Storage<f32>, T: LayerTape<D, Output = T>> RecordingTape<D> for T {}
+impl<D: Storage<f32>> RecordingTape<D> for NoneTape {}
+
+impl<D: Storage<f32>> RecordingTape<D> for OwnedTape<f32, D> {}
 
 /// [`LayerTape::begin`] of a tensor: for layers that compute a gradient of their input anyway.
 pub(crate) fn begin<S: Shape, D: Storage<f32>, T: LayerTape<D>>(

@@ -1,11 +1,11 @@
-use dfdx::prelude::{Dim, HasShape, Merge, PutTape, ReshapeTo, SplitTape, Tape, Tensor, WithEmptyTape};
+use dfdx::prelude::{Dim, HasShape, PutTape, ReshapeTo, SplitTape, Tape, Tensor, WithEmptyTape};
 use rand::Rng;
 
 use super::config::Parts;
 use super::{Design, MixtureWeights};
 use crate::blocks::{
     Availability, CollaborativeGating, CommonExperts, Config, GatedEmbedding, Linear, NormalizedGating, Parameters,
-    Path, Phase, Pooled, Projection, Visitor, VisitorMut,
+    Phase, Pooled, Projection,
 };
 use crate::ops::{self, LayerTape, OpError, OpsDevice, RecordingTape, check_size, device_error};
 
@@ -190,7 +190,7 @@ impl<S: Dim, D: OpsDevice> ExpertFusion<S, D> {
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time sizes disagree.
-    pub fn similarity<Q: Dim, B: Dim, T: RecordingTape<D> + Merge<T>>(
+    pub fn similarity<Q: Dim, B: Dim, T: RecordingTape<D>>(
         &self,
         text: TextEmbedding<Q, D, T>,
         video: VideoEmbedding<B, D, T>,
@@ -259,7 +259,7 @@ fn side_by_side<B: Dim, D: OpsDevice, T: LayerTape<D>>(
     ops::concat(pooled.into_iter().map(begin).collect(), width)
 }
 
-fn sum_of_products<Q: Dim, B: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<T>>(
+fn sum_of_products<Q: Dim, B: Dim, D: OpsDevice, T: RecordingTape<D>>(
     text: Vec<Rows<Q, D, T>>,
     video: Vec<Rows<B, D, T>>,
 ) -> Result<Tensor<(Q, B), f32, D, T>, OpError> {
@@ -276,7 +276,7 @@ fn sum_of_products<Q: Dim, B: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<T>>
 
 /// Inner products of texts, padded with zeros, with videos. As published, wider texts have the similarity 0: the program means to pad the
 /// video instead, and fills in nothing.
-fn padded_products<Q: Dim, B: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<T>>(
+fn padded_products<Q: Dim, B: Dim, D: OpsDevice, T: RecordingTape<D>>(
     mut text: TextEmbedding<Q, D, T>,
     mut video: VideoEmbedding<B, D, T>,
 ) -> Result<Tensor<(Q, B), f32, D, T>, OpError> {
@@ -293,67 +293,16 @@ fn padded_products<Q: Dim, B: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<T>>
 }
 
 impl<S: Dim, D: OpsDevice> Parameters<D> for Layers<S, D> {
-    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        let (of_reduce, of_video, of_text) =
-            (path.join("video_dim_reduce"), path.join("video_GU"), path.join("text_GU"));
-        match self {
-            Self::Collaborative { projections, gating, text } => {
-                projections.visit(&of_reduce, visitor)?;
-                gating.visit(path, visitor)?;
-                text.visit(&of_text, visitor)
-            }
-            Self::Projected { projections, video, text } => {
-                projections.visit(&of_reduce, visitor)?;
-                video.visit(&of_video, visitor)?;
-                text.visit(&of_text, visitor)
-            }
-            Self::Own { video, text } => {
-                video.visit(&of_video, visitor)?;
-                text.visit(&of_text, visitor)
-            }
-            Self::Concatenated => Ok(()),
-            Self::ConcatenatedGated { video, text } => {
-                video.visit(&of_video.join("0"), visitor)?;
-                text.visit(&of_text.join("0"), visitor)
-            }
-        }
-    }
-
-    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        let (of_reduce, of_video, of_text) =
-            (path.join("video_dim_reduce"), path.join("video_GU"), path.join("text_GU"));
-        match self {
-            Self::Collaborative { projections, gating, text } => {
-                projections.visit_mut(&of_reduce, visitor)?;
-                gating.visit_mut(path, visitor)?;
-                text.visit_mut(&of_text, visitor)
-            }
-            Self::Projected { projections, video, text } => {
-                projections.visit_mut(&of_reduce, visitor)?;
-                video.visit_mut(&of_video, visitor)?;
-                text.visit_mut(&of_text, visitor)
-            }
-            Self::Own { video, text } => {
-                video.visit_mut(&of_video, visitor)?;
-                text.visit_mut(&of_text, visitor)
-            }
-            Self::Concatenated => Ok(()),
-            Self::ConcatenatedGated { video, text } => {
-                video.visit_mut(&of_video.join("0"), visitor)?;
-                text.visit_mut(&of_text.join("0"), visitor)
-            }
-        }
+    crate::visit_variants! {
+        D;
+        Collaborative { projections: module = "video_dim_reduce", gating: flat, text: module = "text_GU" },
+        Projected { projections: module = "video_dim_reduce", video: module = "video_GU", text: module = "text_GU" },
+        Own { video: module = "video_GU", text: module = "text_GU" },
+        Concatenated,
+        ConcatenatedGated { video: module = "video_GU.0", text: module = "text_GU.0" },
     }
 }
 
 impl<S: Dim, D: OpsDevice> Parameters<D> for ExpertFusion<S, D> {
-    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        self.moe_fc.visit(&path.join("moe_fc"), visitor)?;
-        self.layers.visit(path, visitor)
-    }
-
-    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        self.moe_fc.visit_mut(&path.join("moe_fc"), visitor)?;
-        self.layers.visit_mut(path, visitor)
-    }
+    crate::visit_fields! { D; moe_fc: module, layers: flat }
 }

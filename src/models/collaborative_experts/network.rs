@@ -1,10 +1,8 @@
-use dfdx::prelude::{Axis, Dim, HasShape, Merge, ReshapeTo, Tensor};
+use dfdx::prelude::{Axis, Dim, HasShape, ReshapeTo, Tensor};
 use rand::Rng;
 
 use super::{CollaborativeExpertsConfig, ExpertFusion, TextEmbedding, VideoEmbedding};
-use crate::blocks::{
-    Availability, Config, ExpertFeatures, ExpertSet, NetVlad, Parameters, Path, Phase, Visitor, VisitorMut,
-};
+use crate::blocks::{Availability, Config, ExpertFeatures, ExpertSet, NetVlad, Parameters, Phase};
 use crate::ops::{self, LayerTape, OpError, OpsDevice, RecordingTape, Reduction, check_size, device_error};
 
 /// The network over the experts `E`, words of width `W`, in a common space of width `S`.
@@ -112,17 +110,7 @@ impl<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> CollaborativeExperts<E, W, S, D
 }
 
 impl<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> Parameters<D> for CollaborativeExperts<E, W, S, D> {
-    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        self.pooling.visit(&path.join("pooling"), visitor)?;
-        self.text_pooling.visit(&path.join("text_pooling"), visitor)?;
-        self.ce.visit(&path.join("ce"), visitor)
-    }
-
-    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        self.pooling.visit_mut(&path.join("pooling"), visitor)?;
-        self.text_pooling.visit_mut(&path.join("text_pooling"), visitor)?;
-        self.ce.visit_mut(&path.join("ce"), visitor)
-    }
+    crate::visit_fields! { D; pooling: module, text_pooling: module, ce: module }
 }
 
 /// What becomes of the similarities of several captions of one video.
@@ -142,7 +130,7 @@ pub enum CaptionMerge {
 ///
 /// # Errors
 /// [`OpError::Undefined`] when the rows are no multiple of the captions.
-pub fn average_captions<V: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<T>>(
+pub fn average_captions<V: Dim, D: OpsDevice, T: RecordingTape<D>>(
     similarity: Tensor<(usize, V), f32, D, T>,
     captions: usize,
 ) -> Result<Tensor<(usize, V), f32, D, T>, OpError> {

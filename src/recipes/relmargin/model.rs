@@ -4,7 +4,7 @@ use super::jpose::{JposeModel, jpose_config};
 use super::mmen::{MmenModel, mmen_config};
 use super::options::{ModelKind, Options};
 use super::terms::{Term, TermLoss, TermStep};
-use crate::blocks::{Config, Parameters, Path, Visitor, VisitorMut};
+use crate::blocks::{Config, Parameters};
 use crate::data::relational::{EvalSplit, Features, PerLevel};
 use crate::ops::{OpError, OpsDevice};
 use crate::relevance::Level;
@@ -81,13 +81,7 @@ impl<D: OpsDevice> RelMarginNetwork<D> {
 }
 
 impl<D: OpsDevice> Parameters<D> for RelMarginNetwork<D> {
-    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        either!(self, model => model.visit(path, visitor))
-    }
-
-    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
-        either!(self, model => model.visit_mut(path, visitor))
-    }
+    crate::visit_variants! { D; Jpose(model: flat), Mmen(model: flat) }
 }
 
 impl<D: OpsDevice> RelMarginModel<D> for RelMarginNetwork<D> {

@@ -1,0 +1,172 @@
+//! A building block of one's own among published ones.
+//!
+//! The block, attention pooling over frames, is defined here: of a sequence of any length it makes one vector, a weighted mean whose weights it
+//! learns, over the frames that are there. It stands in a set of experts beside published kinds, under collaborative gating, and is trained
+//! with two losses. A network that the types do not allow (another width, an expert that is missing, a batch of another set) does not compile;
+//! docs/extending.md shows the messages.
+
+use std::process::ExitCode;
+
+use coembed::blocks::experts::{ConstKind, ExpertFeatures, Pooled, PoolingKind, Sequence, Vector};
+use coembed::blocks::{Linear, LinearConfig, Phase, ReasoningConfig};
+use coembed::data::experts::{BatchOptions, Batcher};
+use coembed::losses::{InfoNceLoss, MaxMarginLoss, RankingLoss};
+use coembed::metrics::rank::RankReport;
+use coembed::models::collaborative_experts::CaptionMerge;
+use coembed::models::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
+use coembed::ops::{self, LayerTape};
+use coembed::prelude::*;
+use coembed::recipes::ce::{CeTask, CeTraining, evaluate};
+use coembed::run::Job;
+use coembed::train::{Adam, AdamConfig};
+use coembed_examples::baseline::{BaselineOptions, TwoTowers};
+use coembed_examples::cli::{self, say};
+use coembed_examples::demo::{self, Epochs, SEEDS, describe_experts, in_parallel, rank_table};
+use coembed_examples::emoji::{self, COLOUR, ExpertSplits, MOTION, PIXELS, SHAPE, Split, WORD_WIDTH};
+use dfdx::prelude::WithEmptyTape;
+use miette::{IntoDiagnostic, Result, miette};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+/// Memory is freed and asked for again with every batch; this allocator keeps it at hand.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+// ---- The block: y = Σ_n a_n x_n with a = softmax_n(v · tanh(W x_n + b) + c) over the frames that are there.
+
+/// Options of attention pooling.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attention {
+    hidden: usize,
+}
+
+#[derive(Debug)]
+pub struct AttentionPooling<W: Dim, D: OpsDevice> {
+    hidden: Linear<W, usize, D>,
+    score: Linear<usize, Const<1>, D>,
+}
+
+impl<W: Dim, D: OpsDevice> Parameters<D> for AttentionPooling<W, D> {
+    coembed::visit_fields! { D; hidden: module, score: module }
+}
+
+impl PoolingKind for Attention {
+    type Pooling<W: Dim, D: OpsDevice> = AttentionPooling<W, D>;
+
+    fn num_parameters<D: OpsDevice>(&self, width: usize) -> usize {
+        (width + 2) * self.hidden + 1
+    }
+
+    fn build<W: Dim, D: OpsDevice>(
+        &self,
+        inputs: W,
+        device: &D,
+        rng: &mut impl Rng,
+    ) -> Result<AttentionPooling<W, D>, OpError> {
+        let hidden = LinearConfig { inputs, outputs: self.hidden }.build(device, rng)?;
+        let score = LinearConfig { inputs: self.hidden, outputs: Const }.build(device, rng)?;
+        Ok(AttentionPooling { hidden, score })
+    }
+
+    fn pool<B: Dim, W: Dim, D: OpsDevice, T: LayerTape<D>>(
+        of: &AttentionPooling<W, D>,
+        features: ExpertFeatures<B, D, T, W>,
+        _: Phase,
+    ) -> Result<Pooled<B, D, T>, OpError> {
+        let input = features.into_sequence()?;
+        let (mask, frames) = (input.mask()?, input.frames);
+        let (batch, steps, width) = *frames.shape();
+        let hidden = ops::tanh(of.hidden.forward_rows(frames.with_empty_tape())?)?;
+        let scores = ops::reshape(of.score.forward_rows(hidden)?, (batch, steps))?;
+        let weights = ops::reshape(ops::masked_softmax(scores, &mask)?, (batch, Const::<1>, steps))?;
+        Ok(Pooled::Computed(ops::reshape(ops::matmul(weights, frames)?, (batch, width.size()))?))
+    }
+}
+
+/// The options as a type.
+#[derive(Debug)]
+pub struct Hidden<const H: usize>;
+
+impl<const H: usize> ConstKind for Hidden<H> {
+    type Kind = Attention;
+    const KIND: Attention = Attention { hidden: H };
+}
+
+// ---- The model: three published kinds of expert and the new one, gated by each other.
+
+coembed::experts! {
+    /// What is known of a picture.
+    Pictures, features PictureFeatures, pooling PicturePooling {
+        colour: Vector<COLOUR>,
+        motion: Sequence<MOTION, Hidden<16>>,
+        pixels: Vector<PIXELS>,
+        shape: Vector<SHAPE>,
+    }
+}
+
+const EPOCHS: usize = 12;
+
+fn train<D: OpsDevice>(
+    device: &D,
+    splits: &ExpertSplits,
+    loss: RankingLoss,
+    seed: u64,
+    bar: &Epochs,
+) -> Result<RankReport> {
+    let network = CollaborativeExpertsConfig {
+        experts: Pictures,
+        words: Const::<WORD_WIDTH>,
+        text: TextPooling::NetVlad { clusters: 10, ghosts: 1 },
+        common: Const::<128>,
+        design: Design::Collaborative(ReasoningConfig::default()),
+        weights: MixtureWeights::Text,
+    };
+    let mut model = network.build(device, &mut rng(seed, Purpose::Weights, 0, 0)).into_diagnostic()?;
+    let (batches, caption_merge) =
+        (BatchOptions { max_words: 8, ..BatchOptions::default() }, CaptionMerge::Independent);
+    let test = Batcher::new(&splits.test, batches.clone()).into_diagnostic()?;
+    let options = CeTraining { batch_size: 64, batches, loss, distil: None, test_captions: 1, caption_merge, seed };
+    let task = CeTask::new(options, device, &splits.train, &splits.validation).into_diagnostic()?;
+    let adam = Adam::new(AdamConfig { learning_rate: 0.002, ..AdamConfig::default() });
+    demo::train(device, (task, &mut model), adam, &Fit { epochs: EPOCHS, seed, ..Fit::default() }, bar)?;
+    Ok(evaluate(&model, device, &test, 1, caption_merge, 0).into_diagnostic()?.report)
+}
+
+// ---- Both losses, beside one linear layer for pictures and one for names.
+
+struct Demonstration;
+
+impl Job for Demonstration {
+    type Output = Result<()>;
+
+    fn run<D: OpsDevice>(self, _: D) -> Result<()> {
+        let data = emoji::load(Split::Random, 0).into_diagnostic()?;
+        let splits = emoji::expert_splits(&data, 0).into_diagnostic()?;
+        say(format!("{}\n", describe_experts(&splits, &data.digest)));
+        let losses = [
+            RankingLoss::MaxMargin(MaxMarginLoss { margin: 0.2, fix_norm: true }),
+            RankingLoss::InfoNce(InfoNceLoss::default()),
+        ];
+        let runs: Vec<_> = losses.iter().flat_map(|loss| SEEDS.map(|seed| (*loss, seed))).collect();
+        let bar = Epochs::new(runs.len() * EPOCHS);
+        let reports = in_parallel(&runs, |device: &D, (loss, seed)| train(device, &splits, *loss, *seed, &bar))?;
+        bar.finish();
+        let linear = in_parallel(&SEEDS, |_: &Cpu, seed| {
+            let towers = TwoTowers::train(&data.train, &BaselineOptions::seeded(*seed)).into_diagnostic()?;
+            towers.judge(&data.test).into_diagnostic()?.ranks.ok_or_else(|| miette!("the split names no ground truth"))
+        })?;
+        let (max_margin, info_nce) = reports.split_at(SEEDS.len());
+        let rows = [
+            ("linear two-tower, InfoNCE", linear),
+            ("attention pooling among experts, max margin", max_margin.to_vec()),
+            ("attention pooling among experts, InfoNCE", info_nce.to_vec()),
+        ];
+        let table = rank_table(&rows)?;
+        say(format!("percent (MdR, MnR: ranks), mean and sample deviation over {} seeds\n{table}", SEEDS.len()));
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
+    cli::demo("custom", Demonstration)
+}
