@@ -65,13 +65,10 @@ fn train<D: OpsDevice>(
     };
     let mut model = network.build(device, &mut rng(seed, Purpose::Weights, 0, 0)).into_diagnostic()?;
     let options = CeTraining {
-        batch_size: 64,
         batches: BatchOptions { max_words: 8, ..BatchOptions::default() },
         loss: RankingLoss::MaxMargin(MaxMarginLoss { margin: 0.2, fix_norm: true }),
-        distil: None,
-        test_captions: 1,
-        caption_merge: CaptionMerge::Independent,
         seed,
+        ..CeTraining::default()
     };
     let batches = options.batches.clone();
     let task = CeTask::new(options, device, &splits.train, &splits.validation).into_diagnostic()?;

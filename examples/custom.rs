@@ -1,31 +1,27 @@
 //! A building block of one's own among published ones.
 //!
-//! The block, attention pooling over frames, is defined here: of a sequence of any length it makes one vector, a weighted mean whose weights it
-//! learns, over the frames that are there. It stands in a set of experts beside published kinds, under collaborative gating, and is trained
-//! with two losses. A network that the types do not allow (another width, an expert that is missing, a batch of another set) does not compile;
-//! docs/extending.md shows the messages.
+//! Attention pooling makes one vector of a sequence of any length: a mean over the frames that are there, whose weights it learns. Here it stands
+//! in a set of experts beside published kinds, under collaborative gating, and is trained with two losses; docs/extending.md explains it.
 
 use std::process::ExitCode;
 
+use coembed::blocks::ReasoningConfig;
 use coembed::blocks::experts::{ConstKind, ExpertFeatures, Pooled, PoolingKind, Sequence, Vector};
-use coembed::blocks::{Linear, LinearConfig, Phase, ReasoningConfig};
 use coembed::data::experts::{BatchOptions, Batcher};
 use coembed::losses::{InfoNceLoss, MaxMarginLoss, RankingLoss};
 use coembed::metrics::rank::RankReport;
 use coembed::models::collaborative_experts::CaptionMerge;
 use coembed::models::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
-use coembed::ops::{self, LayerTape};
+use coembed::ops;
 use coembed::prelude::*;
 use coembed::recipes::ce::{CeTask, CeTraining, evaluate};
 use coembed::run::Job;
 use coembed::train::{Adam, AdamConfig};
-use coembed_examples::baseline::{BaselineOptions, TwoTowers};
+use coembed_examples::baseline::linear_ranks;
 use coembed_examples::cli::{self, say};
 use coembed_examples::demo::{self, Epochs, SEEDS, describe_experts, in_parallel, rank_table};
 use coembed_examples::emoji::{self, COLOUR, ExpertSplits, MOTION, PIXELS, SHAPE, Split, WORD_WIDTH};
-use dfdx::prelude::WithEmptyTape;
-use miette::{IntoDiagnostic, Result, miette};
-use rand::Rng;
+use miette::{IntoDiagnostic, Result};
 use serde::{Deserialize, Serialize};
 
 /// Memory is freed and asked for again with every batch; this allocator keeps it at hand.
@@ -34,11 +30,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 // ---- The block: y = Σ_n a_n x_n with a = softmax_n(v · tanh(W x_n + b) + c) over the frames that are there.
 
-/// Options of attention pooling.
+/// Its options: the width of the hidden layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Attention {
-    hidden: usize,
-}
+pub struct Attention(usize);
 
 #[derive(Debug)]
 pub struct AttentionPooling<W: Dim, D: OpsDevice> {
@@ -54,7 +48,7 @@ impl PoolingKind for Attention {
     type Pooling<W: Dim, D: OpsDevice> = AttentionPooling<W, D>;
 
     fn num_parameters<D: OpsDevice>(&self, width: usize) -> usize {
-        (width + 2) * self.hidden + 1
+        (width + 2) * self.0 + 1
     }
 
     fn build<W: Dim, D: OpsDevice>(
@@ -63,8 +57,8 @@ impl PoolingKind for Attention {
         device: &D,
         rng: &mut impl Rng,
     ) -> Result<AttentionPooling<W, D>, OpError> {
-        let hidden = LinearConfig { inputs, outputs: self.hidden }.build(device, rng)?;
-        let score = LinearConfig { inputs: self.hidden, outputs: Const }.build(device, rng)?;
+        let hidden = LinearConfig { inputs, outputs: self.0 }.build(device, rng)?;
+        let score = LinearConfig { inputs: self.0, outputs: Const }.build(device, rng)?;
         Ok(AttentionPooling { hidden, score })
     }
 
@@ -89,7 +83,7 @@ pub struct Hidden<const H: usize>;
 
 impl<const H: usize> ConstKind for Hidden<H> {
     type Kind = Attention;
-    const KIND: Attention = Attention { hidden: H };
+    const KIND: Attention = Attention(H);
 }
 
 // ---- The model: three published kinds of expert and the new one, gated by each other.
@@ -108,7 +102,7 @@ const EPOCHS: usize = 12;
 
 fn train<D: OpsDevice>(
     device: &D,
-    splits: &ExpertSplits,
+    of: &ExpertSplits,
     loss: RankingLoss,
     seed: u64,
     bar: &Epochs,
@@ -122,14 +116,13 @@ fn train<D: OpsDevice>(
         weights: MixtureWeights::Text,
     };
     let mut model = network.build(device, &mut rng(seed, Purpose::Weights, 0, 0)).into_diagnostic()?;
-    let (batches, caption_merge) =
-        (BatchOptions { max_words: 8, ..BatchOptions::default() }, CaptionMerge::Independent);
-    let test = Batcher::new(&splits.test, batches.clone()).into_diagnostic()?;
-    let options = CeTraining { batch_size: 64, batches, loss, distil: None, test_captions: 1, caption_merge, seed };
-    let task = CeTask::new(options, device, &splits.train, &splits.validation).into_diagnostic()?;
+    let batches = BatchOptions { max_words: 8, ..BatchOptions::default() };
+    let test = Batcher::new(&of.test, batches.clone()).into_diagnostic()?;
+    let options = CeTraining { batches, loss, seed, ..CeTraining::default() };
+    let task = CeTask::new(options, device, &of.train, &of.validation).into_diagnostic()?;
     let adam = Adam::new(AdamConfig { learning_rate: 0.002, ..AdamConfig::default() });
     demo::train(device, (task, &mut model), adam, &Fit { epochs: EPOCHS, seed, ..Fit::default() }, bar)?;
-    Ok(evaluate(&model, device, &test, 1, caption_merge, 0).into_diagnostic()?.report)
+    Ok(evaluate(&model, device, &test, 1, CaptionMerge::Independent, 0).into_diagnostic()?.report)
 }
 
 // ---- Both losses, beside one linear layer for pictures and one for names.
@@ -143,26 +136,20 @@ impl Job for Demonstration {
         let data = emoji::load(Split::Random, 0).into_diagnostic()?;
         let splits = emoji::expert_splits(&data, 0).into_diagnostic()?;
         say(format!("{}\n", describe_experts(&splits, &data.digest)));
-        let losses = [
-            RankingLoss::MaxMargin(MaxMarginLoss { margin: 0.2, fix_norm: true }),
-            RankingLoss::InfoNce(InfoNceLoss::default()),
-        ];
+        let max_margin = RankingLoss::MaxMargin(MaxMarginLoss { margin: 0.2, fix_norm: true });
+        let losses = [max_margin, RankingLoss::InfoNce(InfoNceLoss::default())];
         let runs: Vec<_> = losses.iter().flat_map(|loss| SEEDS.map(|seed| (*loss, seed))).collect();
         let bar = Epochs::new(runs.len() * EPOCHS);
         let reports = in_parallel(&runs, |device: &D, (loss, seed)| train(device, &splits, *loss, *seed, &bar))?;
         bar.finish();
-        let linear = in_parallel(&SEEDS, |_: &Cpu, seed| {
-            let towers = TwoTowers::train(&data.train, &BaselineOptions::seeded(*seed)).into_diagnostic()?;
-            towers.judge(&data.test).into_diagnostic()?.ranks.ok_or_else(|| miette!("the split names no ground truth"))
-        })?;
+        let linear = in_parallel(&SEEDS, |_: &Cpu, seed| linear_ranks(&data.train, &data.test, *seed))?;
         let (max_margin, info_nce) = reports.split_at(SEEDS.len());
         let rows = [
             ("linear two-tower, InfoNCE", linear),
             ("attention pooling among experts, max margin", max_margin.to_vec()),
             ("attention pooling among experts, InfoNCE", info_nce.to_vec()),
         ];
-        let table = rank_table(&rows)?;
-        say(format!("percent (MdR, MnR: ranks), mean and sample deviation over {} seeds\n{table}", SEEDS.len()));
+        say(format!("percent (MdR, MnR: ranks), mean ± sample deviation over 3 seeds\n{}", rank_table(&rows)?));
         Ok(())
     }
 }

@@ -70,13 +70,11 @@ fn train<D: OpsDevice>(
     bar: &Epochs,
 ) -> Result<CeModel<D>> {
     let options = CeTraining {
-        batch_size: 64,
         batches: batches(),
         loss: RankingLoss::MaxMargin(MaxMarginLoss { margin: 0.2, fix_norm: true }),
         distil,
-        test_captions: 1,
-        caption_merge: CaptionMerge::Independent,
         seed,
+        ..CeTraining::default()
     };
     let mut model = network(&splits.train).build(device, &mut rng(seed, Purpose::Weights, 0, 0)).into_diagnostic()?;
     let task = CeTask::new(options, device, &splits.train, &splits.validation).into_diagnostic()?;

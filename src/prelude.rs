@@ -2,13 +2,17 @@
 
 pub use dfdx::prelude::{
     Backward, Const, Cpu, Dim, Gradients, HasShape, NoneTape, OnesTensor, OwnedTape, Tape, Tensor, TensorFromVec,
-    Trace, ZerosTensor,
+    Trace, WithEmptyTape, ZerosTensor,
 };
+pub use rand::Rng;
 
-pub use crate::blocks::{Combination, ConcatConfig, Config, LearnedConfig, Member, Parameters, PartOrder, PosText};
+pub use crate::blocks::{
+    Combination, ConcatConfig, Config, LearnedConfig, Linear, LinearConfig, Member, Parameters, PartOrder, Phase,
+    PosText,
+};
 pub use crate::losses::{Distance, TripletLoss};
 pub use crate::matrix::{Matrix, MatrixView};
 pub use crate::models::{Caption, Jpose, JposeConfig, Mmen, MmenConfig, Noun, Verb, VerbNoun};
-pub use crate::ops::{OpError, OpsDevice};
+pub use crate::ops::{LayerTape, OpError, OpsDevice, RecordingTape};
 pub use crate::space::Embedding;
 pub use crate::train::{Fit, Purpose, Sgd, SgdConfig, Step, Task, rng};

@@ -12,6 +12,7 @@ use coembed::relevance::Level;
 use coembed::space::Embedding;
 use coembed::train::{Optimizer, Purpose, Sgd, rng};
 use dfdx::prelude::{Backward, Cpu, Gradients, HasShape, NoneTape, Tensor, Trace, TryMul, ZerosTensor};
+use miette::IntoDiagnostic;
 use rand::Rng;
 use rand::seq::SliceRandom;
 
@@ -242,6 +243,16 @@ impl TwoTowers {
         let Features { video, text } = &split.features;
         score(&embed(&self.video, video)?, &embed(&self.text, &text.caption)?, split)
     }
+}
+
+/// Ranks on a split of a linear model trained with InfoNCE.
+///
+/// # Errors
+/// [`RelMarginError`], and a split without ground truths.
+pub fn linear_ranks(train: &TrainSplit, test: &EvalSplit, seed: u64) -> miette::Result<RankReport> {
+    let towers = TwoTowers::train(train, &BaselineOptions::seeded(seed)).into_diagnostic()?;
+    let ranks = towers.judge(test).into_diagnostic()?.ranks;
+    ranks.ok_or_else(|| miette::miette!("the split names no ground truths"))
 }
 
 /// Scores of random directions: what a model that knows nothing reaches.

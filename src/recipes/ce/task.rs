@@ -8,7 +8,7 @@ use super::evaluate::evaluate;
 use super::{CeError, batches};
 use crate::blocks::ExpertSet;
 use crate::data::experts::{BatchOptions, Batcher, ExpertSplit, TrainBatch};
-use crate::losses::{RankingLoss, TeacherScale, distillation, teacher_similarity};
+use crate::losses::{MaxMarginLoss, RankingLoss, TeacherScale, distillation, teacher_similarity};
 use crate::metrics::rank::RankReport;
 use crate::models::CollaborativeExperts;
 use crate::models::collaborative_experts::{CaptionMerge, average_captions};
@@ -32,6 +32,21 @@ pub struct CeTraining {
     pub caption_merge: CaptionMerge,
     /// Of order and captions.
     pub seed: u64,
+}
+
+impl Default for CeTraining {
+    /// 64 videos in a batch, the published loss class, no teachers, one caption at evaluation, seed 0.
+    fn default() -> Self {
+        Self {
+            batch_size: 64,
+            batches: BatchOptions::default(),
+            loss: RankingLoss::MaxMargin(MaxMarginLoss::default()),
+            distil: None,
+            test_captions: 1,
+            caption_merge: CaptionMerge::Independent,
+            seed: 0,
+        }
+    }
 }
 
 /// A network of this family, whatever its experts and sizes: declared by `experts!` with `Const` widths, or read from a configuration.
