@@ -32,33 +32,28 @@ impl<W: Dim, D: OpsDevice> Parameters<D> for AttentionPooling<W, D> {
 }
 
 impl PoolingKind for Attention {
-    type Pooling<W: Dim, D: OpsDevice> = AttentionPooling<W, D>;
+    type Block<W: Dim, D: OpsDevice> = AttentionPooling<W, D>;
 
     fn num_parameters<D: OpsDevice>(&self, width: usize) -> usize {
         width * self.hidden + self.hidden + self.hidden + 1
     }
 
-    fn build<W: Dim, D: OpsDevice>(
-        &self,
-        width: W,
-        device: &D,
-        rng: &mut impl Rng,
-    ) -> Result<AttentionPooling<W, D>, OpError> {
-        let hidden = LinearConfig { inputs: width, outputs: self.hidden }.build(device, rng)?;
+    fn build<W: Dim, D: OpsDevice>(&self, w: W, device: &D, rng: &mut impl Rng) -> Result<Self::Block<W, D>, OpError> {
+        let hidden = LinearConfig { inputs: w, outputs: self.hidden }.build(device, rng)?;
         let score = LinearConfig { inputs: self.hidden, outputs: Const }.build(device, rng)?;
         Ok(AttentionPooling { hidden, score })
     }
 
     fn pool<B: Dim, W: Dim, D: OpsDevice, T: LayerTape<D>>(
-        pooling: &AttentionPooling<W, D>,
+        block: &AttentionPooling<W, D>,
         features: ExpertFeatures<B, D, T, W>,
         _: Phase,
     ) -> Result<Pooled<B, D, T>, OpError> {
         let input = features.into_sequence()?;
         let (mask, frames) = (input.mask()?, input.frames);
         let (batch, steps, width) = *frames.shape();
-        let hidden = ops::tanh(pooling.hidden.forward_rows(frames.with_empty_tape())?)?;
-        let scores = ops::reshape(pooling.score.forward_rows(hidden)?, (batch, steps))?;
+        let hidden = ops::tanh(block.hidden.forward_rows(frames.with_empty_tape())?)?;
+        let scores = ops::reshape(block.score.forward_rows(hidden)?, (batch, steps))?;
         let weights = ops::reshape(ops::masked_softmax(scores, &mask)?, (batch, Const::<1>, steps))?;
         Ok(Pooled::Computed(ops::reshape(ops::matmul(weights, frames)?, (batch, width.size()))?))
     }
@@ -83,7 +78,7 @@ coembed::experts! {
 
 coembed::expert_kinds! {
     /// The published kinds, and attention.
-    pub MyKinds, pooling MyPooling { Published(Pooling), Attention(Attention) }
+    pub MyKinds, blocks MyBlocks { Published(Pooling), Attention(Attention) }
 }
 
 const LIST: &str = r#"[

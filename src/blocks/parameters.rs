@@ -239,9 +239,22 @@ macro_rules! visit_fields {
 
 /// [`visit_fields!`](crate::visit_fields) for an enum: the fields of every variant, which are named here where the variant does not.
 ///
-/// ```ignore
-/// coembed::visit_variants! { D; Plain, One(layer: flat), Two { reduce: module, pair: module = "fc" } }
 /// ```
+/// use coembed::blocks::{Linear, Parameters};
+/// use coembed::ops::OpsDevice;
+///
+/// enum Head<D: OpsDevice> {
+///     Identity,
+///     One(Linear<usize, usize, D>),
+///     Two { reduce: Linear<usize, usize, D>, pair: Linear<usize, usize, D> },
+/// }
+///
+/// impl<D: OpsDevice> Parameters<D> for Head<D> {
+///     coembed::visit_variants! { D; Identity, One(layer: flat), Two { reduce: module, pair: module = "fc" } }
+/// }
+/// ```
+///
+/// A variant that has fields but no parameters is written `Variant {}`.
 #[macro_export]
 macro_rules! visit_variants {
     ($D:ident; $($variant:ident

@@ -40,12 +40,12 @@ pub struct ExpertList<K = Pooling>(pub Vec<ExpertConfig<K>>);
 /// The poolings of an [`ExpertList`].
 #[derive(Debug)]
 pub struct ListedPoolings<K: PoolingKind, D: OpsDevice> {
-    poolings: Named<K::Pooling<usize, D>>,
+    blocks: Named<K::Block<usize, D>>,
     widths: Vec<usize>,
 }
 
 impl<K: PoolingKind, D: OpsDevice> Parameters<D> for ListedPoolings<K, D> {
-    crate::visit_fields! { D; poolings: flat }
+    crate::visit_fields! { D; blocks: flat }
 }
 
 impl<K: PoolingKind> ExpertSet for ExpertList<K> {
@@ -63,8 +63,8 @@ impl<K: PoolingKind> ExpertSet for ExpertList<K> {
     fn build<D: OpsDevice>(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Pooling<D>, OpError> {
         let build =
             |expert: &ExpertConfig<K>| Ok((expert.name.clone(), expert.pooling.build(expert.width, device, rng)?));
-        let poolings = self.0.iter().map(build).collect::<Result<_, OpError>>()?;
-        Ok(ListedPoolings { poolings, widths: self.0.iter().map(|expert| expert.width).collect() })
+        let blocks = self.0.iter().map(build).collect::<Result<_, OpError>>()?;
+        Ok(ListedPoolings { blocks, widths: self.0.iter().map(|expert| expert.width).collect() })
     }
 
     fn features<B: Dim, D: OpsDevice, T: LayerTape<D>>(
@@ -80,10 +80,10 @@ impl<K: PoolingKind> ExpertSet for ExpertList<K> {
         phase: Phase,
     ) -> Result<Vec<Pooled<B, D, T>>, OpError> {
         check_size("experts", "number of features", pooling.widths.len(), features.len())?;
-        let pool = |((pooling, width), features): ((&K::Pooling<usize, D>, &usize), ExpertFeatures<B, D, T>)| {
+        let pool = |((block, width), features): ((&K::Block<usize, D>, &usize), ExpertFeatures<B, D, T>)| {
             check_size("expert", "width of the features", *width, features.width())?;
-            K::pool(pooling, features, phase)
+            K::pool(block, features, phase)
         };
-        pooling.poolings.modules().iter().zip(&pooling.widths).zip(features).map(pool).collect()
+        pooling.blocks.modules().iter().zip(&pooling.widths).zip(features).map(pool).collect()
     }
 }

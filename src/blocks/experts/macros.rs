@@ -1,6 +1,6 @@
 /// Declares a set of experts: its type, the features of a batch (a flat struct with one field per expert) and the blocks that pool them.
 ///
-/// Every expert has a kind ([`ExpertKind`]); features of another width than its own do not compile. An expert's name in checkpoints and files
+/// Every expert has a kind ([`ExpertKind`](crate::blocks::experts::ExpertKind)); features of another width than its own do not compile. An expert's name in checkpoints and files
 /// is that of the field unless one is given. Published checkpoints of Collaborative Experts number experts in alphabetical order.
 ///
 /// ```
@@ -87,7 +87,7 @@ macro_rules! experts {
             ) -> ::std::result::Result<$features<B, D, T>, $crate::ops::OpError> {
                 let mut read = $crate::blocks::experts::InOrder::new(read, [$(stringify!($expert)),+].len())?;
                 ::std::result::Result::Ok($features {
-                    $($expert: <$kind as $crate::blocks::experts::ExpertKind>::features(read.next()?)?,)+
+                    $($expert: <$kind as $crate::blocks::experts::ExpertKind>::features(read.take_next()?)?,)+
                 })
             }
 
@@ -115,7 +115,7 @@ macro_rules! experts {
 ///
 /// coembed::expert_kinds! {
 ///     /// The published kinds beside those of this program.
-///     pub MyKinds, pooling MyPooling {
+///     pub MyKinds, blocks MyBlocks {
 ///         Published(Pooling),
 ///     }
 /// }
@@ -126,7 +126,7 @@ macro_rules! experts {
 /// ```
 #[macro_export]
 macro_rules! expert_kinds {
-    ($(#[$meta:meta])* $vis:vis $kinds:ident, pooling $pooling:ident {
+    ($(#[$meta:meta])* $vis:vis $kinds:ident, blocks $blocks:ident {
         $($(#[$variant_meta:meta])* $variant:ident($kind:ty)),+ $(,)?
     }) => {
         $(#[$meta])*
@@ -142,19 +142,19 @@ macro_rules! expert_kinds {
         #[doc = concat!("The block that one of [`", stringify!($kinds), "`] describes.")]
         #[derive(Debug)]
         #[allow(clippy::large_enum_variant)]
-        $vis enum $pooling<W: $crate::prelude::Dim, D: $crate::ops::OpsDevice> {
+        $vis enum $blocks<W: $crate::prelude::Dim, D: $crate::ops::OpsDevice> {
             $(
                 #[doc = concat!("Described by [`", stringify!($kind), "`].")]
-                $variant(<$kind as $crate::blocks::experts::PoolingKind>::Pooling<W, D>),
+                $variant(<$kind as $crate::blocks::experts::PoolingKind>::Block<W, D>),
             )+
         }
 
-        impl<W: $crate::prelude::Dim, D: $crate::ops::OpsDevice> $crate::blocks::Parameters<D> for $pooling<W, D> {
-            $crate::visit_variants! { D; $($variant(pooling: flat)),+ }
+        impl<W: $crate::prelude::Dim, D: $crate::ops::OpsDevice> $crate::blocks::Parameters<D> for $blocks<W, D> {
+            $crate::visit_variants! { D; $($variant(block: flat)),+ }
         }
 
         impl $crate::blocks::experts::PoolingKind for $kinds {
-            type Pooling<W: $crate::prelude::Dim, D: $crate::ops::OpsDevice> = $pooling<W, D>;
+            type Block<W: $crate::prelude::Dim, D: $crate::ops::OpsDevice> = $blocks<W, D>;
 
             fn pooled_width(&self, width: usize) -> usize {
                 match self {
@@ -179,9 +179,9 @@ macro_rules! expert_kinds {
                 width: W,
                 device: &D,
                 rng: &mut impl $crate::blocks::experts::Rng,
-            ) -> ::std::result::Result<$pooling<W, D>, $crate::ops::OpError> {
+            ) -> ::std::result::Result<$blocks<W, D>, $crate::ops::OpError> {
                 ::std::result::Result::Ok(match self {
-                    $(Self::$variant(kind) => $pooling::$variant(
+                    $(Self::$variant(kind) => $blocks::$variant(
                         $crate::blocks::experts::PoolingKind::build(kind, width, device, rng)?,
                     ),)+
                 })
@@ -193,13 +193,13 @@ macro_rules! expert_kinds {
                 D: $crate::ops::OpsDevice,
                 T: $crate::ops::LayerTape<D>,
             >(
-                pooling: &$pooling<W, D>,
+                block: &$blocks<W, D>,
                 features: $crate::blocks::experts::ExpertFeatures<B, D, T, W>,
                 phase: $crate::blocks::Phase,
             ) -> ::std::result::Result<$crate::blocks::experts::Pooled<B, D, T>, $crate::ops::OpError> {
-                match pooling {
-                    $($pooling::$variant(pooling) =>
-                        <$kind as $crate::blocks::experts::PoolingKind>::pool(pooling, features, phase),)+
+                match block {
+                    $($blocks::$variant(block) =>
+                        <$kind as $crate::blocks::experts::PoolingKind>::pool(block, features, phase),)+
                 }
             }
         }

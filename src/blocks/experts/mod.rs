@@ -54,7 +54,7 @@ impl<B: Dim, D: OpsDevice, T: LayerTape<D>> Pooled<B, D, T> {
     }
 }
 
-/// The features of one expert: what was read is of a width `W` that only run time knows.
+/// The features of one expert, of width `W`: that of what was read only run time knows.
 #[derive(Debug)]
 pub enum ExpertFeatures<B: Dim, D: OpsDevice, T, W: Dim = usize> {
     /// One vector per video.
@@ -111,7 +111,7 @@ pub trait ExpertSet: Clone + Debug {
     /// Builds the pooling.
     ///
     /// # Errors
-    /// As [`Config::build`].
+    /// As [`Config::build`](super::Config::build).
     fn build<D: OpsDevice>(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Pooling<D>, OpError>;
 
     /// Features of a batch that were read, in the order of the experts, as the set takes them.
@@ -179,7 +179,7 @@ impl<B: Dim, D: OpsDevice, T> InOrder<B, D, T> {
     }
 
     /// Those of the next.
-    pub fn next(&mut self) -> Result<ExpertFeatures<B, D, T>, OpError> {
+    pub fn take_next(&mut self) -> Result<ExpertFeatures<B, D, T>, OpError> {
         self.0.next().ok_or(undefined("there are no more features"))
     }
 }

@@ -20,7 +20,7 @@ use crate::ops::{self, LayerTape, OpError, OpsDevice};
 )]
 pub trait PoolingKind: Clone + Debug + 'static {
     /// The block, for features of width `W`.
-    type Pooling<W: Dim, D: OpsDevice>: Parameters<D> + Debug;
+    type Block<W: Dim, D: OpsDevice>: Parameters<D> + Debug;
 
     /// Width of the pooled vector; by default that of the features.
     fn pooled_width(&self, width: usize) -> usize {
@@ -44,7 +44,7 @@ pub trait PoolingKind: Clone + Debug + 'static {
         width: W,
         device: &D,
         rng: &mut impl Rng,
-    ) -> Result<Self::Pooling<W, D>, OpError>;
+    ) -> Result<Self::Block<W, D>, OpError>;
 
     /// Features to vectors. What they have too few of, or not the form for, is an error: see [`ExpertFeatures::into_sequence`].
     ///
@@ -54,7 +54,7 @@ pub trait PoolingKind: Clone + Debug + 'static {
     /// # Errors
     /// [`OpError::Undefined`] for features of another form, [`OpError::Shape`] when run-time sizes disagree.
     fn pool<B: Dim, W: Dim, D: OpsDevice, T: LayerTape<D>>(
-        pooling: &Self::Pooling<W, D>,
+        block: &Self::Block<W, D>,
         features: ExpertFeatures<B, D, T, W>,
         phase: Phase,
     ) -> Result<Pooled<B, D, T>, OpError>;
@@ -91,7 +91,7 @@ impl<W: Dim, D: OpsDevice> Parameters<D> for PublishedPooling<W, D> {
 }
 
 impl PoolingKind for Pooling {
-    type Pooling<W: Dim, D: OpsDevice> = PublishedPooling<W, D>;
+    type Block<W: Dim, D: OpsDevice> = PublishedPooling<W, D>;
 
     fn pooled_width(&self, width: usize) -> usize {
         match self {
@@ -131,11 +131,11 @@ impl PoolingKind for Pooling {
     }
 
     fn pool<B: Dim, W: Dim, D: OpsDevice, T: LayerTape<D>>(
-        pooling: &PublishedPooling<W, D>,
+        block: &PublishedPooling<W, D>,
         features: ExpertFeatures<B, D, T, W>,
         phase: Phase,
     ) -> Result<Pooled<B, D, T>, OpError> {
-        match pooling {
+        match block {
             PublishedPooling::None => {
                 let x = features.into_vector()?;
                 let (batch, width) = *x.shape();
@@ -180,7 +180,7 @@ pub struct Sequence<const W: usize, C>(PhantomData<C>);
 
 impl<const W: usize, C: ConstKind> ExpertKind for Sequence<W, C> {
     type Features<B: Dim, D: OpsDevice, T: LayerTape<D>> = Frames<B, Const<W>, D, T>;
-    type Pooling<D: OpsDevice> = <C::Kind as PoolingKind>::Pooling<Const<W>, D>;
+    type Pooling<D: OpsDevice> = <C::Kind as PoolingKind>::Block<Const<W>, D>;
 
     fn pooled_width() -> usize {
         C::KIND.pooled_width(W)
