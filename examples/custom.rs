@@ -45,7 +45,7 @@ impl<W: Dim, D: OpsDevice> Parameters<D> for AttentionPooling<W, D> {
 }
 
 impl PoolingKind for Attention {
-    type Pooling<W: Dim, D: OpsDevice> = AttentionPooling<W, D>;
+    type Block<W: Dim, D: OpsDevice> = AttentionPooling<W, D>;
 
     fn num_parameters<D: OpsDevice>(&self, width: usize) -> usize {
         (width + 2) * self.0 + 1

@@ -229,7 +229,9 @@ fn every_training_option_has_its_effect() {
         }
         args.extend(effective.iter());
         succeed(&args);
-        let open = coembed::train::Checkpoint::open(&out.path().join("run/seed-0/last.safetensors")).unwrap();
+        let seed = if effective.contains(&"--seed") { "seed-1" } else { "seed-0" };
+        let last = out.path().join("run").join(seed).join("last.safetensors");
+        let open = coembed::train::Checkpoint::open(&last).unwrap();
         assert!(open.model != plain.0, "{effective:?} changes nothing");
     }
     let out = tempfile::tempdir().unwrap();

@@ -179,13 +179,15 @@ fn a_block_a_loss_and_a_metric_from_outside_train_together() {
 #[test]
 fn the_page_quotes_this_file() {
     let page = include_str!("../docs/extending.md");
-    let source = include_str!("extending.rs");
-    let snippets: Vec<&str> = page.split("```rust,ignore\n").skip(1).filter_map(|s| s.split("```").next()).collect();
-    assert!(snippets.len() >= 4, "a block, a loss, a metric and a task are shown");
-    for snippet in snippets {
-        assert!(
-            source.contains(snippet.trim()),
-            "docs/extending.md shows what tests/extending.rs does not have:\n{snippet}"
-        );
+    for (source, file, fence, least) in [
+        // A block, a loss, a metric and a task; a kind of expert and a set.
+        (include_str!("extending.rs"), "tests/extending.rs", "```rust,ignore\n", 4),
+        (include_str!("../examples/custom.rs"), "examples/custom.rs", "```rust,ignore,custom\n", 2),
+    ] {
+        let snippets: Vec<&str> = page.split(fence).skip(1).filter_map(|s| s.split("```").next()).collect();
+        assert!(snippets.len() >= least, "{file} is quoted");
+        for snippet in snippets {
+            assert!(source.contains(snippet.trim()), "docs/extending.md shows what {file} does not have:\n{snippet}");
+        }
     }
 }

@@ -269,8 +269,8 @@ impl<E: ExpertSet, W: Dim, S: Dim> Subject for ExpertsSubject<E, W, S> {
     fn uses(&self, path: &str) -> bool {
         let concatenated = matches!(self.config.design, Design::Concatenated | Design::ConcatenatedGated);
         let weighted = self.config.weights == MixtureWeights::Text && !concatenated;
-        // Without weights from the text their layer is built and never applied; in a batch norm's wake a bias has no effect.
-        !(path.contains("moe_fc") && !weighted) && !path.contains("cluster_bias")
+        // Without weights from the text their layer is built and never applied.
+        weighted || !path.contains("moe_fc")
     }
 }
 
@@ -311,8 +311,8 @@ impl Subject for Moee<Dev> {
         false
     }
 
-    fn uses(&self, path: &str) -> bool {
-        !path.contains("cg.batch_norm") && !path.contains("cluster_bias")
+    fn uses(&self, _: &str) -> bool {
+        true
     }
 }
 

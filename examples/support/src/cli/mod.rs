@@ -97,7 +97,8 @@ pub fn say(text: impl std::fmt::Display) {
 
 fn threads(matches: &ArgMatches) -> Result<()> {
     let given = matches.subcommand().map_or(matches, |(_, given)| given);
-    let Some(&threads) = given.get_one::<u32>("threads") else { return Ok(()) };
+    // Not every subcommand computes.
+    let Ok(Some(&threads)) = given.try_get_one::<u32>("threads") else { return Ok(()) };
     rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global().into_diagnostic()
 }
 
