@@ -21,9 +21,10 @@ use coembed::prelude::*;
 use coembed::recipes::ce::{CeTask, CeTraining, CollaborativeExpertsRecipe, evaluate};
 use coembed::run::Job;
 use coembed::train::{Ranger, RangerConfig, Schedule};
-use coembed_examples::cli::{self, say};
+use coembed_examples::cli::say;
 use coembed_examples::demo::{self, Epochs, SEEDS, describe_experts, in_parallel, rank_table};
 use coembed_examples::emoji::{self, COLOUR, ExpertSplits, MOTION, PIXELS, SHAPE, Split, WORD_WIDTH};
+use coembed_examples::programs;
 use miette::{IntoDiagnostic, Result};
 
 /// Memory is freed and asked for again with every batch; this allocator keeps it at hand.
@@ -31,7 +32,7 @@ use miette::{IntoDiagnostic, Result};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::main(CollaborativeExpertsRecipe::CollaborativeExperts, cli::arguments(), None, Ablation)
+    programs::collaborative_experts(CollaborativeExpertsRecipe::CollaborativeExperts, Ablation)
 }
 
 coembed::experts! {

@@ -28,9 +28,7 @@ use serde::{Deserialize, Serialize};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-// ---- The block: y = Σ_n a_n x_n with a = softmax_n(v · tanh(W x_n + b) + c) over the frames that are there.
-
-/// Its options: the width of the hidden layer.
+/// `y = Σ_n a_n x_n` with `a = softmax_n(v · tanh(W x_n + b) + c)` over the frames that are there, and a hidden layer of this width.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attention(usize);
 
@@ -86,10 +84,8 @@ impl<const H: usize> ConstKind for Hidden<H> {
     const KIND: Attention = Attention(H);
 }
 
-// ---- The model: three published kinds of expert and the new one, gated by each other.
-
 coembed::experts! {
-    /// What is known of a picture.
+    /// Three published kinds of expert and the new one, to be gated by each other.
     Pictures, features PictureFeatures, pooling PicturePooling {
         colour: Vector<COLOUR>,
         motion: Sequence<MOTION, Hidden<16>>,
@@ -100,13 +96,8 @@ coembed::experts! {
 
 const EPOCHS: usize = 12;
 
-fn train<D: OpsDevice>(
-    device: &D,
-    of: &ExpertSplits,
-    loss: RankingLoss,
-    seed: u64,
-    bar: &Epochs,
-) -> Result<RankReport> {
+fn train<D: OpsDevice>(device: &D, of: &ExpertSplits, run: (RankingLoss, u64), bar: &Epochs) -> Result<RankReport> {
+    let (loss, seed) = run;
     let network = CollaborativeExpertsConfig {
         experts: Pictures,
         words: Const::<WORD_WIDTH>,
@@ -125,8 +116,7 @@ fn train<D: OpsDevice>(
     Ok(evaluate(&model, device, &test, 1, CaptionMerge::Independent, 0).into_diagnostic()?.report)
 }
 
-// ---- Both losses, beside one linear layer for pictures and one for names.
-
+/// Both losses, beside one linear layer for pictures and one for names.
 struct Demonstration;
 
 impl Job for Demonstration {
@@ -140,14 +130,13 @@ impl Job for Demonstration {
         let losses = [max_margin, RankingLoss::InfoNce(InfoNceLoss::default())];
         let runs: Vec<_> = losses.iter().flat_map(|loss| SEEDS.map(|seed| (*loss, seed))).collect();
         let bar = Epochs::new(runs.len() * EPOCHS);
-        let reports = in_parallel(&runs, |device: &D, (loss, seed)| train(device, &splits, *loss, *seed, &bar))?;
+        let reports = in_parallel(&runs, |device: &D, run| train(device, &splits, *run, &bar))?;
         bar.finish();
         let linear = in_parallel(&SEEDS, |_: &Cpu, seed| linear_ranks(&data.train, &data.test, *seed))?;
-        let (max_margin, info_nce) = reports.split_at(SEEDS.len());
         let rows = [
             ("linear two-tower, InfoNCE", linear),
-            ("attention pooling among experts, max margin", max_margin.to_vec()),
-            ("attention pooling among experts, InfoNCE", info_nce.to_vec()),
+            ("attention pooling among experts, max margin", reports[..SEEDS.len()].to_vec()),
+            ("attention pooling among experts, InfoNCE", reports[SEEDS.len()..].to_vec()),
         ];
         say(format!("percent (MdR, MnR: ranks), mean ± sample deviation over 3 seeds\n{}", rank_table(&rows)?));
         Ok(())

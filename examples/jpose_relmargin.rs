@@ -13,15 +13,14 @@ use coembed::data::Loaded;
 use coembed::metrics::graded::GradedScores;
 use coembed::models::VerbNoun;
 use coembed::prelude::*;
-use coembed::recipes::relmargin::{
-    Dataset, Evaluation, Options, RelMargin, RelMarginData, RelMarginModel, RelMarginTask,
-};
+use coembed::recipes::relmargin::{Dataset, Evaluation, Options, RelMarginData, RelMarginModel, RelMarginTask};
 use coembed::run::Job;
 use coembed::train::Schedule;
 use coembed_examples::baseline::{BaselineOptions, Scores, TwoTowers, chance};
 use coembed_examples::cli::{self, BuiltIn, say};
 use coembed_examples::demo::{self, Epochs, SEEDS, in_parallel, score_table, significance};
 use coembed_examples::emoji::{self, EmojiData, Split};
+use coembed_examples::programs;
 use miette::{IntoDiagnostic, Result};
 
 /// Memory is freed and asked for again with every batch; this allocator keeps it at hand.
@@ -32,7 +31,7 @@ fn main() -> ExitCode {
     // `mmen TEXT` is the published name of `train --model mmen --caption-type TEXT`.
     let arguments = cli::arguments_with("mmen", &["train", "--model", "mmen", "--caption-type"]);
     let built_in = BuiltIn { adapt: |options: &mut Options| options.dataset = Dataset::Given, load: |_| built_in() };
-    cli::main(RelMargin, arguments, Some(built_in), Comparison)
+    programs::relevance_margin(arguments, built_in, Comparison)
 }
 
 /// The pictures as a data set of the paper.

@@ -19,9 +19,10 @@ use coembed::prelude::*;
 use coembed::recipes::ce::{CeModel, CeTask, CeTraining, CollaborativeExpertsRecipe, as_teacher, evaluate};
 use coembed::run::Job;
 use coembed::train::{Ranger, RangerConfig, Schedule};
-use coembed_examples::cli::{self, say};
+use coembed_examples::cli::say;
 use coembed_examples::demo::{self, Epochs, SEEDS, describe_experts, in_parallel, rank_table};
 use coembed_examples::emoji::{self, EmojiData, ExpertSplits, Split, expert_splits};
+use coembed_examples::programs;
 use miette::{IntoDiagnostic, Result};
 
 /// Text encoders of the teachers: other word vectors than the student's, 0.
@@ -33,7 +34,7 @@ const EPOCHS: usize = 16;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::main(CollaborativeExpertsRecipe::TeachText, cli::arguments(), None, Demonstration)
+    programs::collaborative_experts(CollaborativeExpertsRecipe::TeachText, Demonstration)
 }
 
 /// The network of a split's experts, whatever they are: teachers and students differ in their words alone.

@@ -1,6 +1,6 @@
 //! Options of a run: each stated once, changed by the rows of a table and by a command line alike, checked before anything runs.
 //!
-//! [`options!`](crate::options) declares a struct of options with its defaults, its [`Changes`] (what a row of a [`Table`] and a command line
+//! [`options!`](crate::options!) declares a struct of options with its defaults, its [`Changes`] (what a row of a [`Table`] and a command line
 //! say), and the [`Field`]s that a command line is made of.
 
 mod nearest;
@@ -18,7 +18,7 @@ use std::ops::Deref;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The options of a run; declare them with [`options!`](crate::options).
+/// The options of a run; declare them with [`options!`](crate::options!).
 pub trait Options: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What differs from other options.
     type Changes: Changes<Self>;

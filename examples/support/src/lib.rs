@@ -4,4 +4,5 @@ pub mod baseline;
 pub mod cli;
 pub mod demo;
 pub mod emoji;
+pub mod programs;
 mod progress;

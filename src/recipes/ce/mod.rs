@@ -5,7 +5,7 @@
 //! Zisserman & Albanie, "QuerYD: A Video Dataset with High-Quality Text and Audio Narrations", ICASSP 2021; Croitoru et al., "TeachText:
 //! CrossModal Generalized Distillation for Text-Video Retrieval", ICCV 2021.
 //!
-//! [`Options`] describes one run, [`Table`] the rows of a paper as differences between them.
+//! [`Options`] describes one run, [`Table`](crate::options::Table) the rows of a paper as differences between them.
 
 mod batches;
 mod check;

@@ -32,35 +32,34 @@ pub struct BuiltIn<R: Recipe> {
     pub load: fn(&R::Options) -> Result<Loaded<R::Data>>,
 }
 
+/// A demonstration, told whether to compute on the GPU.
+pub type Demo = Box<dyn FnOnce(Option<bool>) -> Result<()>>;
+
+/// A job as a demonstration.
+pub fn boxed(job: impl Job<Output = Result<()>> + 'static) -> Demo {
+    Box::new(|gpu| on_device(gpu, job).into_diagnostic()?)
+}
+
 /// Runs what the command line asks for; `demo` without a subcommand.
-pub fn main<R: Recipe>(
-    recipe: R,
-    arguments: Vec<OsString>,
-    built_in: Option<BuiltIn<R>>,
-    demo: impl Job<Output = Result<()>>,
-) -> ExitCode {
+pub fn main<R: Recipe>(recipe: R, arguments: Vec<OsString>, built_in: Option<BuiltIn<R>>, demo: Demo) -> ExitCode {
     let stop = Stop::default();
     let matches = args::command(&recipe).get_matches_from(arguments);
     let program = Program { recipe: &recipe, built_in, stop: &stop };
     begin(&stop, &matches, || match matches.subcommand() {
-        Some(("train", given)) => on(given, Train { program, given }),
-        Some(("eval", given)) => on(given, Eval { program, given }),
+        Some(("train", given)) => on_device(args::gpu(given), Train { program, given }).into_diagnostic()?,
+        Some(("eval", given)) => on_device(args::gpu(given), Eval { program, given }).into_diagnostic()?,
         Some(("params", given)) => params(&recipe, given),
         Some(("rows", given)) => rows(&recipe, given),
         Some(("import-config", given)) => import(&recipe, given),
-        Some((_, given)) => on(given, demo),
-        None => on(&matches, demo),
+        Some((_, given)) => demo(args::gpu(given)),
+        None => demo(args::gpu(&matches)),
     })
 }
 
 /// Runs a program that is nothing but its demonstration.
-pub fn demo(name: &'static str, demo: impl Job<Output = Result<()>>) -> ExitCode {
+pub fn demo(name: &'static str, demo: impl Job<Output = Result<()>> + 'static) -> ExitCode {
     let matches = args::demo(name).get_matches();
-    begin(&Stop::default(), &matches, || on(&matches, demo))
-}
-
-fn on(given: &ArgMatches, job: impl Job<Output = Result<()>>) -> Result<()> {
-    on_device(args::gpu(given), job).into_diagnostic()?
+    begin(&Stop::default(), &matches, || boxed(demo)(args::gpu(&matches)))
 }
 
 fn begin(stop: &Stop, matches: &ArgMatches, run: impl FnOnce() -> Result<()>) -> ExitCode {
