@@ -2,6 +2,8 @@
 
 #[path = "run/toy.rs"]
 mod toy;
+#[path = "run/typed.rs"]
+mod typed;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,6 +20,7 @@ use coembed::run::{self, Evaluation, FolderError, Outcome, Part, Recipe, RunErro
 use coembed::train::{Checkpoint, Observer, Schedule};
 use dfdx::prelude::Cpu;
 use toy::{Toy, ToyOptions};
+use typed::Typed;
 
 /// Asks to stop after so many batches.
 struct StopAfter<'a>(usize, &'a AtomicBool);
@@ -258,7 +261,7 @@ fn relevance_margin(model: ModelKind) -> Subject<RelMargin> {
     Subject { recipe: RelMargin, options: checked(options), data, other: checked(other) }
 }
 
-fn collaborative_experts(recipe: CollaborativeExpertsRecipe) -> Subject<CollaborativeExpertsRecipe> {
+fn collaborative_experts<R: Recipe<Options = ce::Options>>(recipe: R) -> Subject<R> {
     let options: ce::Options = coembed::options::read(Path::new("tests/data/ce_run/ce.ron")).unwrap();
     let options = ce::Options { seeds: vec![3, 4], save_only_best: false, ..options };
     let other = ce::Options { margin: 0.5, ..options.clone() };
@@ -285,4 +288,13 @@ registry! {
     mmen_run: relevance_margin(ModelKind::Mmen);
     collaborative_experts_run: collaborative_experts(CollaborativeExpertsRecipe::CollaborativeExperts);
     teachtext_run: collaborative_experts(CollaborativeExpertsRecipe::TeachText);
+    typed_run: collaborative_experts(Typed);
+}
+
+#[test]
+fn a_declared_set_of_experts_runs_as_the_same_list_does() {
+    let [typed, listed] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    collaborative_experts(Typed).finish(typed.path());
+    collaborative_experts(CollaborativeExpertsRecipe::CollaborativeExperts).finish(listed.path());
+    same(&typed.path().join("run"), &listed.path().join("run"));
 }

@@ -115,6 +115,19 @@ impl<D: OpsDevice, M: Parameters<D>> Parameters<D> for Vec<M> {
     }
 }
 
+/// The same, of a number that the type knows.
+impl<D: OpsDevice, M: Parameters<D>, const N: usize> Parameters<D> for [M; N] {
+    fn visit<V: Visitor<D>>(&self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        let mut modules = self.iter().enumerate();
+        modules.try_for_each(|(i, module)| module.visit(&path.join(&i.to_string()), visitor))
+    }
+
+    fn visit_mut<V: VisitorMut<D>>(&mut self, path: &Path, visitor: &mut V) -> Result<(), V::Error> {
+        let mut modules = self.iter_mut().enumerate();
+        modules.try_for_each(|(i, module)| module.visit_mut(&path.join(&i.to_string()), visitor))
+    }
+}
+
 /// Modules that have names of their own, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Named<M> {
