@@ -30,7 +30,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // `mmen TEXT` is the published name of `train --model mmen --caption-type TEXT`.
     let arguments = cli::arguments_with("mmen", &["train", "--model", "mmen", "--caption-type"]);
-    let built_in = BuiltIn { adapt: |options: &mut Options| options.dataset = Dataset::Given, load: |_| built_in() };
+    let built_in = BuiltIn {
+        replaces: "dataset",
+        adapt: |options: &mut Options| options.dataset = Dataset::Given,
+        load: |_| built_in(),
+    };
     programs::relevance_margin(arguments, built_in, Comparison)
 }
 

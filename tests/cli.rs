@@ -276,7 +276,7 @@ fn parameters_are_counted_without_building() {
     let table = "paper-repros/jpose_relmargin/rows.ron";
     assert_eq!(
         succeed(&["params", "--config", table, "--row", "epic_jpose_rgb", "--set", "comb_func=fc"]).trim(),
-        "972800"
+        "973568"
     );
     fail(&["params", "--config", table], 2, &["is a table: choose a --row of epic_mmen, epic_mmen_relmargin"]);
     let rows = succeed(&["rows"]);
@@ -379,8 +379,8 @@ fn bad_input_is_named_and_nothing_is_written() {
     fail(&["train", "--data", MINI, "--model", "mmen", "--comb-func", "fc"], 2, &["comb_func: only Jpose has it"]);
     fail(&["train", "--data", MINI, "--caption-type", "verb"], 2, &["caption_type: only Mmen has it"]);
     fail(&["params", "--video-width", "18446744073709551615"], 2, &["--video-width"]);
-    fail(&["train", "--dataset", "youcook2", "--rgb-flow"], 2, &["modalities"]);
-    fail(&["train", "--dataset", "youcook2", "--rgb", "--rgb-flow"], 2, &["modalities"]);
+    fail(&["train", "--data", MINI, "--dataset", "youcook2", "--rgb-flow"], 2, &["modalities"]);
+    fail(&["train", "--dataset", "youcook2"], 2, &["--data"]);
     fail(&["train", "--rgb"], 2, &["modalities"]);
     fail(&["train", "--data", MINI, "--embedding-size", "1000000000"], 2, &["embedding_size"]);
 

@@ -171,7 +171,7 @@ fn a_block_a_loss_and_a_metric_from_outside_train_together() {
     let mut optimizer = Sgd::new(SgdConfig { learning_rate: 0.3, ..SgdConfig::default() });
     let fit = Fit { epochs: 150, ..Fit::default() };
     let training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device: &device };
-    fit.run(training, Default::default(), &mut (), &AtomicBool::new(false)).unwrap();
+    fit.run(training, None, &mut (), &AtomicBool::new(false)).unwrap();
     let after = task.evaluate(&model).unwrap()[0].1;
     assert!(before < 0.4 && after > 0.9, "MRR {before} -> {after}");
 }

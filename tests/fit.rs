@@ -33,10 +33,13 @@ fn model() -> Model {
 }
 
 /// Losses `Σ a g` for given g, validation scores given beforehand; counts steps, in its state.
+#[derive(Default)]
 struct Given {
     gradients: Vec<[f32; 2]>,
     scores: Vec<f64>,
     steps: i64,
+    /// Counts the steps of an epoch.
+    afresh: bool,
 }
 
 impl Task<Cpu> for Given {
@@ -45,6 +48,9 @@ impl Task<Cpu> for Given {
     type Error = OpError;
 
     fn begin_epoch(&mut self, _: &mut Model, _: usize) -> Result<BatchNumbers<OpError>, OpError> {
+        if self.afresh {
+            self.steps = 0;
+        }
         Ok(BatchNumbers::new(self.gradients.len()))
     }
 
@@ -87,7 +93,7 @@ impl Task<Cpu> for Given {
 }
 
 fn given(batches: usize, scores: &[f64]) -> Given {
-    Given { gradients: vec![[1.0, 2.0]; batches], scores: scores.to_vec(), steps: 0 }
+    Given { gradients: vec![[1.0, 2.0]; batches], scores: scores.to_vec(), ..Given::default() }
 }
 
 fn sgd(momentum: f32, groups: Vec<ParameterGroup>) -> OptimizerConfig {
@@ -97,7 +103,7 @@ fn sgd(momentum: f32, groups: Vec<ParameterGroup>) -> OptimizerConfig {
 fn run(fit: &Fit, task: &mut Given, model: &mut Model) -> Result<Progress, FitError<OpError>> {
     let mut optimizer = sgd(0.0, vec![]).build::<Cpu>().unwrap();
     let training = Training { task, model, optimizer: &mut optimizer, device: &Cpu::default() };
-    fit.run(training, Progress::default(), &mut (), &AtomicBool::new(false))
+    fit.run(training, None, &mut (), &AtomicBool::new(false))
 }
 
 fn size(n: usize) -> NonZeroUsize {
@@ -172,7 +178,7 @@ fn validations_at_the_first_step_and_every_so_many() {
         select: Some(Select::by("score")),
         ..Fit::default()
     };
-    let mut task = Given { gradients: vec![[1.0, 0.0]; 4], scores: vec![], steps: 4 };
+    let mut task = Given { gradients: vec![[1.0, 0.0]; 4], scores: vec![], steps: 4, ..Given::default() };
     run(&fit, &mut task, &mut model()).unwrap();
     let log = std::fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap();
     let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -184,7 +190,8 @@ fn validations_at_the_first_step_and_every_so_many() {
 fn gradients_of_several_batches_are_averaged_and_shortened() {
     let gradients = vec![[3.0, 0.0], [1.0, 4.0], [5.0, 0.0]];
     let fit = Fit { epochs: 1, accumulate: Some(size(2)), ..Fit::default() };
-    let (mut task, mut plain) = (Given { gradients: gradients.clone(), scores: vec![0.0; 9], steps: 1 }, model());
+    let (mut task, mut plain) =
+        (Given { gradients: gradients.clone(), scores: vec![0.0; 9], steps: 1, ..Given::default() }, model());
     run(&fit, &mut task, &mut plain).unwrap();
     // Means (2, 2), then (5, 0), at a rate of 0.5.
     assert_eq!(plain.a.as_vec(), [1.0 - 0.5 * (2.0 + 5.0), -1.0 - 0.5 * 2.0]);
@@ -192,7 +199,7 @@ fn gradients_of_several_batches_are_averaged_and_shortened() {
     assert_eq!(plain.b.as_vec(), [0.25], "what follows a step");
 
     let fit = Fit { clip_norm: Some(1.0), ..fit };
-    let (mut task, mut clipped) = (Given { gradients, scores: vec![0.0; 9], steps: 1 }, model());
+    let (mut task, mut clipped) = (Given { gradients, scores: vec![0.0; 9], steps: 1, ..Given::default() }, model());
     run(&fit, &mut task, &mut clipped).unwrap();
     let norm = 8.0f32.sqrt() + 1e-6;
     let want = [1.0 - 0.5 * (2.0 / norm + 5.0 / 5.000_001), -1.0 - 0.5 * (2.0 / norm)];
@@ -203,7 +210,7 @@ fn gradients_of_several_batches_are_averaged_and_shortened() {
 
 #[test]
 fn what_is_not_finite_is_named_and_changes_nothing() {
-    let mut task = Given { gradients: vec![[1.0, 0.0], [f32::INFINITY, 0.0]], scores: vec![], steps: 0 };
+    let mut task = Given { gradients: vec![[1.0, 0.0], [f32::INFINITY, 0.0]], scores: vec![], ..Given::default() };
     let mut model = model();
     let error = run(&Fit { epochs: 1, ..Fit::default() }, &mut task, &mut model).unwrap_err();
     let said = error.to_string();
@@ -221,7 +228,7 @@ fn a_frozen_parameter_neither_moves_nor_counts_in_the_norm() {
     let mut optimizer = sgd(0.9, groups).build::<Cpu>().unwrap();
     let training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device: &Cpu::default() };
     let fit = Fit { epochs: 1, clip_norm: Some(1e-3), ..Fit::default() };
-    fit.run(training, Progress::default(), &mut (), &AtomicBool::new(false)).unwrap();
+    fit.run(training, None, &mut (), &AtomicBool::new(false)).unwrap();
     assert_eq!(model.a.as_vec(), [1.0, -1.0]);
     assert!(optimizer.state().unwrap().keys().all(|name| name.starts_with('b')), "nothing is kept of it");
 }
@@ -230,14 +237,49 @@ fn a_frozen_parameter_neither_moves_nor_counts_in_the_norm() {
 fn a_state_that_did_more_than_there_is_to_do_is_refused() {
     let run = |progress: Progress| {
         let (mut task, mut model) = (given(2, &[0.0]), model());
+        let state = Checkpoint {
+            model: state_dict(&model).unwrap(),
+            task: task.state().unwrap(),
+            progress,
+            ..Checkpoint::default()
+        };
         let mut optimizer = sgd(0.0, vec![]).build::<Cpu>().unwrap();
         let training =
             Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device: &Cpu::default() };
         let fit = Fit { epochs: 1, ..Fit::default() };
-        fit.run(training, progress, &mut (), &AtomicBool::new(false)).map(|_| state_dict(&model).unwrap())
+        fit.run(training, Some(state), &mut (), &AtomicBool::new(false)).unwrap_err().to_string()
     };
-    let error = run(Progress { epochs: usize::MAX, ..Progress::default() }).unwrap_err().to_string();
+    let error = run(Progress { epochs: usize::MAX, ..Progress::default() });
     assert_eq!(error, format!("the checkpoint has done {} epochs, of 1", usize::MAX));
-    let error = run(Progress { batches: 3, ..Progress::default() }).unwrap_err().to_string();
+    let error = run(Progress { batches: 3, ..Progress::default() });
     assert_eq!(error, "the checkpoint has done 3 batches of an epoch, of 2");
+}
+
+#[test]
+fn a_group_that_fits_nothing_is_refused() {
+    let groups = vec![ParameterGroup { pattern: "encoder.*".into(), frozen: true, ..ParameterGroup::default() }];
+    let (mut task, mut model) = (given(1, &[0.0]), model());
+    let mut optimizer = sgd(0.0, groups).build::<Cpu>().unwrap();
+    let training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device: &Cpu::default() };
+    let error = Fit { epochs: 1, ..Fit::default() }.run(training, None, &mut (), &AtomicBool::new(false));
+    let error = error.unwrap_err();
+    assert!(matches!(&error, FitError::NoParameter { pattern } if pattern == "encoder.*"), "{error}");
+    assert_eq!(model.a.as_vec(), [1.0, -1.0]);
+}
+
+#[test]
+fn what_an_epoch_begins_afresh_is_restored_in_the_middle_of_it() {
+    let (mut task, mut model) = (Given { afresh: true, ..given(3, &[]) }, model());
+    let done = Given { steps: 2, ..Given::default() };
+    let state = Checkpoint {
+        model: state_dict(&model).unwrap(),
+        task: done.state().unwrap(),
+        progress: Progress { batches: 2, ..Progress::default() },
+        ..Checkpoint::default()
+    };
+    let mut optimizer = sgd(0.0, vec![]).build::<Cpu>().unwrap();
+    let training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device: &Cpu::default() };
+    let fit = Fit { epochs: 1, ..Fit::default() };
+    fit.run(training, Some(state), &mut (), &AtomicBool::new(false)).unwrap();
+    assert_eq!(task.steps, 3);
 }

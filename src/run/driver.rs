@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -13,10 +14,9 @@ use crate::digest;
 use crate::files::write_atomically;
 use crate::formats::npy;
 use crate::ops::{OpError, OpsDevice};
-use crate::options::{Checked, Options};
+use crate::options::{Checked, Options, OptionsError};
 use crate::train::{
-    AnyOptimizer, Checkpoint, CheckpointError, ConfigError, Fit, FitError, Observer, Progress, StateDict, Training,
-    load,
+    AnyOptimizer, Checkpoint, CheckpointError, ConfigError, Fit, FitError, Observer, StateDict, Training, load,
 };
 
 /// What ends a run early.
@@ -40,12 +40,15 @@ pub enum RunError<E: Error + 'static> {
     /// An operation failed.
     #[error(transparent)]
     Op(#[from] OpError),
-    /// A checkpoint is of a run with other options.
-    #[error("{}: this checkpoint is of a run with other options than those of its folder", path.display())]
+    /// A run would go on with other options.
+    #[error("{}: of a run with other options", path.display())]
     OtherOptions {
-        /// The checkpoint.
+        /// The checkpoint, or the configuration of the folder.
         path: PathBuf,
     },
+    /// Options cannot be trained with.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
     /// A run would go on with other data.
     #[error("{}: the data are not those that the run was trained on", path.display())]
     OtherData {
@@ -101,10 +104,16 @@ pub fn train<D: OpsDevice, R: Recipe>(
     observer: &mut impl Observer,
     stop: &AtomicBool,
 ) -> Result<Outcome<R::Evaluation>, RunError<R::Error>> {
+    // They may have been checked for evaluation alone.
+    options.validate()?;
     let run = Run { recipe, options, loaded, device, config: options.to_ron(), data: data_digest(loaded) };
     // Whatever is wrong shows before anything is written.
     let first = options.seeds().first().map(|seed| run.prepare(*seed)).transpose()?;
     let folder = folder(&run.config)?;
+    let path = folder.config();
+    if fs::read_to_string(&path).map_err(|source| RunError::Io { path: path.clone(), source })? != run.config {
+        return Err(RunError::OtherOptions { path });
+    }
     let outcome = run.seeds(&folder, first, observer, stop);
     if outcome.is_err() {
         folder.discard();
@@ -133,7 +142,7 @@ pub fn evaluate<D: OpsDevice, R: Recipe>(
     let evaluation = recipe.evaluate(run.setting(0), &model).map_err(RunError::Recipe)?;
     let mut summary = run.summary();
     summary.parameters = num_parameters(&model);
-    summary.seeds.push(SeedScores { seed: None, epochs, scores: evaluation.scores().into_iter().collect() });
+    summary.seeds.push(SeedScores { seed: None, epochs, scores: numbers(&evaluation) });
     run.publish(&mut summary);
     Ok((summary, evaluation))
 }
@@ -178,7 +187,7 @@ impl<'a, R: Recipe, D: OpsDevice> Run<'a, R, D> {
             let Some((epochs, evaluation)) = self.seed(&folder.of_seed(seed), seed, prepared, observer, stop)? else {
                 break;
             };
-            let scores = evaluation.scores().into_iter().collect();
+            let scores = numbers(&evaluation);
             summary.seeds.push(SeedScores { seed: Some(seed), epochs: Some(epochs), scores });
             last = Some(evaluation);
         }
@@ -203,14 +212,10 @@ impl<'a, R: Recipe, D: OpsDevice> Run<'a, R, D> {
         stop: &AtomicBool,
     ) -> Result<Option<(usize, R::Evaluation)>, RunError<R::Error>> {
         let device = self.device;
-        let mut training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device };
-        let progress = match self.state(folder)? {
-            Some(state) => training.restore(state)?,
-            None => Progress::default(),
-        };
+        let training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device };
         let (config, data) = (self.config.clone(), self.data.clone());
         let fit = Fit { folder: Some(folder.into()), seed, config, data, ..self.recipe.fit(self.options) };
-        let progress = fit.run(training, progress, observer, stop)?;
+        let progress = fit.run(training, self.state(folder)?, observer, stop)?;
         if progress.epochs < fit.epochs && !progress.ended {
             return Ok(None);
         }
@@ -270,6 +275,11 @@ impl<'a, R: Recipe, D: OpsDevice> Run<'a, R, D> {
         summary.published = row.map(|row| row.name.clone());
         summary.add_up(row.map_or(&BTreeMap::new(), |row| &row.scores));
     }
+}
+
+/// The scores that are finite numbers: others cannot be written.
+fn numbers(evaluation: &impl Evaluation) -> BTreeMap<String, f64> {
+    evaluation.scores().into_iter().filter(|(_, score)| score.is_finite()).collect()
 }
 
 fn data_digest<T>(loaded: &Loaded<T>) -> String {

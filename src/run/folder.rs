@@ -53,6 +53,8 @@ const LOCK: &str = ".lock";
 pub struct RunFolder {
     path: PathBuf,
     _lock: File,
+    /// Whether this is a new run.
+    is_new: bool,
     /// Folders that did not exist before, the innermost last.
     made: Vec<PathBuf>,
 }
@@ -82,7 +84,7 @@ impl RunFolder {
             path.ancestors().take_while(|folder| !folder.exists()).map(Path::to_path_buf).collect();
         made.reverse();
         fs::create_dir_all(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
-        let folder = Self { made, ..Self::locked(path)? };
+        let folder = Self { is_new: true, made, ..Self::locked(path)? };
         // Once more, now that nobody else can make it.
         Self::place(runs, name)?;
         let path = folder.path.join(CONFIG);
@@ -117,7 +119,7 @@ impl RunFolder {
         }
         let mut note = || lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
         note().map_err(io)?;
-        Ok(Self { path, _lock: lock, made: vec![] })
+        Ok(Self { path, _lock: lock, is_new: false, made: vec![] })
     }
 
     /// Removes what processes that died left half-written; whoever has the lock is the only one who writes.
@@ -140,7 +142,7 @@ impl RunFolder {
         let trained = fs::read_dir(&self.path).is_ok_and(|mut entries| {
             entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with("seed-")))
         });
-        if self.made.contains(&self.path) && !trained {
+        if self.is_new && !trained {
             // What cannot be removed stays: there is nothing in it.
             let _ = fs::remove_file(self.path.join(CONFIG));
             let _ = fs::remove_file(self.path.join(LOCK));

@@ -126,22 +126,8 @@ pub trait Recipe: Sized + Sync {
     }
 
     /// What an evaluation can be written as.
-    fn exports(&self) -> Vec<Export> {
+    fn exports(&self) -> Vec<Export<Self>> {
         vec![]
-    }
-
-    /// The contents of the file of an [`Export`]; `folder` is that of the data.
-    ///
-    /// # Errors
-    /// Whatever it takes.
-    fn export(
-        &self,
-        _export: &Export,
-        _options: &Checked<Self::Options>,
-        _folder: &Path,
-        _evaluation: &Self::Evaluation,
-    ) -> Result<Vec<u8>, Self::Error> {
-        Ok(vec![])
     }
 
     /// Options of the authors' program that are accepted and have no effect, as there.
@@ -230,12 +216,13 @@ pub struct Width {
 }
 
 /// A form in which an evaluation can be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Export {
+pub struct Export<R: Recipe> {
     /// Its name.
     pub name: &'static str,
     /// What it is.
     pub doc: &'static str,
+    /// The contents of its file; the folder is that of the data.
+    pub contents: fn(&Path, &R::Evaluation) -> Result<Vec<u8>, R::Error>,
 }
 
 /// A checkpoint of the authors' program.

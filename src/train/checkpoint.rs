@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::digest::hex;
-use crate::files::write_atomically;
+use crate::files::replace;
 
 use super::state_dict::{StateDict, StateTensor, StateValues};
 
@@ -73,6 +74,9 @@ pub struct Progress {
     pub partial_shares: BTreeMap<String, (f64, f64)>,
     /// Optimizer steps taken.
     pub steps: u64,
+    /// Lines of the log.
+    #[serde(default)]
+    pub lines: usize,
     /// The best validation so far.
     pub best: Option<Best>,
     /// Validations in a row since then that were not better.
@@ -166,10 +170,18 @@ impl Description {
     }
 }
 
-fn bytes(tensor: &StateTensor) -> (Dtype, Vec<u8>) {
+fn bytes(tensor: &StateTensor) -> (Dtype, Cow<'_, [u8]>) {
     match &tensor.values {
-        StateValues::F32(values) => (Dtype::F32, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
-        StateValues::I64(values) => (Dtype::I64, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+        StateValues::F32(values) => (Dtype::F32, little_endian(values, f32::to_le_bytes)),
+        StateValues::I64(values) => (Dtype::I64, little_endian(values, i64::to_le_bytes)),
+    }
+}
+
+/// Numbers as a file has them: where they stand, if the machine has the same order of bytes.
+fn little_endian<T: bytemuck::NoUninit, const N: usize>(values: &[T], of: fn(T) -> [u8; N]) -> Cow<'_, [u8]> {
+    match cfg!(target_endian = "little") {
+        true => Cow::Borrowed(bytemuck::cast_slice(values)),
+        false => Cow::Owned(values.iter().flat_map(|value| of(*value)).collect()),
     }
 }
 
@@ -182,16 +194,20 @@ fn values(dtype: Dtype, data: &[u8]) -> Option<StateValues> {
 }
 
 impl Checkpoint {
+    /// Whether a name is that of something else than a parameter.
+    pub(super) fn is_reserved(name: &str) -> bool {
+        name.starts_with(OPTIMIZER) || name.starts_with(TASK)
+    }
+
     /// Writes the file under a temporary name and renames it: a reader sees the old file or the new one, never a part.
     ///
     /// # Errors
     /// [`CheckpointError::Io`].
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
-        let of = |prefix, state: &'_ StateDict| {
-            state.iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor.clone())).collect::<Vec<_>>()
-        };
-        let parts = [of("", &self.model), of(OPTIMIZER, &self.optimizer), of(TASK, &self.task)];
-        self.write(path, parts.concat())
+        let model = self.model.iter().map(|(name, tensor)| (name.clone(), tensor));
+        let optimizer = self.optimizer.iter().map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor));
+        let task = self.task.iter().map(|(name, tensor)| (format!("{TASK}{name}"), tensor));
+        self.write(path, model.chain(optimizer).chain(task).collect())
     }
 
     /// Writes the parameters, progress and configuration: what evaluation takes.
@@ -199,13 +215,13 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError::Io`].
     pub fn save_parameters(&self, path: &Path) -> Result<(), CheckpointError> {
-        self.write(path, self.model.iter().map(|(name, tensor)| (name.clone(), tensor.clone())).collect())
+        self.write(path, self.model.iter().map(|(name, tensor)| (name.clone(), tensor)).collect())
     }
 
-    fn write(&self, path: &Path, tensors: Vec<(String, StateTensor)>) -> Result<(), CheckpointError> {
-        let format = |reason: String| CheckpointError::Format { path: path.into(), reason };
-        let mut data: Vec<_> = tensors.iter().map(|(name, tensor)| (name, &tensor.shape, bytes(tensor))).collect();
-        data.sort_by_key(|(name, ..)| *name);
+    /// No value is copied on its way to the file.
+    fn write(&self, path: &Path, mut tensors: Vec<(String, &StateTensor)>) -> Result<(), CheckpointError> {
+        tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let data: Vec<_> = tensors.iter().map(|(name, tensor)| (name, &tensor.shape, bytes(tensor))).collect();
         let mut description = Description {
             version: env!("CARGO_PKG_VERSION").into(),
             progress: self.progress.clone(),
@@ -214,6 +230,7 @@ impl Checkpoint {
             sha256: String::new(),
         };
         let all = data.iter().map(|(name, shape, (dtype, bytes))| (name.as_str(), *dtype, &shape[..], &bytes[..]));
+        let format = |reason: String| CheckpointError::Format { path: path.into(), reason };
         description.sha256 = description.digest(all).map_err(|e| format(e.to_string()))?;
         let views = data
             .iter()
@@ -222,8 +239,14 @@ impl Checkpoint {
             .map_err(|e| format(e.to_string()))?;
         let description = serde_json::to_string(&description).map_err(|e| format(e.to_string()))?;
         let metadata = [(METADATA.to_string(), description)].into();
-        let file = safetensors::serialize(views, Some(metadata)).map_err(|e| format(e.to_string()))?;
-        write_atomically(path, &file).map_err(|source| CheckpointError::Io { path: path.into(), source })
+        let write = |temporary: &Path| {
+            let written = safetensors::serialize_to_file(views, Some(metadata), temporary);
+            written.map_err(|error| match error {
+                safetensors::SafeTensorError::IoError(source) => source,
+                other => io::Error::other(other.to_string()),
+            })
+        };
+        replace(path, write).map_err(|source| CheckpointError::Io { path: path.into(), source })
     }
 
     /// Reads a file that [`Checkpoint::save`] or [`Checkpoint::save_parameters`] wrote.

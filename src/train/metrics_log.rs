@@ -1,4 +1,4 @@
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -27,23 +27,23 @@ pub struct Line<'a> {
 #[derive(Debug)]
 pub struct MetricsLog {
     path: PathBuf,
-    lines: Vec<String>,
 }
 
 impl MetricsLog {
-    /// Opens the log and keeps the lines of the first `steps` steps: a resumed run writes the later ones again.
+    /// Opens the log and keeps its first lines: a resumed run writes the later ones again.
     ///
     /// # Errors
     /// Any error of the file system.
-    pub fn open(path: &Path, steps: u64) -> io::Result<Self> {
-        let old = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+    pub fn open(path: &Path, lines: usize) -> io::Result<Self> {
+        match std::fs::read_to_string(path) {
+            Ok(old) => {
+                let kept: String = old.split_inclusive('\n').take(lines).collect();
+                write_atomically(path, kept.as_bytes())?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
-        };
-        let step_of = |line: &str| serde_json::from_str::<Value>(line).ok()?.get("step")?.as_u64();
-        let kept = |line: &&str| step_of(line).is_some_and(|step| step <= steps);
-        Ok(Self { path: path.into(), lines: old.lines().filter(kept).map(str::to_string).collect() })
+        }
+        Ok(Self { path: path.into() })
     }
 
     /// The file.
@@ -54,7 +54,7 @@ impl MetricsLog {
     /// Adds a line.
     ///
     /// # Errors
-    /// Any error of the file system; the file is then as it was.
+    /// Any error of the file system.
     pub fn append(&mut self, line: &Line<'_>) -> io::Result<()> {
         let Line { epoch, step, learning_rate, seconds, steps_per_second, numbers } = line;
         let rounded = |value: f64| (value * 1e3).round() / 1e3;
@@ -66,8 +66,11 @@ impl MetricsLog {
             ("steps_per_second".to_string(), json!(rounded(*steps_per_second))),
         ]);
         object.extend(numbers.iter().map(|(name, value)| (name.clone(), json!(value))));
-        self.lines.push(Value::Object(object).to_string());
-        write_atomically(&self.path, (self.lines.join("\n") + "\n").as_bytes())
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut file = std::fs::File::options().create(true).append(true).open(&self.path)?;
+        file.write_all(format!("{}\n", Value::Object(object)).as_bytes())
     }
 }
 
@@ -84,7 +87,7 @@ mod tests {
             |step| Line { epoch: 0, step, learning_rate: 0.5, seconds: 1.25, steps_per_second: 8.0, numbers: &numbers };
         let mut log = MetricsLog::open(&path, 0).unwrap();
         [10, 20, 30].iter().for_each(|step| log.append(&line(*step)).unwrap());
-        MetricsLog::open(&path, 20).unwrap().append(&line(25)).unwrap();
+        MetricsLog::open(&path, 2).unwrap().append(&line(25)).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let steps: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(steps.iter().map(|line| line["step"].as_u64().unwrap()).collect::<Vec<_>>(), [10, 20, 25]);

@@ -71,6 +71,20 @@ fn period_of(epoch: usize, first: usize, multiplier: usize) -> (usize, usize) {
 }
 
 impl Schedule {
+    /// Refuses factors outside [0, 1].
+    ///
+    /// # Errors
+    /// What is wrong, and with which value.
+    pub fn check(self) -> Result<(), String> {
+        let factor = match self {
+            Self::StepDecay { gamma, .. } => gamma,
+            Self::CosineRestarts { floor, .. } => floor,
+            Self::WarmUp { proportion, .. } => proportion,
+            Self::Constant | Self::Cosine | Self::CosineByEpoch => 1.0,
+        };
+        if (0.0..=1.0).contains(&factor) { Ok(()) } else { Err(format!("{factor} is not between 0 and 1")) }
+    }
+
     /// The factor at a time, in epochs done (2.5: in the middle of the third epoch), of a run of so many epochs.
     pub fn factor(self, time: f64, epochs: usize) -> f32 {
         let epoch = time as usize;

@@ -20,7 +20,8 @@ pub trait Task<D: OpsDevice> {
     /// What can go wrong.
     type Error: std::error::Error + From<OpError> + Send + 'static;
 
-    /// Prepares an epoch.
+    /// Prepares an epoch. A run that goes on in the middle of an epoch begins it again, and then puts the parameters and the task's own state back
+    /// to what they were where it stopped.
     ///
     /// # Errors
     /// Whatever the data bring.

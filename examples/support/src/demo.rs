@@ -6,7 +6,7 @@ use coembed::data::experts::ExpertSplit;
 use coembed::metrics::rank::RankReport;
 use coembed::ops::OpsDevice;
 use coembed::report::{MeanStd, Table, paired_permutation_test};
-use coembed::train::{Fit, Observer, Optimizer, Progress, Task, Training};
+use coembed::train::{Fit, Observer, Optimizer, Task, Training};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, Result, miette};
 use rayon::prelude::*;
@@ -54,7 +54,7 @@ where
 {
     let training = Training { task: &mut task, model, optimizer: &mut optimizer, device };
     let never = AtomicBool::new(false);
-    fit.run(training, Progress::default(), &mut bar.clone(), &never).into_diagnostic().map(|_| ())
+    fit.run(training, None, &mut bar.clone(), &never).into_diagnostic().map(|_| ())
 }
 
 /// Runs are independent and share the cores better than the small products within each would; the results are the same bits either way.

@@ -6,7 +6,6 @@ use crate::blocks::Relation;
 use crate::data::experts::folder::{Dataset, TestCaptions};
 use crate::models::{Design, TextPooling};
 use crate::options::{OptionsError, ensure, in_range, not_negative};
-use crate::train::Schedule;
 
 type Checked = Result<(), OptionsError>;
 
@@ -145,13 +144,7 @@ impl Options {
         ensure(range.contains(&self.batch_size), "batch_size", reason)?;
         not_negative("margin", self.margin)?;
         self.optimizer.check().map_err(|e| OptionsError::new("optimizer", e.to_string()))?;
-        let factor = match self.schedule {
-            Schedule::StepDecay { gamma, .. } => gamma,
-            Schedule::CosineRestarts { floor, .. } => floor,
-            Schedule::WarmUp { proportion, .. } => proportion,
-            Schedule::Constant | Schedule::Cosine | Schedule::CosineByEpoch => 1.0,
-        };
-        ensure((0.0..=1.0).contains(&factor), "schedule", || format!("{factor} is not between 0 and 1"))?;
+        self.schedule.check().map_err(|reason| OptionsError::new("schedule", reason))?;
         let select = |monitor: &str| {
             let score = ["val_t2v_metrics_", "val_v2t_metrics_"].iter().find_map(|head| monitor.strip_prefix(head));
             score.is_some_and(|score| SCORES.contains(&score))

@@ -47,7 +47,7 @@ pub fn evaluate<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
     let captions = if merge == CaptionMerge::Independent { captions.min(most.unwrap_or(1)).max(1) } else { captions };
     let videos: Vec<usize> = (0..split.split().videos.len()).collect();
     let gallery = embed_gallery(model, device, split, seed)?;
-    let mut values = Vec::with_capacity(videos.len() * captions * videos.len());
+    let mut values = vec![];
     for chunk in videos.chunks((CHUNK / captions.max(1)).max(1)) {
         let words = batches::words::<W, D, NoneTape>(device, split.eval_text(chunk, captions)?)?;
         let text = model.embed_text(words, Phase::Evaluation)?;

@@ -35,9 +35,6 @@ pub struct CeData {
     pub test: ExpertSplit,
 }
 
-const PREDICTIONS: Export =
-    Export { name: "predictions", doc: "The ten best videos of every query as CSV, as the challenge asks for them" };
-
 impl Checked<Options> {
     /// How networks are trained with a seed: the published loss; students regress the sums of their teachers' experts.
     pub fn training(&self, seed: u64) -> CeTraining {
@@ -86,6 +83,11 @@ impl Recipe for CollaborativeExpertsRecipe {
     }
 
     fn load(&self, options: &Checked<Options>, folder: &Path, part: Part) -> Result<Loaded<CeData>, CeError> {
+        if options.arch != Arch::CollaborativeExperts {
+            let reason =
+                format!("{:?} is counted by params; models::Moee and models::Mnnet are not trained here", options.arch);
+            return Err(OptionsError::new("arch", reason).into());
+        }
         let (mut files, mut warnings, mut training) = (vec![], vec![], None);
         if part == Part::Training {
             let read = read(options, folder, false)?;
@@ -103,11 +105,6 @@ impl Recipe for CollaborativeExpertsRecipe {
 
     fn model<D: OpsDevice>(&self, of: Setting<'_, Self, D>) -> Result<CeModel<D>, CeError> {
         let Setting { options, device, seed, .. } = of;
-        if options.arch != Arch::CollaborativeExperts {
-            let reason =
-                format!("{:?} is counted by params; models::Moee and models::Mnnet are not trained here", options.arch);
-            return Err(OptionsError::new("arch", reason).into());
-        }
         Ok(options.model()?.build(device, &mut rng(seed, Purpose::Weights, 0, 0))?)
     }
 
@@ -159,19 +156,13 @@ impl Recipe for CollaborativeExpertsRecipe {
         Some(read_foreign(path))
     }
 
-    fn exports(&self) -> Vec<Export> {
-        vec![PREDICTIONS]
-    }
-
-    fn export(
-        &self,
-        _: &Export,
-        _: &Checked<Options>,
-        _: &Path,
-        evaluation: &CeEvaluation,
-    ) -> Result<Vec<u8>, CeError> {
-        let best = top_k(evaluation.similarity.view(), evaluation.real.view(), 10)?;
-        Ok(predictions(&best).into_bytes())
+    fn exports(&self) -> Vec<Export<Self>> {
+        let doc = "The ten best videos of every query as CSV, as the challenge asks for them";
+        let contents = |_: &Path, evaluation: &CeEvaluation| {
+            let best = top_k(evaluation.similarity.view(), evaluation.real.view(), 10)?;
+            Ok(predictions(&best).into_bytes())
+        };
+        vec![Export { name: "predictions", doc, contents }]
     }
 
     fn importer(&self) -> Option<Importer<Options, CeError>> {

@@ -165,6 +165,7 @@ impl Options {
         in_range("batch_size", self.batch_size, 1 << 20)?;
         in_range("num_triplets", self.num_triplets, 1 << 12)?;
         in_range("num_epochs", self.num_epochs, 1 << 24)?;
+        self.schedule.check().map_err(|reason| OptionsError::new("schedule", reason))?;
         in_range("embedding_size", self.embedding_size, 1 << 14)
     }
 

@@ -34,10 +34,6 @@ pub struct RelMarginData {
     pub name: &'static str,
 }
 
-/// The split that is submitted to the EPIC-Kitchens-100 challenge.
-const SUBMISSION: Export =
-    Export { name: "challenge-submission", doc: "A submission to the EPIC-Kitchens-100 challenge" };
-
 fn folder_options(options: &Options) -> FolderOptions {
     FolderOptions {
         all_noun_classes: options.all_noun_classes,
@@ -205,20 +201,9 @@ impl Recipe for RelMargin {
         &["num-layers", "optimiser", "dcg_ind"]
     }
 
-    fn exports(&self) -> Vec<Export> {
-        vec![SUBMISSION]
-    }
-
-    fn export(
-        &self,
-        _: &Export,
-        _: &Checked<Options>,
-        folder: &Path,
-        report: &RelMarginReport,
-    ) -> Result<Vec<u8>, RelMarginError> {
-        let ids = epic100::load_ids(folder, EvalSplitName::Test, &FolderOptions::default())?.split;
-        let similarity = report.evaluation.main.similarity.view();
-        epic100::submission(similarity, &ids.videos, &ids.captions).map_err(RelMarginError::Submission)
+    fn exports(&self) -> Vec<Export<Self>> {
+        let doc = "A submission to the EPIC-Kitchens-100 challenge";
+        vec![Export { name: "challenge-submission", doc, contents: submission }]
     }
 }
 
@@ -236,6 +221,12 @@ fn read_foreign(path: &Path) -> Result<Foreign<Options>, RelMarginError> {
     let parameters = from_torch(&tensors).map_err(|error| file(error.into()))?;
     let warnings = if unknown.is_empty() { vec![] } else { vec![warning] };
     Ok(Foreign { options: Some(options), parameters, warnings })
+}
+
+fn submission(folder: &Path, report: &RelMarginReport) -> Result<Vec<u8>, RelMarginError> {
+    let ids = epic100::load_ids(folder, EvalSplitName::Test, &FolderOptions::default())?.split;
+    let similarity = report.evaluation.main.similarity.view();
+    epic100::submission(similarity, &ids.videos, &ids.captions).map_err(RelMarginError::Submission)
 }
 
 /// A model tested.

@@ -6,7 +6,6 @@ mod writer;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
@@ -17,7 +16,7 @@ use rand::RngCore;
 use super::checkpoint::{Best, Checkpoint, CheckpointError, Progress};
 use super::gradients;
 use super::metrics_log::{Line, MetricsLog};
-use super::optim::{Optimizer, RestoreError};
+use super::optim::{Optimizer, RestoreError, trained_names};
 use super::schedule::Schedule;
 use super::seed::{Purpose, rng};
 use super::state_dict::{load, state_dict};
@@ -80,6 +79,18 @@ pub enum FitError<E: std::error::Error + 'static> {
         /// The scores of the task.
         known: Vec<String>,
     },
+    /// A parameter has a name that a checkpoint has for something else.
+    #[error("a parameter cannot be called {name}: checkpoints keep the optimizer and the task under such names")]
+    Reserved {
+        /// The parameter.
+        name: String,
+    },
+    /// A group of the optimizer changes nothing.
+    #[error("optimizer: groups: no trained parameter fits the pattern {pattern:?}")]
+    NoParameter {
+        /// The pattern.
+        pattern: String,
+    },
     /// A checkpoint says that more was done than there is to do.
     #[error("the checkpoint has done {done} {what}, of {all}")]
     Progress {
@@ -90,7 +101,7 @@ pub enum FitError<E: std::error::Error + 'static> {
         /// How many there are.
         all: usize,
     },
-    /// A loss or gradient is NaN or infinite.
+    /// A loss or gradient is NaN or infinite. Running statistics have moved already; with accumulation a gradient is that of several batches.
     #[error("epoch {epoch}, batch {batch}: {what} is not finite; the parameters are those before this batch")]
     NotFinite {
         /// Which epoch, from 0.
@@ -144,21 +155,32 @@ pub struct Training<'a, D: OpsDevice, T: Task<D>, O> {
 }
 
 impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Training<'_, D, T, O> {
-    /// Goes on from a checkpoint, whose progress is returned.
-    ///
-    /// # Errors
-    /// [`FitError::Parameters`] and [`FitError::Restore`] when it is one of something else.
-    pub fn restore(&mut self, checkpoint: Checkpoint) -> Result<Progress, FitError<T::Error>> {
+    /// What is wrong with it before anything has begun: a name that checkpoints have for something else, a group without parameters.
+    fn check(&self) -> Result<(), FitError<T::Error>> {
+        let names = trained_names(self.model);
+        if let Some(name) = names.iter().find(|name| Checkpoint::is_reserved(name)) {
+            return Err(FitError::Reserved { name: name.clone() });
+        }
+        match self.optimizer.groups().iter().find(|group| !names.iter().any(|name| group.fits(name))) {
+            Some(group) => Err(FitError::NoParameter { pattern: group.pattern.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), FitError<T::Error>> {
+        if checkpoint.progress.steps > 0 && checkpoint.optimizer.is_empty() {
+            return Err(RestoreError::Missing { name: "of any parameter".into() }.into());
+        }
+        self.restore_model(checkpoint)?;
+        Ok(self.optimizer.restore(self.device, self.model, checkpoint.optimizer.clone())?)
+    }
+
+    fn restore_model(&mut self, checkpoint: &Checkpoint) -> Result<(), FitError<T::Error>> {
         let report = load(self.model, &checkpoint.model)?;
         if !report.is_complete() {
             return Err(FitError::Parameters { report: report.to_string() });
         }
-        if checkpoint.progress.steps > 0 && checkpoint.optimizer.is_empty() {
-            return Err(RestoreError::Missing { name: "of any parameter".into() }.into());
-        }
-        self.optimizer.restore(self.device, self.model, checkpoint.optimizer)?;
-        self.task.restore(self.device, checkpoint.task)?;
-        Ok(checkpoint.progress)
+        Ok(self.task.restore(self.device, checkpoint.task.clone())?)
     }
 }
 
@@ -168,18 +190,20 @@ impl Fit {
         self.batch_size * self.accumulate.map_or(1, NonZeroUsize::get)
     }
 
-    /// Trains from `progress` (the default, or what [`Training::restore`] gave) to the last epoch, until patience is at an end, or until `stop`
-    /// is set; then the state is saved and can be resumed.
+    /// Trains, from the beginning or from a state, to the last epoch, until patience is at an end, or until `stop` is set; then the state is
+    /// saved and can be resumed.
     ///
     /// # Errors
     /// [`FitError`].
     pub fn run<D: OpsDevice, T: Task<D>, O: Optimizer<D>>(
         &self,
-        training: Training<'_, D, T, O>,
-        progress: Progress,
+        mut training: Training<'_, D, T, O>,
+        state: Option<Checkpoint>,
         observer: &mut impl Observer,
         stop: &AtomicBool,
     ) -> Result<Progress, FitError<T::Error>> {
+        let progress = state.as_ref().map(|state| state.progress.clone()).unwrap_or_default();
+        training.check()?;
         if progress.epochs > self.epochs {
             return Err(FitError::Progress { what: "epochs", done: progress.epochs, all: self.epochs });
         }
@@ -191,11 +215,16 @@ impl Fit {
         }
         let path = self.folder.as_ref().map(|folder| folder.join("metrics.jsonl"));
         let log_error = |source| FitError::Log { path: path.clone().unwrap_or_default(), source };
-        let log = path.as_ref().map(|path| MetricsLog::open(path, progress.steps)).transpose().map_err(log_error)?;
+        if let Some(state) = &state {
+            training.restore(state)?;
+        }
+        // An epoch begins anew even where it goes on in the middle; what it changed is put back then.
+        let within = state.filter(|state| state.progress.batches > 0);
+        let log = path.as_ref().map(|path| MetricsLog::open(path, progress.lines)).transpose().map_err(log_error)?;
         std::thread::scope(|scope| {
             let writer = self.folder.is_some().then(|| Writer::start(scope));
             let since = (Instant::now(), progress.steps);
-            let mut run = Run { fit: self, training, progress, log, writer, since };
+            let mut run = Run { fit: self, training, progress, within, log, writer, since };
             let result = run.epochs(observer, stop);
             let written = run.writer.take().map_or(Ok(()), Writer::finish);
             result?;
@@ -210,6 +239,8 @@ struct Run<'a, D: OpsDevice, T: Task<D>, O> {
     fit: &'a Fit,
     training: Training<'a, D, T, O>,
     progress: Progress,
+    /// The state in the middle of an epoch that the run goes on from.
+    within: Option<Checkpoint>,
     log: Option<MetricsLog>,
     writer: Option<Writer>,
     since: (Instant, u64),
@@ -231,6 +262,9 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, D, T, O> {
         while self.progress.epochs < self.fit.epochs && !self.progress.ended {
             let Training { task, model, .. } = &mut self.training;
             let batches = task.begin_epoch(model, self.progress.epochs).map_err(FitError::Task)?;
+            if let Some(state) = self.within.take() {
+                self.training.restore_model(&state)?;
+            }
             let (done, all) = (self.progress.batches, batches.count());
             if done > all {
                 return Err(FitError::Progress { what: "batches of an epoch", done, all });
@@ -261,7 +295,10 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, D, T, O> {
                 if stop.load(Ordering::Relaxed) {
                     return Ok(Going::Stopped);
                 }
-                self.step(&ready, first..count.min(first.saturating_add(together)), count, observer)?;
+                if !self.step(&ready, first..count.min(first.saturating_add(together)), count, observer)? {
+                    // The other side is gone after a panic, which the end of the scope passes on.
+                    return Ok(Going::Stopped);
+                }
                 if self.fit.validation.after_step(self.progress.steps) {
                     self.validate_within(observer)?;
                 }
@@ -273,21 +310,20 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, D, T, O> {
         })
     }
 
-    /// One step of the optimizer, on the mean gradient of some batches.
+    /// One step of the optimizer, on the mean gradient of some batches, unless nobody makes them any more.
     fn step(
         &mut self,
         ready: &Ready<T, D>,
         numbers: Range<usize>,
         count: usize,
         observer: &mut impl Observer,
-    ) -> Fallible<(), T, D> {
+    ) -> Fallible<bool, T, D> {
         let epoch = self.progress.epochs;
         let not_finite = |batch, what| FitError::NotFinite { epoch, batch, what };
         let Training { task, model, optimizer, .. } = &mut self.training;
         let (mut sum, mut losses) = (Gradients::leaky(), vec![]);
         for number in numbers.clone() {
-            // The other side is gone only after a panic, which the end of its scope passes on.
-            let Ok(batch) = ready.recv() else { return Ok(()) };
+            let Ok(batch) = ready.recv() else { return Ok(false) };
             let stream = StepStream::new(rng(self.fit.seed, Purpose::Step, epoch, number).next_u64());
             let start = StepStart { phase: Phase::Training(&stream), before: sum };
             let batch = batch.map_err(FitError::Task)?;
@@ -301,8 +337,13 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, D, T, O> {
             let what = format!("the gradient of {name}, the first of the bad ones,");
             return Err(not_finite(numbers.end - 1, what));
         }
-        if let Some((number, ..)) = losses.iter().find(|(_, loss, _)| !loss.is_finite()) {
-            return Err(not_finite(*number, "the loss".into()));
+        for (number, loss, shares) in &losses {
+            let share = shares.iter().find(|(_, part, whole)| !part.is_finite() || !whole.is_finite());
+            match share {
+                _ if !loss.is_finite() => return Err(not_finite(*number, "the loss".into())),
+                Some((name, ..)) => return Err(not_finite(*number, format!("the share {name}"))),
+                None => {}
+            }
         }
         let mean = 1.0 / numbers.len() as f64;
         let norm = survey.squared_norm.sqrt() * mean;
@@ -319,7 +360,7 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, D, T, O> {
             self.progress.add(loss, shares);
             observer.batch_ends(number, loss);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// A validation between the batches of an epoch.
@@ -374,21 +415,22 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, D, T, O> {
         let learning_rate = self.training.optimizer.learning_rate();
         let steps_per_second = (self.progress.steps - before) as f64 / seconds.max(1e-9);
         let line = Line { epoch, step: self.progress.steps, learning_rate, seconds, steps_per_second, numbers };
-        log.append(&line).map_err(|source| FitError::Log { path: log.path().into(), source })
+        log.append(&line).map_err(|source| FitError::Log { path: log.path().into(), source })?;
+        self.progress.lines += 1;
+        Ok(())
     }
 
     fn save(&mut self, files: Vec<Save>) -> Fallible<(), T, D> {
         let (Some(writer), Some(folder)) = (&self.writer, &self.fit.folder) else { return Ok(()) };
         let Training { task, model, optimizer, .. } = &self.training;
-        let checkpoint = Arc::new(Checkpoint {
+        let checkpoint = Checkpoint {
             model: state_dict(*model)?,
             optimizer: optimizer.state()?,
             task: task.state()?,
             progress: self.progress.clone(),
             config: self.fit.config.clone(),
             data: self.fit.data.clone(),
-        });
-        files.into_iter().try_for_each(|save| writer.send(folder, save, checkpoint.clone()))?;
-        Ok(())
+        };
+        Ok(writer.send(folder, files, checkpoint)?)
     }
 }

@@ -50,7 +50,7 @@ pub enum BestTie {
 /// What the best validation is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Select {
-    /// Name of the score whose maximum is the best. One that is not a number never is.
+    /// Name of the score whose maximum is the best. One that is not a finite number never is.
     pub score: String,
     /// Which validation wins when scores are equal.
     pub tie: BestTie,
@@ -66,7 +66,7 @@ impl Select {
 
     pub(super) fn is_better(&self, score: f64, best: Option<f64>) -> bool {
         let later = self.tie == BestTie::Later;
-        !score.is_nan() && best.is_none_or(|best| score > best || (later && score == best))
+        score.is_finite() && best.is_none_or(|best| score > best || (later && score == best))
     }
 }
 
@@ -156,6 +156,7 @@ mod tests {
     fn a_score_that_is_not_a_number_is_never_the_best() {
         let select = Select::by("R@1");
         assert!(!select.is_better(f64::NAN, None) && select.is_better(0.5, None));
+        assert!(!select.is_better(f64::INFINITY, Some(0.5)));
         assert!(!select.is_better(0.5, Some(0.5)) && select.is_better(0.6, Some(0.5)));
         let later = Select { tie: BestTie::Later, ..select };
         assert!(later.is_better(0.5, Some(0.5)) && !later.is_better(f64::NAN, Some(0.5)));

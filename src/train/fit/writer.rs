@@ -17,10 +17,11 @@ pub(super) enum Save {
     Removal(String),
 }
 
+/// What becomes of one state, in order.
 struct Job {
     folder: PathBuf,
-    save: Save,
-    checkpoint: Arc<Checkpoint>,
+    saves: Vec<Save>,
+    checkpoint: Checkpoint,
 }
 
 /// Writes checkpoints on a thread of its own, in order, while the training goes on.
@@ -50,8 +51,8 @@ impl Writer {
     }
 
     /// Hands a job over; an error of an earlier one comes back.
-    pub fn send(&self, folder: &Path, save: Save, checkpoint: Arc<Checkpoint>) -> Result<(), CheckpointError> {
-        let sent = self.jobs.send(Job { folder: folder.into(), save, checkpoint });
+    pub fn send(&self, folder: &Path, saves: Vec<Save>, checkpoint: Checkpoint) -> Result<(), CheckpointError> {
+        let sent = self.jobs.send(Job { folder: folder.into(), saves, checkpoint });
         match self.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(error) => Err(error),
             None => sent.map_err(|_| CheckpointError::Stopped),
@@ -66,12 +67,12 @@ impl Writer {
     }
 }
 
-fn run(Job { folder, save, checkpoint }: Job) -> Result<(), CheckpointError> {
-    match save {
+fn run(Job { folder, saves, checkpoint }: Job) -> Result<(), CheckpointError> {
+    saves.into_iter().try_for_each(|save| match save {
         Save::Whole(name) => checkpoint.save(&folder.join(name)),
         Save::Parameters(name) => checkpoint.save_parameters(&folder.join(name)),
         Save::Removal(name) => remove(&folder.join(name)),
-    }
+    })
 }
 
 fn remove(path: &Path) -> Result<(), CheckpointError> {

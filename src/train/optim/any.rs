@@ -184,6 +184,10 @@ impl<D: OpsDevice> Optimizer<D> for AnyOptimizer<D> {
         each!(self, optimizer => optimizer.learning_rate())
     }
 
+    fn groups(&self) -> &[ParameterGroup] {
+        each!(self, optimizer => Optimizer::<D>::groups(optimizer))
+    }
+
     fn trains(&self, name: &str) -> bool {
         each!(self, optimizer => optimizer.trains(name))
     }

@@ -32,6 +32,9 @@ pub trait Optimizer<D: OpsDevice> {
     /// The learning rate of the last step, that of parameters without a group.
     fn learning_rate(&self) -> f32;
 
+    /// Exceptions for some parameters.
+    fn groups(&self) -> &[ParameterGroup];
+
     /// Whether a parameter is changed at all: not if it is in a frozen [`ParameterGroup`].
     fn trains(&self, name: &str) -> bool;
 
@@ -267,6 +270,10 @@ impl<D: OpsDevice, R: UpdateRule<D>> Optimizer<D> for RuleOptimizer<D, R> {
         self.rule.learning_rate() * self.rate_factor
     }
 
+    fn groups(&self) -> &[ParameterGroup] {
+        self.rule.groups()
+    }
+
     fn trains(&self, name: &str) -> bool {
         self.rule.groups().iter().find(|group| group.fits(name)).is_none_or(|group| !group.frozen)
     }
@@ -371,6 +378,11 @@ fn trained<D: OpsDevice>(model: &impl Parameters<D>, trains: impl Fn(&str) -> bo
     let mut list = List(vec![], trains);
     let Ok(()) = model.visit(&Path::ROOT, &mut list);
     list.0
+}
+
+/// Names of the trained parameters of a model.
+pub(super) fn trained_names<D: OpsDevice>(model: &impl Parameters<D>) -> Vec<String> {
+    trained(model, |_| true).into_iter().map(|(name, _)| name).collect()
 }
 
 fn entry_name(parameter: &str, entry: &str) -> String {

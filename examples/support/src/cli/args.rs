@@ -15,7 +15,7 @@ pub fn command<R: Recipe>(recipe: &R) -> Command {
     let demo = Command::new("demo").about("The comparison on built-in data (what happens without a subcommand)");
     let train = Command::new("train")
         .about("Train once for every seed, validate, and test on the test split")
-        .args(places())
+        .arg(data())
         .arg(path("out-dir", "DIR", "Folder of runs").default_value("logs/runs"))
         .arg(text("name", "NAME", "Name of this run's folder [default: from the options]"))
         .arg(path(
@@ -28,7 +28,7 @@ pub fn command<R: Recipe>(recipe: &R) -> Command {
     let eval = Command::new("eval")
         .about("Evaluate a checkpoint: the authors' or ours (.safetensors)")
         .arg(Arg::new("checkpoint").required(true).value_parser(value_parser!(PathBuf)))
-        .args(places())
+        .arg(data())
         .args(recipe.exports().into_iter().map(|export| path(export.name, "FILE", export.doc)))
         .args(bases())
         .args(options());
@@ -54,7 +54,7 @@ pub fn command<R: Recipe>(recipe: &R) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Without a subcommand: a comparison on built-in data")
         .args(device())
-        .subcommands([demo.args(device()), train, eval, params, rows]);
+        .subcommands([demo, train, eval, params, rows]);
     if recipe.importer().is_some() {
         let import = Command::new("import-config")
             .about("Turn one of the authors' JSON configurations into ours")
@@ -87,16 +87,20 @@ fn text(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help)
 }
 
-/// Where data are and what computes.
-fn places() -> Vec<Arg> {
-    let data = path("data", "DIR", "Folder in the authors' layout (docs/formats.md)");
-    [vec![data], device()].concat()
+/// Where data are.
+fn data() -> Arg {
+    path(
+        "data",
+        "DIR",
+        "Folder in the authors' layout (docs/formats.md) [default: built-in data, where an example has them]",
+    )
 }
 
 fn device() -> Vec<Arg> {
     let gpu = text("gpu", "BOOL", "Compute on the GPU [default: true in a build with the feature `cuda`]");
     let threads = text("threads", "N", "Threads on the CPU [default: one for each core]");
-    vec![gpu.value_parser(BoolishValueParser::new()), threads.value_parser(value_parser!(u32).range(1..=MOST_THREADS))]
+    let threads = threads.value_parser(value_parser!(u32).range(1..=MOST_THREADS));
+    vec![gpu.value_parser(BoolishValueParser::new()).global(true), threads.global(true)]
 }
 
 /// Where options begin.

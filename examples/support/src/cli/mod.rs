@@ -26,6 +26,8 @@ use stop::Stop;
 
 /// Splits that an example brings: what `train` and `eval` take without `--data`.
 pub struct BuiltIn<R: Recipe> {
+    /// The option that names a data set, which these stand in for.
+    pub replaces: &'static str,
     /// What the options are for these splits.
     pub adapt: fn(&mut R::Options),
     /// Makes the splits.
@@ -96,8 +98,7 @@ pub fn say(text: impl std::fmt::Display) {
 
 fn threads(matches: &ArgMatches) -> Result<()> {
     let given = matches.subcommand().map_or(matches, |(_, given)| given);
-    // Not every subcommand computes.
-    let Ok(Some(&threads)) = given.try_get_one::<u32>("threads") else { return Ok(()) };
+    let Some(&threads) = given.get_one::<u32>("threads") else { return Ok(()) };
     rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global().into_diagnostic()
 }
 
@@ -120,10 +121,17 @@ impl<R: Recipe> Program<'_, R> {
     }
 
     /// Changes options to those of the splits that the example brings, where there is no folder.
-    fn adapt(&self, options: &mut R::Options, data: Option<&Path>) {
+    fn adapt(&self, options: &mut R::Options, data: Option<&Path>, given: &ArgMatches) -> Result<()> {
         if let (None, Some(built_in)) = (data, &self.built_in) {
+            if options::has_base(given) || options::is_given(given, built_in.replaces) {
+                return Err(usage(format!(
+                    "--data: these options name a data set, whose folder is needed; without --config, --row and --{} the built-in data are used",
+                    built_in.replaces
+                )));
+            }
             (built_in.adapt)(options);
         }
+        Ok(())
     }
 }
 
@@ -149,7 +157,7 @@ impl<R: Recipe> Job for Train<'_, R> {
             Some(folder) => coembed::options::read(&folder.config()).map_err(config_report)?,
             None => {
                 let mut options = options::of(*recipe, given, R::Options::default())?;
-                self.program.adapt(&mut options, data);
+                self.program.adapt(&mut options, data, given)?;
                 options
             }
         };
@@ -171,6 +179,7 @@ impl<R: Recipe> Job for Train<'_, R> {
         match outcome {
             Outcome::Done { summary, .. } => say(summary),
             Outcome::Stopped { folder } => {
+                stop.obeyed();
                 let data = data.map(|data| format!(" --data {}", stop::quoted(data))).unwrap_or_default();
                 let gpu = args::gpu(given).map(|gpu| format!(" --gpu {gpu}")).unwrap_or_default();
                 let program = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
@@ -199,8 +208,14 @@ impl<R: Recipe> Job for Eval<'_, R> {
             return Err(usage(format!("{}: it does not say its options; give --config or --row", path.display())));
         }
         let mut options = options::of(recipe, given, own.unwrap_or_default())?;
-        self.program.adapt(&mut options, data);
+        self.program.adapt(&mut options, data, given)?;
         let options = options.check_evaluation().map_err(usage).wrap_err_with(|| path.display().to_string())?;
+        let wanted = recipe.exports().into_iter().filter_map(|export| {
+            let file = given.get_one::<PathBuf>(export.name)?.clone();
+            let folder = data.map(Path::to_path_buf).ok_or_else(|| usage(format!("--{} needs --data", export.name)));
+            Some(folder.map(|folder| (export, file, folder)))
+        });
+        let exports = wanted.collect::<Result<Vec<_>>>()?;
         let loaded = self.program.load(&options, data, Part::Test)?;
         let (summary, evaluation) =
             run::evaluate(recipe, &options, &loaded, &device, &parameters, epochs).into_diagnostic()?;
@@ -208,12 +223,8 @@ impl<R: Recipe> Job for Eval<'_, R> {
         if let Some(output) = evaluation.published_output() {
             say(output);
         }
-        for export in recipe.exports() {
-            if let Some(file) = given.get_one::<PathBuf>(export.name) {
-                let folder = data.ok_or_else(|| usage(format!("--{} needs --data", export.name)))?;
-                let contents = recipe.export(&export, &options, folder, &evaluation).into_diagnostic()?;
-                write(file, &contents)?;
-            }
+        for (export, file, folder) in exports {
+            write(&file, &(export.contents)(&folder, &evaluation).into_diagnostic()?)?;
         }
         Ok(())
     }

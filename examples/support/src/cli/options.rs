@@ -10,7 +10,8 @@ use miette::Result;
 
 use super::error::{config_report, table_report, usage};
 
-fn is_given(given: &ArgMatches, name: &str) -> bool {
+/// Whether the command line has an argument.
+pub fn is_given(given: &ArgMatches, name: &str) -> bool {
     given.try_contains_id(name).unwrap_or(false) && given.value_source(name) == Some(ValueSource::CommandLine)
 }
 

@@ -1,5 +1,6 @@
 //! Being asked to stop: Ctrl-C, and what a cluster or a terminal sends.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use signal_hook::flag;
 pub struct Stop {
     asked: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
+    obeyed: Cell<bool>,
 }
 
 impl Stop {
@@ -31,11 +33,16 @@ impl Stop {
         &self.asked
     }
 
+    /// The program stops because it was asked to.
+    pub fn obeyed(&self) {
+        self.obeyed.set(true);
+    }
+
     /// Success, or what a shell says of a program that a signal ended.
     pub fn exit_code(&self) -> ExitCode {
         match self.signal.load(Ordering::Relaxed) {
-            0 => ExitCode::SUCCESS,
-            signal => ExitCode::from(128 + signal as u8),
+            signal if self.obeyed.get() => ExitCode::from(128 + signal as u8),
+            _ => ExitCode::SUCCESS,
         }
     }
 }
