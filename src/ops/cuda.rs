@@ -1,5 +1,6 @@
 //! CUDA: every operation is composed of dfdx's own kernels until a measurement asks for a fused one.
 
+use cudarc::driver::result::mem_get_info;
 use dfdx::prelude::Cuda;
 
 use super::OpsDevice;
@@ -10,6 +11,10 @@ impl OpsDevice for Cuda {
     fn open() -> Result<Self, DeviceError> {
         probe(0)?;
         Self::try_build(0, 0).map_err(|error| DeviceError::Open(error.to_string()))
+    }
+
+    fn free_memory(&self) -> Option<usize> {
+        mem_get_info().ok().map(|(free, _)| free)
     }
 }
 

@@ -189,6 +189,11 @@ pub trait OpsDevice:
     /// # Errors
     /// [`DeviceError`] names what is missing. (`Cuda::default()` panics instead.)
     fn open() -> Result<Self, DeviceError>;
+
+    /// Bytes that are free in a memory of its own; `None` where tensors stand in the memory of the program, or that is not known.
+    fn free_memory(&self) -> Option<usize> {
+        None
+    }
 }
 
 impl OpsDevice for dfdx::prelude::Cpu {

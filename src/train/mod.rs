@@ -1,6 +1,7 @@
 //! Training: optimizers, the loop, checkpoints, seeds, logs. Models, losses and data are known through traits alone.
 
 mod checkpoint;
+mod feature_rows;
 mod fit;
 mod gradients;
 mod metrics_log;
@@ -11,6 +12,7 @@ mod state_dict;
 mod task;
 
 pub use checkpoint::{Best, Checkpoint, CheckpointError, Progress};
+pub use feature_rows::FeatureRows;
 pub use fit::{BestTie, Epochs, Fit, FitError, Interval, Keep, Observer, Select, Training, Validation};
 pub use metrics_log::{Line, MetricsLog};
 pub use optim::{

@@ -17,14 +17,14 @@ use coembed::metrics::rank::{self, RankOptions};
 use coembed::models::{Caption, Jpose, JposeConfig, Mmen, MmenConfig, Noun, Verb, VerbNoun};
 use coembed::ops;
 use coembed::recipes::relmargin::{
-    LevelEvaluation, Modality, Options, Pair, RelMarginModel, RelMarginNetwork, Term, TermLoss, TermStep, jpose_step,
-    mmen_step,
+    FeatureTables, LevelEvaluation, Modality, Options, Pair, RelMarginModel, RelMarginNetwork, Term, TermLoss,
+    TermStep, jpose_step, mmen_step,
 };
 use coembed::relevance::{
     Classes, EmptyUnion, Level, SparseRelevance, dense_relevance, margin, margin_relevance, sparse_relevance,
 };
 use coembed::space::Embedding;
-use coembed::train::{Optimizer, Sgd, SgdConfig, StepStart, from_torch, state_dict};
+use coembed::train::{FeatureRows, Optimizer, Sgd, SgdConfig, StepStart, from_torch, state_dict};
 use dfdx::prelude::{Backward, Const, Gradients, OwnedTape, Shape, SumTo, Tensor, Trace};
 use rand::SeedableRng;
 
@@ -561,6 +561,7 @@ fn train_jpose<C: Config<Dev, Built: Combination<usize, Dev>>>(name: &str, combi
         caption: Default::default(),
     };
     let features = Features { video: case.matrix("input.x").try_into().unwrap(), text };
+    let features = FeatureTables::resident(&Dev::default(), &features).unwrap();
     let classes = train_classes(&case, false);
     let terms = |name: &str, level| train_terms(&case, &format!("{name}."), &format!("{name}."), level, &classes);
     let batch = PerLevel {
@@ -612,6 +613,8 @@ fn train_mmen(name: &str) {
     let mut model: Mmen<Caption, _, _, _, Dev> = build(MmenConfig::new(22usize, Const::<14>, Const::<10>));
     case.load_into(&mut model);
     let (video, text) = (case.matrix("input.x"), case.matrix("input.y"));
+    let video = FeatureRows::resident(&Dev::default(), video.view()).unwrap();
+    let text = FeatureRows::resident(&Dev::default(), text.view()).unwrap();
     let terms = train_terms(&case, "", "", Level::Caption, &train_classes(&case, true));
     let mut first = true;
     two_steps(&case, &mut model, |model| {

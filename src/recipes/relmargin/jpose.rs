@@ -2,17 +2,17 @@ use dfdx::prelude::{Dim, Gradients, OwnedTape, Tensor};
 
 use super::RelMarginError;
 use super::evaluate::{Evaluation, LevelEvaluation, embed_all};
+use super::features::FeatureTables;
 use super::model::RelMarginModel;
 use super::options::{CombFunc, Options, PosWeights};
 use super::terms::{BatchRows, Term, TermLoss, TermStep, Towers, Traced, backward_terms};
 use crate::blocks::{
     AnyCombination, AnyCombinationConfig, Combination, ConcatConfig, LearnedConfig, PartOrder, PosText,
 };
-use crate::data::relational::{EvalSplit, Features, LEVELS, PerLevel};
+use crate::data::relational::{EvalSplit, LEVELS, PerLevel};
 use crate::losses::TripletLoss;
-use crate::matrix::Matrix;
 use crate::models::{Jpose, JposeConfig, Noun, Verb, VerbNoun};
-use crate::ops::{self, OpError, OpsDevice, data};
+use crate::ops::{OpError, OpsDevice, data};
 use crate::relevance::Level;
 use crate::space::Embedding;
 use crate::train::StepStart;
@@ -34,18 +34,6 @@ pub fn jpose_config(
     JposeConfig::new(video, text, width, combination)
 }
 
-/// The rows of a feature matrix as a tensor of width `W`.
-pub(super) fn gather<W: Dim, D: OpsDevice>(
-    device: &D,
-    features: &Matrix<f32>,
-    rows: &[u32],
-) -> Result<Tensor<(usize, W), f32, D>, OpError> {
-    let width = W::from_size(features.cols());
-    let width = width.ok_or(OpError::Undefined { op: "gather", reason: "the features have not the model's width" })?;
-    let values = rows.iter().flat_map(|row| features.row(*row as usize)).copied().collect();
-    ops::to_tensor(device, values, (rows.len(), width))
-}
-
 type TracedRows<W, D> = Tensor<(usize, W), f32, D, OwnedTape<f32, D>>;
 
 /// Loss and gradients of one batch: triplet terms of the verb, noun and action spaces.
@@ -60,7 +48,7 @@ type TracedRows<W, D> = Tensor<(usize, W), f32, D, OwnedTape<f32, D>>;
 pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
     model: &mut Jpose<VerbNoun, V, X, E, C, D>,
     device: &D,
-    features: &Features,
+    features: &FeatureTables<'_, D>,
     batch: &PerLevel<Vec<Term>>,
     weights: &PosWeights,
     loss: TripletLoss,
@@ -75,8 +63,8 @@ pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
         }
         let scale = weights.get(level) / (3 * terms.len()) as f32;
         let before = std::mem::replace(&mut gradients, Gradients::leaky());
-        let x = data(gather::<V, D>(device, &features.video, &rows.video)?);
-        let text = |level| gather::<X, D>(device, features.text.get(level), &rows.text).map(data);
+        let x = data(features.video.take::<V>(&rows.video)?);
+        let text = |level| features.text.get(level).take::<X>(&rows.text).map(data);
         let step = match level {
             Level::Verb => {
                 let video = model.embed_video_part::<Verb, _, _>(x)?.into_tensor();
@@ -129,7 +117,7 @@ impl<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> RelMarginModel<
         &mut self,
         options: &Options,
         device: &D,
-        features: &Features,
+        features: &FeatureTables<'_, D>,
         batch: &PerLevel<Vec<Term>>,
         start: StepStart<'_, D>,
     ) -> Result<TermStep<PerLevel<Vec<TermLoss>>, D>, OpError> {
@@ -139,9 +127,9 @@ impl<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> RelMarginModel<
 
     fn evaluate(&self, _: &Options, device: &D, split: &EvalSplit) -> Result<Evaluation, RelMarginError> {
         split.check()?;
-        let Features { video, text } = &split.features;
+        let FeatureTables { video, text } = &FeatureTables::copied(device, &split.features);
         let levels = PerLevel::try_from_fn(|level| {
-            let (rows, x) = (video.rows(), |rows: &[u32]| gather(device, video, rows));
+            let (rows, x) = (video.len(), |rows: &[u32]| video.take(rows));
             let videos = match level {
                 Level::Verb => embed_all(rows, |of| Ok(self.embed_video_part::<Verb, _, _>(x(of)?)?.into_tensor())),
                 Level::Noun => embed_all(rows, |of| Ok(self.embed_video_part::<Noun, _, _>(x(of)?)?.into_tensor())),
@@ -149,7 +137,7 @@ impl<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> RelMarginModel<
                     embed_all(rows, |of| Ok(self.embed_video(x(of)?, PartOrder::Declared)?.into_tensor()))
                 }
             }?;
-            let (rows, part) = (text.verb.rows(), |level, rows: &[u32]| gather(device, text.get(level), rows));
+            let (rows, part) = (text.verb.len(), |level, rows: &[u32]| text.get(level).take(rows));
             let texts = match level {
                 Level::Verb => {
                     embed_all(rows, |of| Ok(self.embed_text_part::<Verb, _, _>(part(level, of)?)?.into_tensor()))

@@ -2,17 +2,17 @@ use dfdx::prelude::Dim;
 
 use super::RelMarginError;
 use super::evaluate::{Evaluation, LevelEvaluation, embed_all};
-use super::jpose::{gather, single};
+use super::features::FeatureTables;
+use super::jpose::single;
 use super::model::RelMarginModel;
 use super::options::Options;
 use super::terms::{BatchRows, Term, TermLoss, TermStep, Towers, backward_terms};
-use crate::data::relational::{EvalSplit, Features, PerLevel};
+use crate::data::relational::{EvalSplit, PerLevel};
 use crate::losses::TripletLoss;
-use crate::matrix::Matrix;
 use crate::models::{Caption, Mmen, MmenConfig};
 use crate::ops::{OpError, OpsDevice, data};
 use crate::relevance::Level;
-use crate::train::StepStart;
+use crate::train::{FeatureRows, StepStart};
 
 /// MMEN with every size chosen at run time.
 pub type MmenModel<D> = Mmen<Caption, usize, usize, usize, D>;
@@ -29,8 +29,8 @@ pub fn mmen_config(options: &Options, video: usize, text: usize) -> MmenConfig<C
 pub fn mmen_step<S, V: Dim, X: Dim, E: Dim, D: OpsDevice>(
     model: &Mmen<S, V, X, E, D>,
     device: &D,
-    video: &Matrix<f32>,
-    text: &Matrix<f32>,
+    video: &FeatureRows<'_, D>,
+    text: &FeatureRows<'_, D>,
     terms: &[Term],
     loss: TripletLoss,
     start: StepStart<'_, D>,
@@ -41,8 +41,8 @@ pub fn mmen_step<S, V: Dim, X: Dim, E: Dim, D: OpsDevice>(
         let losses = vec![TermLoss { value: 0.0, hard: 0 }; terms.len()];
         return Ok(TermStep { losses, loss: 0.0, gradients: start.before });
     }
-    let videos = model.embed_video(data(gather(device, video, &rows.video)?))?.into_tensor();
-    let texts = model.embed_text(data(gather(device, text, &rows.text)?))?.into_tensor();
+    let videos = model.embed_video(data(video.take(&rows.video)?))?.into_tensor();
+    let texts = model.embed_text(data(text.take(&rows.text)?))?.into_tensor();
     let towers = Towers::new(start.before, vec![videos], vec![texts]);
     backward_terms(loss, terms, scale, device, &rows, towers, single::<S, E, D>)
 }
@@ -56,7 +56,7 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> RelMarginModel<D> for Mmen<S, V, X
         &mut self,
         options: &Options,
         device: &D,
-        features: &Features,
+        features: &FeatureTables<'_, D>,
         batch: &PerLevel<Vec<Term>>,
         start: StepStart<'_, D>,
     ) -> Result<TermStep<PerLevel<Vec<TermLoss>>, D>, OpError> {
@@ -72,9 +72,10 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> RelMarginModel<D> for Mmen<S, V, X
     fn evaluate(&self, options: &Options, device: &D, split: &EvalSplit) -> Result<Evaluation, RelMarginError> {
         split.check()?;
         let level = options.caption_type.level();
-        let (video, text) = (&split.features.video, split.features.text.get(level));
-        let videos = embed_all(video.rows(), |rows| Ok(self.embed_video(gather(device, video, rows)?)?.into_tensor()))?;
-        let texts = embed_all(text.rows(), |rows| Ok(self.embed_text(gather(device, text, rows)?)?.into_tensor()))?;
+        let FeatureTables { video, text } = &FeatureTables::copied(device, &split.features);
+        let text = text.get(level);
+        let videos = embed_all(video.len(), |rows| Ok(self.embed_video(video.take(rows)?)?.into_tensor()))?;
+        let texts = embed_all(text.len(), |rows| Ok(self.embed_text(text.take(rows)?)?.into_tensor()))?;
         let truth = split.ground_truth.as_deref().filter(|_| level == Level::Caption);
         let main = LevelEvaluation::new(&videos, &texts, split.relevance.get(level), truth)?;
         Ok(Evaluation { main, level, parts: vec![] })

@@ -6,6 +6,7 @@
 
 mod args_txt;
 mod evaluate;
+mod features;
 mod jpose;
 mod mmen;
 mod model;
@@ -16,6 +17,7 @@ mod task;
 mod terms;
 
 pub use evaluate::{Evaluation, LevelEvaluation};
+pub use features::FeatureTables;
 pub use jpose::{JposeModel, jpose_config, jpose_step};
 pub use mmen::{MmenModel, mmen_config, mmen_step};
 pub use model::{RelMarginModel, RelMarginNetwork};

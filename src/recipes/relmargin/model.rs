@@ -1,11 +1,12 @@
 use super::RelMarginError;
 use super::evaluate::Evaluation;
+use super::features::FeatureTables;
 use super::jpose::{JposeModel, jpose_config};
 use super::mmen::{MmenModel, mmen_config};
 use super::options::{ModelKind, Options};
 use super::terms::{Term, TermLoss, TermStep};
 use crate::blocks::{Config, Parameters};
-use crate::data::relational::{EvalSplit, Features, PerLevel};
+use crate::data::relational::{EvalSplit, PerLevel};
 use crate::ops::{OpError, OpsDevice};
 use crate::relevance::Level;
 use crate::train::{Purpose, StepStart, rng};
@@ -26,7 +27,7 @@ pub trait RelMarginModel<D: OpsDevice>: Parameters<D> + Sized {
         &mut self,
         options: &Options,
         device: &D,
-        features: &Features,
+        features: &FeatureTables<'_, D>,
         batch: &PerLevel<Vec<Term>>,
         start: StepStart<'_, D>,
     ) -> Result<TermStep<PerLevel<Vec<TermLoss>>, D>, OpError>;
@@ -97,7 +98,7 @@ impl<D: OpsDevice> RelMarginModel<D> for RelMarginNetwork<D> {
         &mut self,
         options: &Options,
         device: &D,
-        features: &Features,
+        features: &FeatureTables<'_, D>,
         batch: &PerLevel<Vec<Term>>,
         start: StepStart<'_, D>,
     ) -> Result<TermStep<PerLevel<Vec<TermLoss>>, D>, OpError> {

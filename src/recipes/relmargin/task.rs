@@ -2,6 +2,7 @@ use std::marker::PhantomData;
 
 use super::RelMarginError;
 use super::evaluate::graded_names;
+use super::features::FeatureTables;
 use super::model::RelMarginModel;
 use super::options::Options;
 use super::sampling::EpochSampler;
@@ -16,6 +17,7 @@ pub struct RelMarginTask<'a, M, D: OpsDevice> {
     options: Options,
     device: D,
     train: &'a TrainSplit,
+    features: FeatureTables<'a, D>,
     validation: &'a EvalSplit,
     samplers: Vec<EpochSampler>,
     model: PhantomData<fn(M)>,
@@ -25,7 +27,7 @@ impl<'a, D: OpsDevice, M: RelMarginModel<D>> RelMarginTask<'a, M, D> {
     /// Checks the splits.
     ///
     /// # Errors
-    /// [`RelMarginError::Split`] when their parts do not belong together.
+    /// [`RelMarginError::Split`] when their parts do not belong together; of the device.
     pub fn new(
         options: &Options,
         device: &D,
@@ -46,8 +48,9 @@ impl<'a, D: OpsDevice, M: RelMarginModel<D>> RelMarginTask<'a, M, D> {
             }
         }
         let samplers = levels.into_iter().map(|level| EpochSampler::new(options, level, seed)).collect();
+        let features = FeatureTables::resident(device, &train.features)?;
         let (options, device) = (options.clone(), device.clone());
-        Ok(Self { options, device, train, validation, samplers, model: PhantomData })
+        Ok(Self { options, device, train, features, validation, samplers, model: PhantomData })
     }
 }
 
@@ -93,7 +96,7 @@ impl<'a, D: OpsDevice, M: RelMarginModel<D>> Task<D> for RelMarginTask<'a, M, D>
         terms: PerLevel<Vec<Term>>,
         start: StepStart<'_, D>,
     ) -> Result<Step<D>, RelMarginError> {
-        let step = model.step(&self.options, &self.device, &self.train.features, &terms, start)?;
+        let step = model.step(&self.options, &self.device, &self.features, &terms, start)?;
         // As published, only the triplets of the space that the run is judged by are counted.
         let judged = self.options.level();
         let triplets: usize = terms.get(judged).iter().map(|term| term.anchors.len()).sum();
