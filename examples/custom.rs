@@ -49,13 +49,8 @@ impl PoolingKind for Attention {
         (width + 2) * self.0 + 1
     }
 
-    fn build<W: Dim, D: OpsDevice>(
-        &self,
-        inputs: W,
-        device: &D,
-        rng: &mut impl Rng,
-    ) -> Result<AttentionPooling<W, D>, OpError> {
-        let hidden = LinearConfig { inputs, outputs: self.0 }.build(device, rng)?;
+    fn build<W: Dim, D: OpsDevice>(&self, w: W, device: &D, rng: &mut impl Rng) -> Result<Self::Block<W, D>, OpError> {
+        let hidden = LinearConfig { inputs: w, outputs: self.0 }.build(device, rng)?;
         let score = LinearConfig { inputs: self.0, outputs: Const }.build(device, rng)?;
         Ok(AttentionPooling { hidden, score })
     }
