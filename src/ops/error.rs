@@ -1,5 +1,7 @@
 use std::fmt::Debug;
 
+use dfdx::prelude::Shape;
+
 /// What can go wrong in a differentiable operation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpError {
@@ -53,4 +55,14 @@ pub(crate) fn device_error(error: impl Debug) -> OpError {
 /// Refuses a size that is not the expected one.
 pub(crate) fn check_size(op: &'static str, what: &'static str, expected: usize, got: usize) -> Result<(), OpError> {
     if expected == got { Ok(()) } else { Err(OpError::Shape { op, what, expected, got }) }
+}
+
+/// [`check_size`] of every axis of two tensors.
+pub(crate) fn check_sizes<S: Shape>(
+    op: &'static str,
+    what: &'static str,
+    expected: &S,
+    got: &S,
+) -> Result<(), OpError> {
+    expected.concrete().into_iter().zip(got.concrete()).try_for_each(|(x, y)| check_size(op, what, x, y))
 }

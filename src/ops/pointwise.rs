@@ -2,12 +2,7 @@
 
 use dfdx::prelude::{Device, HasShape, Merge, Shape, Tape, Tensor, TryMul, TrySub};
 
-use super::{LayerTape, OpError, RecordingTape, check_size, device_error};
-
-/// Refuses tensors of different run-time sizes.
-fn same_shape<S: Shape>(op: &'static str, a: &S, b: &S) -> Result<(), OpError> {
-    a.concrete().into_iter().zip(b.concrete()).try_for_each(|(a, b)| check_size(op, "axis of the right operand", a, b))
-}
+use super::{LayerTape, OpError, RecordingTape, check_sizes, device_error};
 
 /// `y = a b`, value by value.
 ///
@@ -20,7 +15,7 @@ pub fn mul<S: Shape, D: Device<f32>, T: RecordingTape<D> + Merge<R>, R: LayerTap
     a: Tensor<S, f32, D, T>,
     b: Tensor<S, f32, D, R>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
-    same_shape("mul", a.shape(), b.shape())?;
+    check_sizes("mul", "axis of the right operand", a.shape(), b.shape())?;
     a.try_mul(b).map_err(device_error)
 }
 
@@ -35,7 +30,7 @@ pub fn sub<S: Shape, D: Device<f32>, T: RecordingTape<D> + Merge<R>, R: LayerTap
     a: Tensor<S, f32, D, T>,
     b: Tensor<S, f32, D, R>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
-    same_shape("sub", a.shape(), b.shape())?;
+    check_sizes("sub", "axis of the right operand", a.shape(), b.shape())?;
     a.try_sub(b).map_err(device_error)
 }
 

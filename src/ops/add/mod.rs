@@ -5,7 +5,7 @@ pub use composed::add as composed;
 
 use dfdx::prelude::{Device, HasShape, Merge, Shape, Tensor};
 
-use super::{LayerTape, OpError, RecordingTape, check_size};
+use super::{LayerTape, OpError, RecordingTape, check_sizes};
 
 /// Devices that can compute [`add`].
 pub trait AddKernel: Device<f32> {
@@ -29,8 +29,6 @@ pub fn add<S: Shape, D: AddKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<
     a: Tensor<S, f32, D, T>,
     b: Tensor<S, f32, D, R>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
-    for (a, b) in a.shape().concrete().into_iter().zip(b.shape().concrete()) {
-        check_size("add", "size of the second term", a, b)?;
-    }
+    check_sizes("add", "size of the second term", a.shape(), b.shape())?;
     D::add(a, b)
 }

@@ -5,7 +5,7 @@ pub use composed::sigmoid_gate as composed;
 
 use dfdx::prelude::{Device, HasShape, Merge, Shape, Tensor};
 
-use super::{LayerTape, OpError, RecordingTape, check_size};
+use super::{LayerTape, OpError, RecordingTape, check_sizes};
 
 /// Devices that can compute [`sigmoid_gate`].
 pub trait SigmoidGateKernel: Device<f32> {
@@ -29,8 +29,6 @@ pub fn sigmoid_gate<S: Shape, D: SigmoidGateKernel, T: RecordingTape<D> + Merge<
     value: Tensor<S, f32, D, T>,
     gate: Tensor<S, f32, D, R>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
-    for (v, g) in value.shape().concrete().into_iter().zip(gate.shape().concrete()) {
-        check_size("sigmoid gate", "size of the gate", v, g)?;
-    }
+    check_sizes("sigmoid gate", "size of the gate", value.shape(), gate.shape())?;
     D::sigmoid_gate(value, gate)
 }

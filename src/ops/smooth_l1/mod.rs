@@ -5,7 +5,7 @@ pub use composed::smooth_l1 as composed;
 
 use dfdx::prelude::{Device, HasShape, Merge, Shape, Tensor};
 
-use super::{LayerTape, OpError, RecordingTape, check_size};
+use super::{LayerTape, OpError, RecordingTape, check_sizes};
 
 /// What a loss makes of its terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +55,7 @@ pub fn smooth_l1<S: Shape, D: SmoothL1Kernel, T: RecordingTape<D> + Merge<R>, R:
     beta: f32,
     reduction: LossReduction,
 ) -> Result<Tensor<(), f32, D, T>, OpError> {
-    for (x, target) in x.shape().concrete().into_iter().zip(target.shape().concrete()) {
-        check_size("smooth L1", "size of the target", x, target)?;
-    }
+    check_sizes("smooth L1", "size of the target", x.shape(), target.shape())?;
     if beta.is_nan() || beta < 0.0 {
         return Err(OpError::Undefined { op: "smooth L1", reason: "beta is not a number from 0 on" });
     }

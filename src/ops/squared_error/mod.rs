@@ -5,7 +5,7 @@ pub use composed::mean_squared_error as composed;
 
 use dfdx::prelude::{Device, HasShape, Shape, Tape, Tensor};
 
-use super::{OpError, check_size};
+use super::{OpError, check_sizes};
 
 /// Devices that can compute [`mean_squared_error`].
 pub trait SquaredErrorKernel: Device<f32> {
@@ -29,9 +29,7 @@ pub fn mean_squared_error<S: Shape, D: SquaredErrorKernel, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     target: &Tensor<S, f32, D>,
 ) -> Result<Tensor<(), f32, D, T>, OpError> {
-    for (x, target) in x.shape().concrete().into_iter().zip(target.shape().concrete()) {
-        check_size("mean squared error", "size of the target", x, target)?;
-    }
+    check_sizes("mean squared error", "size of the target", x.shape(), target.shape())?;
     if x.shape().num_elements() == 0 {
         return Err(OpError::Undefined { op: "mean squared error", reason: "there are no values" });
     }
