@@ -48,9 +48,6 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
-    /// An earlier file could not be written.
-    #[error("checkpoints are no longer written, after an error")]
-    Stopped,
     /// The description of the run is missing or damaged.
     #[error("{}: not a checkpoint of a run: {reason} in the file's metadata", path.display())]
     Metadata {

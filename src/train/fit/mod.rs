@@ -235,14 +235,14 @@ impl Fit {
 }
 
 /// A run under way.
-struct Run<'a, D: OpsDevice, T: Task<D>, O> {
+struct Run<'a, 'scope, D: OpsDevice, T: Task<D>, O> {
     fit: &'a Fit,
     training: Training<'a, D, T, O>,
     progress: Progress,
     /// The state in the middle of an epoch that the run goes on from.
     within: Option<Checkpoint>,
     log: Option<MetricsLog>,
-    writer: Option<Writer>,
+    writer: Option<Writer<'scope>>,
     since: (Instant, u64),
 }
 
@@ -257,7 +257,7 @@ type Fallible<R, T, D> = Result<R, FitError<<T as Task<D>>::Error>>;
 type Batch<T, D> = <<T as Task<D>>::Batches as Batches>::Batch;
 type Ready<T, D> = Receiver<Result<Batch<T, D>, <T as Task<D>>::Error>>;
 
-impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, D, T, O> {
+impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, '_, D, T, O> {
     fn epochs(&mut self, observer: &mut impl Observer, stop: &AtomicBool) -> Fallible<(), T, D> {
         while self.progress.epochs < self.fit.epochs && !self.progress.ended {
             let Training { task, model, .. } = &mut self.training;
@@ -431,6 +431,9 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, D, T, O> {
             config: self.fit.config.clone(),
             data: self.fit.data.clone(),
         };
-        Ok(writer.send(folder, files, checkpoint)?)
+        if writer.send(folder, files, checkpoint) {
+            return Ok(());
+        }
+        self.writer.take().map_or(Ok(()), |writer| Ok(writer.finish()?))
     }
 }

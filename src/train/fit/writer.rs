@@ -1,9 +1,8 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::Scope;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{Scope, ScopedJoinHandle};
 
 use crate::train::checkpoint::{Checkpoint, CheckpointError};
 
@@ -25,45 +24,27 @@ struct Job {
 }
 
 /// Writes checkpoints on a thread of its own, in order, while the training goes on.
-pub(super) struct Writer {
+pub(super) struct Writer<'scope> {
     jobs: SyncSender<Job>,
-    failed: Arc<Mutex<Option<CheckpointError>>>,
-    done: Receiver<()>,
+    thread: ScopedJoinHandle<'scope, Result<(), CheckpointError>>,
 }
 
-impl Writer {
-    pub fn start<'scope>(scope: &'scope Scope<'scope, '_>) -> Self {
+impl<'scope> Writer<'scope> {
+    pub fn start(scope: &'scope Scope<'scope, '_>) -> Self {
         // One waits while one is written: more would only hold memory.
-        let (jobs, queue) = sync_channel::<Job>(1);
-        let (end, done) = sync_channel(1);
-        let failed = Arc::new(Mutex::new(None));
-        let failure = failed.clone();
-        scope.spawn(move || {
-            for job in queue {
-                if let Err(error) = run(job) {
-                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    break;
-                }
-            }
-            let _ = end.send(());
-        });
-        Self { jobs, failed, done }
+        let (jobs, queue) = sync_channel(1);
+        Self { jobs, thread: scope.spawn(move || queue.into_iter().try_for_each(run)) }
     }
 
-    /// Hands a job over; an error of an earlier one comes back.
-    pub fn send(&self, folder: &Path, saves: Vec<Save>, checkpoint: Checkpoint) -> Result<(), CheckpointError> {
-        let sent = self.jobs.send(Job { folder: folder.into(), saves, checkpoint });
-        match self.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(error) => Err(error),
-            None => sent.map_err(|_| CheckpointError::Stopped),
-        }
+    /// Hands a job over; `false` when nothing is written any more, after an error that [`Writer::finish`] gives.
+    pub fn send(&self, folder: &Path, saves: Vec<Save>, checkpoint: Checkpoint) -> bool {
+        self.jobs.send(Job { folder: folder.into(), saves, checkpoint }).is_ok()
     }
 
     /// Waits until everything is written.
     pub fn finish(self) -> Result<(), CheckpointError> {
         drop(self.jobs);
-        let _ = self.done.recv();
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
