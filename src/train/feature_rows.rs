@@ -62,8 +62,8 @@ impl<'a, D: OpsDevice> FeatureRows<'a, D> {
         match &self.resident {
             Some(table) => ops::reshape(ops::select_rows(table.clone(), &rows)?, shape),
             None => {
-                let values = rows.iter().flat_map(|row| self.features.row(*row)).copied().collect();
-                ops::to_tensor(&self.device, values, shape)
+                let values: Vec<&[f32]> = rows.iter().map(|row| self.features.row(*row)).collect();
+                ops::to_tensor(&self.device, values.concat(), shape)
             }
         }
     }
