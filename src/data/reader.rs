@@ -22,6 +22,25 @@ pub struct Loaded<T> {
     pub warnings: Vec<String>,
 }
 
+impl Loaded<()> {
+    /// Nothing yet.
+    pub fn nothing() -> Self {
+        Self { split: (), files: vec![], warnings: vec![] }
+    }
+
+    /// Hands over one part of what is read; its files and warnings stay here.
+    pub fn take<T>(&mut self, part: Loaded<T>) -> T {
+        self.files.extend(part.files);
+        self.warnings.extend(part.warnings);
+        part.split
+    }
+
+    /// All parts together, with the files and warnings of each.
+    pub fn with<T>(self, split: T) -> Loaded<T> {
+        Loaded { split, files: self.files, warnings: self.warnings }
+    }
+}
+
 /// Why files were refused.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {

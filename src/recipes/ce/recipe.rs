@@ -88,19 +88,14 @@ impl Recipe for CollaborativeExpertsRecipe {
                 format!("{:?} is counted by params; models::Moee and models::Mnnet are not trained here", options.arch);
             return Err(OptionsError::new("arch", reason).into());
         }
-        let (mut files, mut warnings, mut training) = (vec![], vec![], None);
+        let (mut all, mut training) = (Loaded::nothing(), None);
         if part == Part::Training {
-            let read = read(options, folder, false)?;
-            files.extend(read.files);
-            warnings.extend(read.warnings);
-            training = read.split.train.zip(read.split.eval);
+            let splits = all.take(read(options, folder, false)?);
+            training = splits.train.zip(splits.eval);
         }
-        let read = read(options, folder, true)?;
-        files.extend(read.files);
-        warnings.extend(read.warnings);
-        let test = read.split.eval.ok_or(CeError::NoSplit { what: "to evaluate on" })?;
+        let test = all.take(read(options, folder, true)?).eval.ok_or(CeError::NoSplit { what: "to evaluate on" })?;
         Dataset::find(&options.dataset)?.check_captions(&test, options.captions(true))?;
-        Ok(Loaded { split: CeData { training, test }, files, warnings })
+        Ok(all.with(CeData { training, test }))
     }
 
     fn model<D: OpsDevice>(&self, of: Setting<'_, Self, D>) -> Result<CeModel<D>, CeError> {

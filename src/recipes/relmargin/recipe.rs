@@ -13,7 +13,7 @@ use crate::data::relational::{EvalSplit, Features, FolderOptions, TrainSplit};
 use crate::data::{Loaded, youcook2};
 use crate::digest;
 use crate::formats::{pickle, torch};
-use crate::metrics::rank::{self, RankOptions, RankReport};
+use crate::metrics::rank::{self, RankOptions};
 use crate::ops::OpsDevice;
 use crate::options::{Checked, Table, TableError};
 use crate::run::{self, Export, Foreign, Part, Recipe, Setting, Tested, Width};
@@ -49,36 +49,28 @@ fn read(options: &Options, folder: &Path, part: Part) -> Result<Loaded<RelMargin
     // Missing classes are drawn once for all seeds.
     let seed = options.seeds.first().copied().unwrap_or_default();
     let draw = &mut rng(seed, Purpose::Classes, 0, 0);
-    let (mut files, mut warnings) = (vec![], vec![]);
-    macro_rules! take {
-        ($loaded:expr) => {{
-            let loaded = $loaded?;
-            files.extend(loaded.files);
-            warnings.extend(loaded.warnings);
-            loaded.split
-        }};
-    }
+    let mut all = Loaded::nothing();
     let trains = part == Part::Training;
     let data = match options.dataset {
         Dataset::Epic100 => {
             let training = match trains {
                 true => Some((
-                    take!(epic100::load_train(folder, &from, draw)),
-                    take!(epic100::load_eval(folder, EvalSplitName::Validation, &from)),
+                    all.take(epic100::load_train(folder, &from, draw)?),
+                    all.take(epic100::load_eval(folder, EvalSplitName::Validation, &from)?),
                 )),
                 false => None,
             };
-            let test = take!(epic100::load_eval(folder, EvalSplitName::Test, &from));
+            let test = all.take(epic100::load_eval(folder, EvalSplitName::Test, &from)?);
             RelMarginData { training, test, name: "epic100 test" }
         }
         Dataset::Youcook2 => {
-            let train = if trains { Some(take!(youcook2::load_train(folder, &from, draw))) } else { None };
-            let test = take!(youcook2::load_eval(folder, &from));
+            let train = if trains { Some(all.take(youcook2::load_train(folder, &from, draw)?)) } else { None };
+            let test = all.take(youcook2::load_eval(folder, &from)?);
             RelMarginData { training: train.map(|train| (train, test.clone())), test, name: "youcook2 validation" }
         }
         Dataset::Given => return Err(RelMarginError::NotGiven),
     };
-    Ok(Loaded { split: data, files, warnings })
+    Ok(all.with(data))
 }
 
 impl Recipe for RelMargin {
@@ -234,7 +226,7 @@ fn submission(folder: &Path, report: &RelMarginReport) -> Result<Vec<u8>, RelMar
 pub struct RelMarginReport {
     /// Scores and similarities.
     pub evaluation: Evaluation,
-    ranks: [Vec<f64>; 2],
+    ranks: Vec<(&'static str, Vec<f64>)>,
 }
 
 impl run::Evaluation for RelMarginReport {
@@ -243,8 +235,7 @@ impl run::Evaluation for RelMarginReport {
     }
 
     fn ranks(&self) -> Vec<(&'static str, Vec<f64>)> {
-        let [v2t, t2v] = &self.ranks;
-        vec![("v2t", v2t.clone()), ("t2v", t2v.clone())]
+        self.ranks.clone()
     }
 
     fn published_output(&self) -> Option<String> {
@@ -254,7 +245,7 @@ impl run::Evaluation for RelMarginReport {
 }
 
 /// Ranks of the best of the items whose relevance to a query is 1, a tie at its expectation.
-fn ranks(evaluation: &Evaluation, split: &EvalSplit) -> Result<[Vec<f64>; 2], RelMarginError> {
+fn ranks(evaluation: &Evaluation, split: &EvalSplit) -> Result<Vec<(&'static str, Vec<f64>)>, RelMarginError> {
     let relevance = split.relevance.get(evaluation.level);
     let of_row = |row| {
         let (columns, values) = relevance.row(row);
@@ -263,11 +254,9 @@ fn ranks(evaluation: &Evaluation, split: &EvalSplit) -> Result<[Vec<f64>; 2], Re
     let truths: Vec<Vec<usize>> = (0..relevance.rows()).map(of_row).collect();
     let similarity = evaluation.main.similarity.view();
     if truths.iter().all(Vec::is_empty) {
-        return Ok([vec![f64::NAN; similarity.rows()], vec![f64::NAN; similarity.cols()]]);
+        return Ok(vec![("t2v", vec![f64::NAN; similarity.cols()]), ("v2t", vec![f64::NAN; similarity.rows()])]);
     }
-    let RankReport { v2t, t2v } = rank::evaluate(similarity, &truths, &RankOptions::default())?;
-    let plain = |ranks: Vec<Option<f64>>| ranks.into_iter().map(|rank| rank.unwrap_or(f64::NAN)).collect();
-    Ok([plain(v2t.ranks), plain(t2v.ranks)])
+    Ok(run::Evaluation::ranks(&rank::evaluate(similarity, &truths, &RankOptions::default())?))
 }
 
 fn features_digest(Features { video, text }: &Features) -> String {
