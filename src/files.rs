@@ -1,34 +1,133 @@
 //! Writing files so that nothing is ever left half-written.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
-/// Writes a file under a temporary name in the same folder, flushes it to disk and renames it.
+/// Writes a file under a temporary name in the same folder (`NAME.PID.tmp`), flushes it to disk and renames it.
+///
+/// What is there already keeps its mode. A link stays a link, and what it points to is written; a pipe, terminal or device takes the contents as
+/// they come.
 ///
 /// # Errors
-/// Any error of the file system; the file of that name is then unchanged.
+/// Any error of the file system; a file of that name is then unchanged.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
-    replace(path, |temporary| File::create(temporary)?.write_all(contents))
+    write_with(path, |file| file.write_all(contents))
 }
 
-/// The same, where `write` makes the temporary file.
+/// The same, where `write` brings the contents bit by bit.
 ///
 /// # Errors
-/// As [`write_atomically`].
-pub fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+/// As [`write_atomically`], and those of `write`.
+pub fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let there = match fs::metadata(path) {
+        // What may not be written is not replaced, either; this opens pipes and devices, too.
+        Ok(metadata) => Some((metadata, File::options().write(true).open(path)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    if let Some((_, device)) = there.as_ref().filter(|(metadata, _)| !metadata.is_file()) {
+        return buffered(device, write);
+    }
+    let path = target(path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = folder.join(name);
+    let temporary = temporary(&path);
     let replace = || {
-        write(&temporary)?;
-        File::options().write(true).open(&temporary)?.sync_all()?;
-        fs::rename(&temporary, path)?;
+        // One of a dead process that had the same number.
+        let _ = fs::remove_file(&temporary);
+        let file = File::create_new(&temporary)?;
+        if let Some((metadata, _)) = &there {
+            file.set_permissions(metadata.permissions())?;
+        }
+        buffered(&file, write)?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)?;
         File::open(folder)?.sync_all()
     };
     replace().inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
     })
+}
+
+fn buffered(file: &File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(1 << 20, file);
+    write(&mut file)?;
+    file.flush()
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let mut name: OsString = path.file_name().unwrap_or_default().into();
+    name.push(format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// Where links lead, to a file that need not exist.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_path_buf();
+    // The system's own limit.
+    for _ in 0..40 {
+        match fs::read_link(&path) {
+            Ok(link) => path = path.parent().unwrap_or(Path::new("")).join(link),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many links"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        write_atomically(&path, b"old").unwrap();
+        let failed = write_with(&path, |file| file.write_all(b"new").and(Err(io::Error::other("no"))));
+        assert_eq!(failed.unwrap_err().to_string(), "no");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_links_and_modes_stay() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("far")).unwrap();
+        symlink("far/real", at("link")).unwrap();
+        symlink("link", at("second")).unwrap();
+        write_atomically(&at("second"), b"1").unwrap();
+        assert_eq!(fs::read(at("far/real")).unwrap(), b"1");
+        fs::set_permissions(at("far/real"), fs::Permissions::from_mode(0o640)).unwrap();
+        write_atomically(&at("second"), b"2").unwrap();
+        assert_eq!(fs::read(at("far/real")).unwrap(), b"2");
+        assert_eq!(fs::metadata(at("far/real")).unwrap().permissions().mode() & 0o777, 0o640);
+        assert!(at("link").is_symlink() && at("second").is_symlink());
+        symlink("ring", at("ring")).unwrap();
+        assert!(write_atomically(&at("ring"), b"3").is_err());
+        assert!(write_atomically(folder.path(), b"3").is_err(), "a folder");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_takes_what_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).unwrap()
+        });
+        write_atomically(&pipe, b"through").unwrap();
+        assert_eq!(reader.join().unwrap(), b"through");
+        assert!(!fs::metadata(&pipe).unwrap().is_file());
+        #[cfg(target_os = "linux")]
+        assert_eq!(write_atomically(Path::new("/dev/full"), b"x").unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
 }

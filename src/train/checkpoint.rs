@@ -1,15 +1,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::digest::hex;
-use crate::files::replace;
+use crate::files::write_with;
 
 use super::state_dict::{StateDict, StateTensor, StateValues};
 
@@ -218,7 +218,7 @@ impl Checkpoint {
     /// No value is copied on its way to the file.
     fn write(&self, path: &Path, mut tensors: Vec<(String, &StateTensor)>) -> Result<(), CheckpointError> {
         tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let data: Vec<_> = tensors.iter().map(|(name, tensor)| (name, &tensor.shape, bytes(tensor))).collect();
+        let mut data: Vec<_> = tensors.iter().map(|(name, tensor)| (name, &tensor.shape, bytes(tensor))).collect();
         let mut description = Description {
             version: env!("CARGO_PKG_VERSION").into(),
             progress: self.progress.clone(),
@@ -229,21 +229,26 @@ impl Checkpoint {
         let all = data.iter().map(|(name, shape, (dtype, bytes))| (name.as_str(), *dtype, &shape[..], &bytes[..]));
         let format = |reason: String| CheckpointError::Format { path: path.into(), reason };
         description.sha256 = description.digest(all).map_err(|e| format(e.to_string()))?;
-        let views = data
-            .iter()
-            .map(|(name, shape, (dtype, bytes))| Ok((name, TensorView::new(*dtype, shape.to_vec(), bytes)?)))
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(|e| format(e.to_string()))?;
         let description = serde_json::to_string(&description).map_err(|e| format(e.to_string()))?;
-        let metadata = [(METADATA.to_string(), description)].into();
-        let write = |temporary: &Path| {
-            let written = safetensors::serialize_to_file(views, Some(metadata), temporary);
-            written.map_err(|error| match error {
-                safetensors::SafeTensorError::IoError(source) => source,
-                other => io::Error::other(other.to_string()),
-            })
+        // Wide types first, so that each begins at a multiple of its width.
+        data.sort_by_key(|(.., (dtype, _))| std::cmp::Reverse(*dtype));
+        let mut end = 0;
+        let place = |(name, shape, (dtype, bytes)): &(&String, &Vec<usize>, (Dtype, Cow<[u8]>))| {
+            let begin = end;
+            end += bytes.len();
+            (name.to_string(), TensorInfo { dtype: *dtype, shape: shape.to_vec(), data_offsets: (begin, end) })
         };
-        replace(path, write).map_err(|source| CheckpointError::Io { path: path.into(), source })
+        let places = data.iter().map(place).collect();
+        let header = Metadata::new(Some([(METADATA.to_string(), description)].into()), places);
+        let header = header.map_err(|e| format(e.to_string()))?;
+        let mut header = serde_json::to_vec(&header).map_err(|e| format(e.to_string()))?;
+        header.resize(header.len().next_multiple_of(8), b' ');
+        let write = |file: &mut dyn Write| {
+            file.write_all(&(header.len() as u64).to_le_bytes())?;
+            file.write_all(&header)?;
+            data.iter().try_for_each(|(.., (_, bytes))| file.write_all(bytes))
+        };
+        write_with(path, write).map_err(|source| CheckpointError::Io { path: path.into(), source })
     }
 
     /// Reads a file that [`Checkpoint::save`] or [`Checkpoint::save_parameters`] wrote.
