@@ -70,7 +70,7 @@ fn training_writes_checkpoints_log_and_summary_that_evaluation_reads() {
         files.sort();
         files
     };
-    assert_eq!(files("run"), [".lock", "config.ron", "seed-0", "summary.json"]);
+    assert_eq!(files("run"), [".lock", "config.ron", "data.json", "seed-0", "summary.json"]);
     let want = [
         "JPoSE_0.safetensors",
         "JPoSE_2.safetensors",
@@ -134,7 +134,9 @@ fn a_killed_run_resumes_to_the_same_bits() {
         .unwrap();
     let log = killed.path().join("run/seed-0/metrics.jsonl");
     let begun = Instant::now();
-    while std::fs::read_to_string(&log).unwrap_or_default().lines().count() < 3 {
+    // Checkpoints are written meanwhile, and come after their lines.
+    let state = log.with_file_name("last.safetensors");
+    while std::fs::read_to_string(&log).unwrap_or_default().lines().count() < 3 || !state.exists() {
         assert!(begun.elapsed() < Duration::from_secs(60), "the run does not get going");
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -199,6 +199,11 @@ fn battery<R: Recipe>(name: &str, subject: Subject<R>) {
     other.files[0].1 = "0".repeat(64);
     let refused = subject.train_on(&other, &subject.options, whole.path(), 1).err().unwrap();
     assert!(matches!(refused, RunError::OtherData { .. }), "{refused}");
+    let young = tempfile::tempdir().unwrap();
+    subject.train(young.path(), 1).unwrap();
+    fs::remove_dir_all(young.path().join("run").join(format!("seed-{}", seeds[0]))).unwrap();
+    let refused = subject.train_on(&other, &subject.options, young.path(), 1).err().unwrap();
+    assert!(matches!(refused, RunError::OtherData { .. }), "without a checkpoint yet: {refused}");
     let refused = subject.train_on(&subject.loaded(), &subject.other, whole.path(), 1).err().unwrap();
     assert!(matches!(refused, RunError::OtherOptions { .. }), "{refused}");
     let held = RunFolder::open(&run).unwrap();

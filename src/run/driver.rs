@@ -52,7 +52,7 @@ pub enum RunError<E: Error + 'static> {
     /// A run would go on with other data.
     #[error("{}: the data are not those that the run was trained on", path.display())]
     OtherData {
-        /// The checkpoint.
+        /// The first file that is another, or the checkpoint.
         path: PathBuf,
     },
     /// The parameters do not fit the model.
@@ -179,6 +179,9 @@ impl<'a, R: Recipe, D: OpsDevice> Run<'a, R, D> {
         observer: &mut impl Observer,
         stop: &AtomicBool,
     ) -> Result<Outcome<R::Evaluation>, RunError<R::Error>> {
+        if let Some(path) = folder.other_data(&self.loaded.files)? {
+            return Err(RunError::OtherData { path });
+        }
         let (mut summary, mut last) = (self.summary(), None);
         for &seed in self.options.seeds() {
             let prepared = first.take().map_or_else(|| self.prepare(seed), Ok)?;

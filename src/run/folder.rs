@@ -44,19 +44,31 @@ pub enum FolderError {
 }
 
 const CONFIG: &str = "config.ron";
+const DATA: &str = "data.json";
 const LOCK: &str = ".lock";
 
 /// The folder of a run, which no other process can use meanwhile: the system gives the lock back when a process ends, however it ends.
 ///
-/// `config.ron`, `summary.json`, and for each seed `seed-N` with `metrics.jsonl`, `last.safetensors`, `best.safetensors` and ranks.
+/// `config.ron`, `data.json`, `summary.json`, and for each seed `seed-N` with `metrics.jsonl`, `last.safetensors`, `best.safetensors` and ranks.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    _lock: File,
+    _lock: Lock,
     /// Whether this is a new run.
     is_new: bool,
     /// Folders that did not exist before, the innermost last.
     made: Vec<PathBuf>,
+}
+
+/// A file whose lock this process has.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Gives it back at once: a child that another thread is about to start has the same file open until it runs its program.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 impl RunFolder {
@@ -119,7 +131,7 @@ impl RunFolder {
         }
         let mut note = || lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
         note().map_err(io)?;
-        Ok(Self { path, _lock: lock, is_new: false, made: vec![] })
+        Ok(Self { path, _lock: Lock(lock), is_new: false, made: vec![] })
     }
 
     /// Removes what processes that died left half-written; whoever has the lock is the only one who writes.
@@ -144,10 +156,33 @@ impl RunFolder {
         });
         if self.is_new && !trained {
             // What cannot be removed stays: there is nothing in it.
-            let _ = fs::remove_file(self.path.join(CONFIG));
-            let _ = fs::remove_file(self.path.join(LOCK));
+            [CONFIG, DATA, LOCK].iter().for_each(|file| _ = fs::remove_file(self.path.join(file)));
             self.made.iter().rev().for_each(|folder| _ = fs::remove_dir(folder));
         }
+    }
+
+    /// Which of these files, with their digests, is the first that is not one of the run; whoever asks first says what the run rests on.
+    ///
+    /// Noted before the first step, so that a run without a checkpoint yet goes on with its own data alone. Files may have moved meanwhile.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn other_data(&self, files: &[(PathBuf, String)]) -> Result<Option<PathBuf>, FolderError> {
+        let path = self.path.join(DATA);
+        let io = |source| FolderError::Io { path: path.clone(), source };
+        let noted: Vec<(String, String)> = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let lines: Vec<_> = files.iter().map(|(file, sha256)| (file.display().to_string(), sha256)).collect();
+                let text = serde_json::to_string_pretty(&lines).map_err(|error| io(error.into()))?;
+                write_atomically(&path, text.as_bytes()).map_err(io)?;
+                return Ok(None);
+            }
+            read => serde_json::from_slice(&read.map_err(io)?).map_err(|error| io(error.into()))?,
+        };
+        let mut noted = noted.into_iter().map(|(_, sha256)| sha256);
+        let other =
+            files.iter().find(|(_, sha256)| noted.next().as_ref() != Some(sha256)).map(|(file, _)| file.clone());
+        Ok(other.or_else(|| noted.next().map(|_| path.clone())))
     }
 
     /// The folder.
