@@ -50,6 +50,8 @@ pub enum Value {
     DataFrame(Arc<DataFrame>),
     /// A class, function or object that is not interpreted.
     Opaque(Arc<Opaque>),
+    /// A part of a file that is of a kind that is not read, with what it is: an error for whoever asks for it, and for nobody else.
+    Unread(Arc<str>),
 }
 
 impl Value {
@@ -73,6 +75,7 @@ impl Value {
             Value::Index(_) => "pandas index",
             Value::DataFrame(_) => "pandas.DataFrame",
             Value::Opaque(opaque) => return opaque.path().into(),
+            Value::Unread(what) => return format!("{what}, which is not read").into(),
         })
     }
 }
