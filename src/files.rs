@@ -1,9 +1,41 @@
-//! Writing files so that nothing is ever left half-written.
+//! Reading files that end, and writing files so that nothing is ever left half-written.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+
+/// The longest text that is read: configurations, tables, logs.
+const LONGEST_TEXT: u64 = 64 << 20;
+
+/// Opens a regular file; also its length. Pipes and devices may wait for ever, or never end.
+///
+/// # Errors
+/// Any error of the file system, and of what is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<(File, u64)> {
+    // Asked before it is opened, which waits for the other end of a pipe.
+    let metadata = fs::metadata(path)?;
+    match metadata.is_file() {
+        true => Ok((File::open(path)?, metadata.len())),
+        false if metadata.is_dir() => Err(io::Error::new(io::ErrorKind::IsADirectory, "a folder, not a file")),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "a pipe or device, not a regular file")),
+    }
+}
+
+/// The text of a regular file.
+///
+/// # Errors
+/// As [`open_regular`]; more than 64 MiB, and text that is not UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let (file, length) = open_regular(path)?;
+    if length > LONGEST_TEXT {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "text of more than 64 MiB"));
+    }
+    let mut text = String::new();
+    // It may grow while it is read.
+    file.take(LONGEST_TEXT).read_to_string(&mut text)?;
+    Ok(text)
+}
 
 /// Writes a file under a temporary name in the same folder (`NAME.PID.tmp`), flushes it to disk and renames it.
 ///
@@ -91,6 +123,20 @@ mod tests {
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 
+    #[test]
+    fn text_comes_from_regular_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = folder.path().join("long");
+        File::create(&long).unwrap().set_len(LONGEST_TEXT + 1).unwrap();
+        assert_eq!(read_text(&long).unwrap_err().to_string(), "text of more than 64 MiB");
+        assert_eq!(read_text(folder.path()).unwrap_err().to_string(), "a folder, not a file");
+        #[cfg(unix)]
+        for device in ["/dev/zero", "/dev/null"] {
+            let error = read_text(Path::new(device)).unwrap_err();
+            assert_eq!(error.to_string(), "a pipe or device, not a regular file");
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn links_stay_links_and_modes_stay() {
@@ -120,6 +166,7 @@ mod tests {
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
         assert!(made.success());
+        assert!(read_text(&pipe).is_err(), "nobody waits for a writer");
         let reader = std::thread::spawn({
             let pipe = pipe.clone();
             move || fs::read(pipe).unwrap()

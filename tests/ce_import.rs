@@ -68,3 +68,23 @@ fn what_is_not_known_is_named() {
     assert!(cycle.to_string().contains("inherits from itself"), "{cycle}");
     assert!(error("{").contains("own.json"));
 }
+
+#[test]
+fn files_that_are_inherited_over_many_ways_are_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: usize, text: String| std::fs::write(folder.path().join(format!("{name}.json")), text).unwrap();
+    let root = Path::new(ROOT).canonicalize().unwrap();
+    // 2^40 ways from the first to the last.
+    for name in 0..40 {
+        write(name, format!(r#"{{"inherit_from": "{0}/{1}.json,{0}/{1}.json"}}"#, folder.path().display(), name + 1));
+    }
+    write(40, format!(r#"{{"inherit_from": "{}/configs/ce.json"}}"#, root.display()));
+    let one = import_config(&folder.path().join("0.json"), &root).unwrap();
+    assert_eq!(one.options, import_config(&root.join("configs/ce.json"), &root).unwrap().options);
+    for name in 0..100 {
+        write(name, format!(r#"{{"inherit_from": "{}/{}.json"}}"#, folder.path().display(), name + 1));
+    }
+    write(100, "{}".into());
+    let error = import_config(&folder.path().join("0.json"), &root).unwrap_err();
+    assert!(error.to_string().contains("more than 64 generations"), "{error}");
+}

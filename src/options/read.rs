@@ -5,6 +5,7 @@ use ron::extensions::Extensions;
 use serde::de::DeserializeOwned;
 
 use super::{OptionsError, nearest};
+use crate::files::read_text;
 
 /// A configuration file that is not what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +42,7 @@ pub(super) fn ron() -> Ron {
 /// # Errors
 /// [`ConfigError`], naming file, line and column.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Io { path: path.into(), source })?;
+    let text = read_text(path).map_err(|source| ConfigError::Io { path: path.into(), source })?;
     parse(&path.display().to_string(), &text)
 }
 

@@ -4,6 +4,10 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 
 use super::{Changes, Checked, ConfigError, Options, OptionsError, nearest, parse};
+use crate::files::read_text;
+
+/// The deepest inclusion.
+const GENERATIONS: usize = 64;
 
 /// One row: a name, and what differs from the row that it is based on.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -44,8 +48,8 @@ pub enum TableError {
     /// A file cannot be read, or is not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Files include each other.
-    #[error("{}: includes itself", path.display())]
+    /// Files include each other, or too many levels of them.
+    #[error("{}: includes itself, or is included over more than {GENERATIONS} levels", path.display())]
     Cycle {
         /// The file.
         path: PathBuf,
@@ -99,7 +103,7 @@ struct Disk;
 
 impl Shelf for Disk {
     fn text(&self, path: &Path) -> std::io::Result<String> {
-        std::fs::read_to_string(path)
+        read_text(path)
     }
 
     fn identity(&self, path: &Path) -> std::io::Result<PathBuf> {
@@ -169,7 +173,7 @@ impl<O: Options> Table<O> {
     ) -> Result<Self, TableError> {
         let io = |source| ConfigError::Io { path: path.into(), source };
         let file = shelf.identity(path).map_err(io)?;
-        if open.contains(&file) {
+        if open.contains(&file) || open.len() >= GENERATIONS {
             return Err(TableError::Cycle { path: path.into() });
         }
         if !read.insert(file.clone()) {

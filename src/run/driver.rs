@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -11,7 +10,7 @@ use super::summary::{SeedScores, Summary};
 use crate::blocks::num_parameters;
 use crate::data::Loaded;
 use crate::digest;
-use crate::files::write_atomically;
+use crate::files::{read_text, write_atomically};
 use crate::formats::npy;
 use crate::ops::{OpError, OpsDevice};
 use crate::options::{Checked, Options, OptionsError};
@@ -111,7 +110,7 @@ pub fn train<D: OpsDevice, R: Recipe>(
     let first = options.seeds().first().map(|seed| run.prepare(*seed)).transpose()?;
     let folder = folder(&run.config)?;
     let path = folder.config();
-    if fs::read_to_string(&path).map_err(|source| RunError::Io { path: path.clone(), source })? != run.config {
+    if read_text(&path).map_err(|source| RunError::Io { path: path.clone(), source })? != run.config {
         return Err(RunError::OtherOptions { path });
     }
     let outcome = run.seeds(&folder, first, observer, stop);

@@ -2,7 +2,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 
-use crate::files::write_atomically;
+use crate::files::{read_text, write_atomically};
 
 /// Why a folder cannot be that of a run.
 #[derive(Debug, thiserror::Error)]
@@ -170,14 +170,14 @@ impl RunFolder {
     pub fn other_data(&self, files: &[(PathBuf, String)]) -> Result<Option<PathBuf>, FolderError> {
         let path = self.path.join(DATA);
         let io = |source| FolderError::Io { path: path.clone(), source };
-        let noted: Vec<(String, String)> = match fs::read(&path) {
+        let noted: Vec<(String, String)> = match read_text(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let lines: Vec<_> = files.iter().map(|(file, sha256)| (file.display().to_string(), sha256)).collect();
                 let text = serde_json::to_string_pretty(&lines).map_err(|error| io(error.into()))?;
                 write_atomically(&path, text.as_bytes()).map_err(io)?;
                 return Ok(None);
             }
-            read => serde_json::from_slice(&read.map_err(io)?).map_err(|error| io(error.into()))?,
+            read => serde_json::from_str(&read.map_err(io)?).map_err(|error| io(error.into()))?,
         };
         let mut noted = noted.into_iter().map(|(_, sha256)| sha256);
         let other =

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::write_atomically;
+use crate::files::{read_text, write_atomically};
 use crate::report::{MeanStd, Table};
 
 /// What a run gave and what it rests on: two runs can be compared where these agree.
@@ -89,7 +89,7 @@ impl Summary {
     /// # Errors
     /// Any error of the file system, and of a file that is no summary.
     pub fn read(path: &Path) -> io::Result<Self> {
-        Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+        Ok(serde_json::from_str(&read_text(path)?)?)
     }
 }
 

@@ -1,7 +1,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::digest::hex;
-use crate::files::write_with;
+use crate::files::{open_regular, write_with};
 
 use super::state_dict::{StateDict, StateTensor, StateValues};
 
@@ -256,7 +255,12 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError`], naming the file and what is wrong in it; one changed bit is.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
-        let file = fs::read(path).map_err(|source| CheckpointError::Io { path: path.into(), source })?;
+        let io = |source| CheckpointError::Io { path: path.into(), source };
+        let (mut source, length) = open_regular(path).map_err(io)?;
+        let mut file = Vec::new();
+        file.try_reserve_exact(length as usize)
+            .map_err(|error| io(io::Error::new(io::ErrorKind::OutOfMemory, error)))?;
+        source.read_to_end(&mut file).map_err(io)?;
         let format =
             |e: safetensors::SafeTensorError| CheckpointError::Format { path: path.into(), reason: e.to_string() };
         let tensors = SafeTensors::deserialize(&file).map_err(format)?;
@@ -293,6 +297,8 @@ impl Checkpoint {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn example() -> Checkpoint {

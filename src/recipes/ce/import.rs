@@ -1,6 +1,6 @@
 //! The authors' own configurations: JSON with inheritance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::import_section::Section;
 use super::{Arch, ExpertOptions, FrameSampling, Options, Reading};
 use crate::blocks::{Activation, FrameStatistic, ReasoningConfig, Relation};
+use crate::files::read_text;
 use crate::models::collaborative_experts::CaptionMerge;
 use crate::models::{Design, MixtureWeights, TextPooling};
 use crate::ops::WeightDecay;
@@ -35,8 +36,8 @@ pub enum ImportError {
         /// Where and why.
         source: serde_json::Error,
     },
-    /// A file inherits from itself.
-    #[error("{}: inherits from itself", path.display())]
+    /// A file inherits from itself, or over too many generations.
+    #[error("{}: inherits from itself, or is inherited over more than {GENERATIONS} generations", path.display())]
     Cycle {
         /// The file.
         path: PathBuf,
@@ -67,7 +68,7 @@ pub enum ImportError {
 /// # Errors
 /// [`ImportError`], naming the file and the entry; entries that this family of programs does not know are errors.
 pub fn import_config(path: &Path, root: &Path) -> Result<Imported<Options>, ImportError> {
-    let merged = read(path, root, &mut vec![])?;
+    let merged = read(path, root, &mut Files::default())?;
     let mut ignored = vec![];
     let options = options(Section::new(merged), &mut ignored).map_err(|(key, reason)| ImportError::Entry {
         path: path.into(),
@@ -78,14 +79,27 @@ pub fn import_config(path: &Path, root: &Path) -> Result<Imported<Options>, Impo
     Ok(Imported { options, ignored })
 }
 
-/// A file with all that it inherits. `open` are the files that are being read.
-fn read(path: &Path, root: &Path, open: &mut Vec<PathBuf>) -> Result<Map<String, Value>, ImportError> {
+/// The deepest inheritance.
+const GENERATIONS: usize = 64;
+
+/// Files that are being read, and those that are, with all that they inherit.
+#[derive(Default)]
+struct Files {
+    open: Vec<PathBuf>,
+    read: HashMap<PathBuf, Map<String, Value>>,
+}
+
+/// A file with all that it inherits, read once however often it is inherited.
+fn read(path: &Path, root: &Path, files: &mut Files) -> Result<Map<String, Value>, ImportError> {
     let io = |source| ImportError::Io { path: path.into(), source };
     let canonical = path.canonicalize().map_err(io)?;
-    if open.contains(&canonical) {
+    if files.open.contains(&canonical) || files.open.len() >= GENERATIONS {
         return Err(ImportError::Cycle { path: path.into() });
     }
-    let text = std::fs::read_to_string(path).map_err(io)?;
+    if let Some(merged) = files.read.get(&canonical) {
+        return Ok(merged.clone());
+    }
+    let text = read_text(path).map_err(io)?;
     let mut own: Map<String, Value> =
         serde_json::from_str(&text).map_err(|source| ImportError::Json { path: path.into(), source })?;
     let parents = match own.remove("inherit_from") {
@@ -96,13 +110,14 @@ fn read(path: &Path, root: &Path, open: &mut Vec<PathBuf>) -> Result<Map<String,
             return Err(ImportError::Entry { path: path.into(), key: "inherit_from".into(), reason });
         }
     };
-    open.push(canonical);
+    files.open.push(canonical.clone());
     let mut merged = Map::new();
     for parent in parents.split(',').map(str::trim).filter(|parent| !parent.is_empty()) {
-        merge(&mut merged, read(&root.join(parent), root, open)?);
+        merge(&mut merged, read(&root.join(parent), root, files)?);
     }
-    open.pop();
+    files.open.pop();
     merge(&mut merged, own);
+    files.read.insert(canonical, merged.clone());
     Ok(merged)
 }
 

@@ -12,6 +12,7 @@ use crate::data::epic100::{self, EvalSplitName};
 use crate::data::relational::{EvalSplit, Features, FolderOptions, TrainSplit};
 use crate::data::{Loaded, youcook2};
 use crate::digest;
+use crate::files::read_text;
 use crate::formats::{pickle, torch};
 use crate::metrics::rank::{self, RankOptions};
 use crate::ops::OpsDevice;
@@ -205,7 +206,7 @@ fn read_foreign(path: &Path) -> Result<Foreign<Options>, RelMarginError> {
     let folder = path.parent().and_then(Path::parent).ok_or_else(|| file("it is in no run folder".into()))?;
     let args = folder.join("args.txt");
     let of_args = |source| RelMarginError::Checkpoint { path: args.clone(), source };
-    let text = std::fs::read_to_string(&args).map_err(|error| of_args(error.into()))?;
+    let text = read_text(&args).map_err(|error| of_args(error.into()))?;
     let (options, unknown) = Options::from_args_txt(&text).map_err(|error| of_args(error.into()))?;
     let warning = format!("{}: options without effect here: {}", args.display(), unknown.join(", "));
     let checkpoint = torch::load(path, &pickle::Options::default()).map_err(|error| file(error.into()))?;
