@@ -4,16 +4,21 @@
 #[path = "../../src/matrix.rs"]
 pub mod matrix;
 
+#[path = "../../src/files.rs"]
+mod files;
+
 /// As in the library, without what needs more of it.
 #[path = "../../src/formats"]
 pub mod formats {
     mod archive;
-    mod limits;
+    pub(crate) mod limits;
     pub mod ndarray;
     pub mod npy;
+    pub(crate) mod packed;
     pub mod pickle;
     pub mod torch;
 
     pub use archive::ArchiveError;
     pub use limits::{LimitError, Limits};
+    pub use packed::PackedError;
 }

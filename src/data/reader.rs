@@ -8,7 +8,7 @@ use crate::digest;
 use crate::formats::limits::{self, LimitError, Limits};
 use crate::formats::ndarray::{ArrayError, NdArray};
 use crate::formats::npy::NpyError;
-use crate::formats::pickle::{self, AccessError, PickleError, Value};
+use crate::formats::pickle::{self, AccessError, PickleError, UnknownGlobal, Value};
 use crate::formats::{FormatError, npy, tree};
 
 /// Something read from a folder, and what it was read from.
@@ -178,7 +178,9 @@ impl<'o> Reader<'o> {
         interpret: impl FnOnce(&Value) -> std::result::Result<T, FileProblem>,
     ) -> Result<T> {
         let bytes = self.bytes(path)?;
-        let read = || interpret(&pickle::from_slice(&bytes, self.limits)?);
+        // Objects within it are for whoever asks for them.
+        let options = pickle::Options { limits: self.limits.clone(), unknown_globals: UnknownGlobal::Opaque };
+        let read = || interpret(&options.from_slice(&bytes)?);
         read().map_err(|problem| FileError::file(path, problem))
     }
 
@@ -192,8 +194,12 @@ impl<'o> Reader<'o> {
     /// [`tree::from_slice`].
     pub fn tree(&mut self, path: &Path, classes: &[&str]) -> Result<Value> {
         let bytes = self.bytes(path)?;
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
-        let read = tree::from_slice(bytes, &extension, self.limits, classes);
+        let extension = |path: &Path| path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let extension = match extension(path) {
+            packed if tree::COMPRESSED.contains(&packed.as_str()) => extension(&path.with_extension("")),
+            plain => plain,
+        };
+        let read = tree::from_slice(&bytes, &extension, self.limits, classes);
         read.map_err(|problem| FileError::file(path, problem))
     }
 }

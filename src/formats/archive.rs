@@ -54,7 +54,7 @@ impl<'a> Archive<'a> {
         if zip.has_duplicate_names() {
             return Err(ArchiveError::Name("(two members of the same name)".into()));
         }
-        let (mut names, mut total) = (Vec::with_capacity(zip.len()), 0_u64);
+        let (mut names, mut total, mut stored) = (Vec::with_capacity(zip.len()), 0_u64, 0_u64);
         for index in 0..zip.len() {
             let member = zip.by_index_raw(index)?;
             let name = member.name()?.into_owned();
@@ -65,10 +65,13 @@ impl<'a> Archive<'a> {
             if size > 1 << 20 {
                 limits::check("compression ratio", size / packed.max(1), limits.archive_ratio)?;
             }
+            stored = stored.saturating_add(packed);
             total = total.saturating_add(size);
             limits::check("bytes in the archive", total, limits.bytes)?;
             names.push(name);
         }
+        // Members that share their contents.
+        limits::check("bytes of packed members", stored, bytes.len() as u64)?;
         Ok(Self { zip, names })
     }
 
@@ -82,7 +85,7 @@ impl<'a> Archive<'a> {
         let Some(index) = self.zip.index_for_name(name) else { return Err(ArchiveError::Missing(name.into())) };
         let member = self.zip.by_index(index)?;
         let declared = member.size();
-        budget.bytes(declared)?;
+        budget.unpacked(declared)?;
         let mut bytes = Vec::new();
         // One byte more than declared, to see whether there is more.
         let read = member.take(declared.saturating_add(1)).read_to_end(&mut bytes);

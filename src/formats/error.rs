@@ -1,6 +1,7 @@
 use std::error::Error;
 
 use super::LimitError;
+use super::PackedError;
 use super::ndarray::ArrayError;
 use super::npy::NpyError;
 use super::pickle::PickleError;
@@ -20,12 +21,22 @@ pub enum FormatError {
     /// No acceptable HDF5 file.
     #[error(transparent)]
     Hdf5(#[from] hdf5_reader::error::Error),
-    /// No JSON text.
+    /// No acceptable compressed data.
     #[error(transparent)]
-    Json(#[from] serde_json::Error),
+    Packed(#[from] PackedError),
+    /// No JSON text.
+    #[error("not JSON: line {line}, column {column}: {what}")]
+    Json {
+        /// Counted from 1.
+        line: usize,
+        /// In bytes, counted from 1.
+        column: usize,
+        /// What is wrong.
+        what: String,
+    },
     /// No acceptable MessagePack.
     #[error("not MessagePack: {0}")]
-    MessagePack(#[from] rmpv::decode::Error),
+    MessagePack(String),
     /// The format, or something in it, is not read.
     #[error("{0}")]
     NotRead(String),

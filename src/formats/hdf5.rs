@@ -16,11 +16,12 @@ type Result<T, E = FormatError> = std::result::Result<T, E>;
 
 /// Reads a file as a dict of arrays. Links to other files are not followed.
 pub(super) fn parse(bytes: Vec<u8>, limits: &Limits) -> Result<Value> {
+    let bytes_len = bytes.len();
     let largest = usize::try_from(limits.bytes).unwrap_or(usize::MAX);
     let options = OpenOptions::default().with_max_read_bytes(largest).with_chunk_cache_bytes(0);
     let file = Hdf5File::from_vec_with_options(bytes, options)?;
     let root = file.root_group()?;
-    let mut reader = Reader { budget: Budget::new(limits), depth: limits.depth };
+    let mut reader = Reader { budget: Budget::new(limits, bytes_len), depth: limits.depth };
     let (groups, _) = root.members()?;
     let wrapped = groups.into_iter().find(|group| matches!(group.name(), "data" | "data_0"));
     reader.group(&wrapped.unwrap_or(root), 0)

@@ -6,9 +6,12 @@
 mod archive;
 mod error;
 mod hdf5;
+mod json;
 pub(crate) mod limits;
+mod message_pack;
 pub mod ndarray;
 pub mod npy;
+pub(crate) mod packed;
 pub mod pickle;
 pub mod pickle_writer;
 pub mod torch;
@@ -17,3 +20,4 @@ pub(crate) mod tree;
 pub use archive::ArchiveError;
 pub use error::FormatError;
 pub use limits::{LimitError, Limits};
+pub use packed::PackedError;

@@ -10,6 +10,7 @@ use super::archive::{Archive, ArchiveError};
 use super::limits::{self, Budget, LimitError, Limits};
 use super::ndarray::decode::Encoding;
 use super::ndarray::{ArrayError, DType, NdArray};
+use super::packed::{self, PackedError};
 use super::pickle::{self, PickleError, UnknownGlobal, Value};
 
 /// Why a `.npy` or `.npz` file was refused.
@@ -34,6 +35,12 @@ pub enum NpyError {
     /// The file could not be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// The file is something else.
+    #[error("this is {0}, not an .npy file")]
+    OtherKind(String),
+    /// It is compressed, and broken.
+    #[error(transparent)]
+    Packed(#[from] PackedError),
     /// The header is malformed.
     #[error("not an .npy header: {0}")]
     Header(String),
@@ -79,7 +86,8 @@ pub fn from_path(path: &Path, limits: &Limits) -> Result<NdArray, NpyError> {
 /// [`NpyError`]; a file that is longer or shorter than its header says is refused.
 pub fn from_slice(bytes: &[u8], limits: &Limits) -> Result<NdArray, NpyError> {
     limits::check("bytes of input", bytes.len() as u64, limits.input_bytes)?;
-    read(bytes, &mut Budget::new(limits))
+    let budget = &mut Budget::new(limits, bytes.len());
+    read(&packed::contents(bytes, budget)?, budget)
 }
 
 /// Reads a `.npz` archive: names, without `.npy`, and arrays in the order of the archive.
@@ -96,7 +104,7 @@ pub fn npz_from_path(path: &Path, limits: &Limits) -> Result<Vec<(String, NdArra
 /// [`NpyError`].
 pub fn npz_from_slice(bytes: &[u8], limits: &Limits) -> Result<Vec<(String, NdArray)>, NpyError> {
     limits::check("bytes of input", bytes.len() as u64, limits.input_bytes)?;
-    let mut budget = Budget::new(limits);
+    let mut budget = Budget::new(limits, bytes.len());
     let mut archive = Archive::new(bytes, &budget)?;
     let names = archive.names().to_vec();
     let member = |member: String| {
@@ -136,7 +144,9 @@ fn read(bytes: &[u8], budget: &mut Budget) -> Result<NdArray, NpyError> {
 /// The text of the header, and the data behind it.
 fn split(bytes: &[u8]) -> Result<(&str, &[u8]), NpyError> {
     let bad = |what: &str| NpyError::Header(what.into());
-    let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(|| bad("the magic bytes are missing"))?;
+    let Some(rest) = bytes.strip_prefix(b"\x93NUMPY") else {
+        return Err(packed::recognise(bytes).map_or_else(|| bad("the magic bytes are missing"), NpyError::OtherKind));
+    };
     let (length, rest) = match rest {
         [1, _, a, b, rest @ ..] => (u16::from_le_bytes([*a, *b]).into(), rest),
         [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),

@@ -18,7 +18,7 @@ use super::archive::ArchiveError;
 use super::limits::{self, Budget, LimitError, Limits};
 use super::ndarray::decode::{Encoding, check_axes};
 use super::ndarray::{ArrayError, NdArray, count, for_each_offset};
-use super::pickle::{Options, PickleError, Tensor, Value};
+use super::pickle::{Options, PickleError, Storage, Tensor, UnknownGlobal, Value};
 
 /// Why a checkpoint was refused.
 #[derive(Debug, thiserror::Error)]
@@ -118,10 +118,10 @@ pub fn load(path: &Path, options: &Options) -> Result<Checkpoint, TorchError> {
 /// [`TorchError`].
 pub fn from_slice(bytes: &[u8], options: &Options) -> Result<Checkpoint, TorchError> {
     limits::check("bytes of input", bytes.len() as u64, options.limits.input_bytes)?;
-    let mut budget = Budget::new(&options.limits);
+    let mut budget = Budget::new(&options.limits, bytes.len());
     let content = container::read(bytes, &mut budget, options.unknown_globals)?;
-    let (limits, container::Content { value, storages, big_endian }) = (options.limits.clone(), content);
-    Ok(Checkpoint { value, storages, big_endian, limits })
+    let container::Content { value, storages, big_endian } = content;
+    Ok(Checkpoint { value, storages, big_endian, limits: options.limits.clone() })
 }
 
 /// Named tensors in the order of the file.
@@ -157,7 +157,7 @@ impl Checkpoint {
             (value, Some(_)) => return Err(missing(value)),
         };
         let Value::Dict(dict) = found else { return Err(missing(found)) };
-        let mut budget = Budget::new(&self.limits);
+        let mut budget = self.budget();
         let mut state = TorchState::default();
         for (name, value) in dict.entries() {
             match (name, value) {
@@ -177,29 +177,65 @@ impl Checkpoint {
     /// # Errors
     /// [`TorchError`] when it does not fit its storage or the budget of bytes.
     pub fn array(&self, tensor: &Tensor) -> Result<NdArray, TorchError> {
-        self.materialise(tensor, &mut Budget::new(&self.limits))
+        self.materialise(tensor, &mut self.budget())
+    }
+
+    /// What tensors may take: copies of the storages, more where elements repeat.
+    fn budget(&self) -> Budget<'_> {
+        Budget::new(&self.limits, self.storages.values().map(Vec::len).sum())
     }
 
     fn materialise(&self, tensor: &Tensor, budget: &mut Budget) -> Result<NdArray, TorchError> {
         let key = &tensor.storage.key;
         let bytes = self.storages.get(key).ok_or_else(|| TorchError::MissingStorage(key.to_string()))?;
-        check_storage(tensor, bytes)?;
-        let encoding = Encoding { big_endian: self.big_endian, ..Encoding::native(tensor.dtype) };
-        check_axes(&tensor.shape, budget)?;
-        let wanted = encoding.bytes(&tensor.shape)?;
-        let range = extent(tensor, encoding.size, bytes.len()).ok_or_else(|| out_of_bounds(tensor, bytes.len()))?;
-        let bytes = &bytes[range];
-        // Contiguous elements lie as close as they can.
-        if bytes.len() as u64 == wanted && is_contiguous(tensor) {
-            return Ok(encoding.decode(tensor.shape.clone(), false, bytes, budget)?);
-        }
-        // A stride of 0 repeats elements: the result may be far larger than the storage.
-        budget.bytes(wanted)?;
-        let mut gathered = Vec::with_capacity(count(&tensor.shape)? * encoding.size);
-        let visit = |offset: usize| gathered.extend_from_slice(&bytes[offset * encoding.size..][..encoding.size]);
-        for_each_offset(&tensor.shape, &tensor.strides, visit);
-        Ok(encoding.decode(tensor.shape.clone(), false, &gathered, budget)?)
+        gather(tensor, bytes, self.big_endian, budget)
     }
+}
+
+/// Copies a tensor out of its storage, in C order.
+pub(crate) fn gather(
+    tensor: &Tensor,
+    storage: &[u8],
+    big_endian: bool,
+    budget: &mut Budget,
+) -> Result<NdArray, TorchError> {
+    check_storage(tensor, storage)?;
+    let encoding = Encoding { big_endian, ..Encoding::native(tensor.dtype) };
+    check_axes(&tensor.shape, budget)?;
+    let wanted = encoding.bytes(&tensor.shape)?;
+    let range = extent(tensor, encoding.size, storage.len()).ok_or_else(|| out_of_bounds(tensor, storage.len()))?;
+    let bytes = &storage[range];
+    // Contiguous elements lie as close as they can.
+    if bytes.len() as u64 == wanted && is_contiguous(tensor) {
+        return Ok(encoding.decode(tensor.shape.clone(), false, bytes, budget)?);
+    }
+    // A stride of 0 repeats elements: the result may be far larger than the storage.
+    budget.bytes(wanted)?;
+    let mut gathered = Vec::with_capacity(count(&tensor.shape)? * encoding.size);
+    let visit = |offset: usize| gathered.extend_from_slice(&bytes[offset * encoding.size..][..encoding.size]);
+    for_each_offset(&tensor.shape, &tensor.strides, visit);
+    Ok(encoding.decode(tensor.shape.clone(), false, &gathered, budget)?)
+}
+
+/// A storage by itself, as a tensor in a plain pickle has it: the file of it, and its bytes.
+pub(crate) struct Embedded {
+    pub storage: Arc<Storage>,
+    pub bytes: Vec<u8>,
+    pub big_endian: bool,
+}
+
+/// Reads the file of one storage within another file.
+pub(crate) fn embedded(bytes: &[u8], budget: &mut Budget) -> Result<Embedded, TorchError> {
+    budget.nested += 1;
+    limits::check("files within files", budget.nested.into(), 4)?;
+    let mut content = container::read(bytes, budget, UnknownGlobal::Refuse)?;
+    budget.nested -= 1;
+    let Value::Storage(storage) = content.value else {
+        return Err(TorchError::Container("a file within the file that holds no storage".into()));
+    };
+    let missing = || TorchError::MissingStorage(storage.key.to_string());
+    let bytes = content.storages.remove(&storage.key).ok_or_else(missing)?;
+    Ok(Embedded { storage, bytes, big_endian: content.big_endian })
 }
 
 fn check_storage(tensor: &Tensor, bytes: &[u8]) -> Result<(), TorchError> {

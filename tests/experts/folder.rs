@@ -103,10 +103,12 @@ fn a_split_is_read_whole_with_experts_in_order_of_their_names() {
 
 #[test]
 fn every_container_gives_the_same_features() {
-    for file in ["plain.h5", "dict.npy", "lists.json", "packed.mp"] {
+    for file in ["plain.h5", "dict.npy", "lists.json", "packed.mp", "plain.pickle.gz", "foreign.pickle"] {
         let split = train(&options(vec![named(file)]));
         assert_eq!(values(&split.experts[0]), [Some(vec![1.0; 2]), Some(vec![2.0; 2])], "{file}");
     }
+    let missing = train(&options(vec![named("missing.json"), ExpertSource { name: "y".into(), ..named("plain.h5") }]));
+    assert_eq!(values(&missing.experts[0]), [Some(vec![1.0; 2]), None]);
     // A published name with another extension.
     assert_eq!(train(&options(vec![named("plain.pickle")])).experts[0].width(), 2);
     let message = error(&options(vec![named("matlab.mat")]));
@@ -135,7 +137,7 @@ fn files_that_do_not_fit_are_named() {
     let message = of(custom("ocr", SEQUENCE, true));
     assert!(message.contains("several files may be meant, name one: aggregated_ocr_feats/one.pkl"), "{message}");
     assert!(of(custom("face", FeatureKind::Fixed, true)).contains("looked for aggregated_face*/*"));
-    assert!(of(named("code.pickle")).contains("`pathlib.PurePosixPath`"));
+    assert!(of(named("code.pickle")).contains("found pathlib.PurePosixPath"));
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn fortran_order_becomes_c_order() {
 fn sizes_are_checked_before_anything_is_reserved() {
     let limits = Limits { bytes: 1000, ..Limits::default() };
     let decode = |code, shape: &[usize], bytes: &[u8]| {
-        Encoding::from_numpy(code).unwrap().decode(shape.to_vec(), false, bytes, &mut Budget::new(&limits))
+        Encoding::from_numpy(code).unwrap().decode(shape.to_vec(), false, bytes, &mut Budget::new(&limits, bytes.len()))
     };
     assert!(matches!(decode("f8", &[1 << 40], &[0; 8]), Err(ArrayError::Length { .. })));
     assert!(matches!(decode("f8", &[1 << 62, 1 << 62], &[0; 8]), Err(ArrayError::Shape(_))));

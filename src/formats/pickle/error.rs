@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::formats::LimitError;
 use crate::formats::ndarray::ArrayError;
+use crate::formats::{LimitError, PackedError};
 
 /// Why a pickle was refused. Byte offsets count from the start of the pickle.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,12 @@ pub enum PickleError {
     /// The file could not be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// The file is something else.
+    #[error("this is {0}, not a pickle")]
+    OtherKind(String),
+    /// It is compressed, and broken.
+    #[error(transparent)]
+    Packed(#[from] PackedError),
     /// The pickle names a class or function outside the allow-list. Nothing was imported or called.
     #[error("the pickle refers to `{module}.{name}`, which is not among the known constructors of data")]
     UnknownGlobal {

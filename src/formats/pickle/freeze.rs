@@ -1,5 +1,6 @@
 //! From the graph of nodes to the tree of values: bottom up, each node once, without recursion.
 
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use super::graph::{Call, Graph, Id, Node};
 use super::value::{Dict, Opaque, Storage, Value};
 use super::{PickleError, numpy, pandas, torch};
 use crate::formats::limits::{self, Budget, Limits};
+use crate::formats::torch::Embedded;
 
 type Result<T> = std::result::Result<T, PickleError>;
 
@@ -28,13 +30,15 @@ pub(super) struct Freezer<'g, 'b, 'l> {
     pub budget: &'b mut Budget<'l>,
     /// Every storage referred to, whether or not it survives in the value.
     pub storages: Vec<Arc<Storage>>,
+    /// Those that are files within the pickle, by name.
+    pub embedded: HashMap<Arc<str>, Embedded>,
     cells: Vec<Cell>,
 }
 
 /// Interprets the graph. Cycles, depth and expanded size are checked here.
 pub(super) fn freeze(graph: &Graph, budget: &mut Budget) -> Result<(Value, Vec<Arc<Storage>>)> {
     let cells = vec![Cell::New; graph.nodes.len()];
-    let mut freezer = Freezer { graph, budget, storages: Vec::new(), cells };
+    let mut freezer = Freezer { graph, budget, storages: Vec::new(), embedded: HashMap::new(), cells };
     // Parents are left once their children are done.
     let mut work = vec![(graph.root, false)];
     while let Some((id, leave)) = work.pop() {
@@ -66,11 +70,12 @@ impl<'g> Freezer<'g, '_, '_> {
         limits::check("levels of nesting", depth.into(), limits.depth.min(Limits::MAX_DEPTH).into())?;
         let value = self.build(id)?;
         size = size.saturating_add(match &value {
+            Value::Array(array) => array.len(),
             Value::Index(index) => index.labels.len(),
             Value::DataFrame(frame) => frame.rows().saturating_mul(frame.columns.len() + 1),
             _ => 0,
         } as u64);
-        limits::check("values in the expanded tree", size, limits.expanded_nodes)?;
+        self.budget.expanded(size)?;
         self.cells[id] = Cell::Done { value, depth, size };
         Ok(())
     }
@@ -123,6 +128,7 @@ impl<'g> Freezer<'g, '_, '_> {
             C::NumpyScalar => numpy::scalar(self, call),
             C::NumpyFromBuffer => numpy::from_buffer(self, call),
             C::TorchTensorV1 | C::TorchTensorV2 | C::TorchTensorV3 => torch::tensor(self, call),
+            C::TorchLoadFromBytes => torch::load_from_bytes(self, call),
             C::TorchParameter => self.argument(call, 0),
             C::TorchSize => Ok(match self.argument(call, 0)? {
                 Value::List(items) | Value::Tuple(items) => Value::Tuple(items),
@@ -131,13 +137,14 @@ impl<'g> Freezer<'g, '_, '_> {
             C::TorchDevice => torch::device(self, call),
             C::PandasFrame => pandas::frame(self, call),
             C::PandasNewIndex => pandas::index(self, call),
-            C::PandasStringArray => pandas::string_array(self, call),
-            C::PandasBlockManager | C::PandasBlock | C::Named | C::Unknown => {
+            C::PandasSeries => pandas::series(self, call),
+            C::Range => self.range(call),
+            C::Named | C::Unknown => {
                 let (args, state) = (self.values(&call.args)?, self.state(call)?);
                 let (items, entries) = (self.values(&call.items)?, self.pairs(&call.entries)?);
                 Ok(opaque(&call.global, args, state, items, entries))
             }
-            C::Reconstructor | C::TorchStorage(_) | C::TorchDType(_) | C::PandasRangeIndex => {
+            C::Reconstructor | C::TorchStorage(_) | C::TorchDType(_) | C::Partial => {
                 Err(refuse(call, "not called with such arguments"))
             }
         }
@@ -164,6 +171,16 @@ impl<'g> Freezer<'g, '_, '_> {
             pairs.push((self.value(key)?, self.value(value)?));
         }
         Ok(Value::Dict(Arc::new(pairs.into_iter().collect())))
+    }
+
+    /// `range(start, stop, step)`: its numbers.
+    fn range(&mut self, call: &'g Call) -> Result<Value> {
+        match self.values(&call.args)?.as_slice() {
+            &[Value::Int(start), Value::Int(stop), Value::Int(step)] => {
+                Ok(Value::List(pandas::range(call, start, stop, step, self.budget)?.map(Value::Int).collect()))
+            }
+            _ => Err(refuse(call, "arguments other than (start, stop, step)")),
+        }
     }
 
     /// `bytes`, `bytearray`, and how older protocols write both: `_codecs.encode(text, "latin1")`.

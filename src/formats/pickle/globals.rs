@@ -38,18 +38,21 @@ pub(super) enum Constructor {
     TorchTensorV2,
     TorchTensorV3,
     TorchParameter,
+    /// A storage as a file within the pickle.
+    TorchLoadFromBytes,
     TorchSize,
     TorchDevice,
     TorchStorage(DType),
     /// An untyped storage counts bytes.
     TorchDType(DType),
     PandasFrame,
-    PandasBlockManager,
-    PandasBlock,
+    PandasSeries,
+    /// Whatever makes an index of a class and its parts.
     PandasNewIndex,
-    PandasRangeIndex,
-    PandasStringArray,
-    /// Harmless and needed as an argument only: kept by name.
+    /// `functools.partial(function, ...)`: calling it calls the function.
+    Partial,
+    Range,
+    /// A class of data that others are made of, or that is not read: kept by name.
     Named,
     /// Outside the allow-list, kept by name because the caller asked for it.
     Unknown,
@@ -58,54 +61,77 @@ pub(super) enum Constructor {
 /// Looks a global up in the allow-list.
 pub(super) fn constructor(module: &str, name: &str) -> Option<Constructor> {
     use Constructor as C;
+    let (module, name) = python3(module, name);
     Some(match (module, name) {
-        ("builtins" | "__builtin__", name) => match name {
+        ("builtins", name) => match name {
             "dict" => C::Dict,
             "list" => C::List,
             "tuple" => C::Tuple,
             "set" | "frozenset" => C::Set,
             "bytes" | "bytearray" => C::Bytes,
-            "int" | "float" | "bool" | "str" | "object" | "slice" => C::Named,
+            "range" => C::Range,
+            "int" | "float" | "bool" | "str" | "object" | "slice" | "complex" | "type" => C::Named,
             _ => return None,
         },
         ("collections", "OrderedDict" | "Counter") => C::Dict,
         ("collections", "defaultdict") => C::DefaultDict,
         ("collections", "deque") => C::List,
-        ("argparse", "Namespace") => C::Namespace,
+        ("argparse", "Namespace") | ("types", "SimpleNamespace") => C::Namespace,
         ("_codecs", "encode") => C::Encode,
-        ("copyreg" | "copy_reg", "_reconstructor") => C::Reconstructor,
+        ("copyreg", "_reconstructor") => C::Reconstructor,
+        ("functools", "partial") => C::Partial,
+        ("datetime", "date" | "datetime" | "time" | "timedelta" | "timezone") => C::Named,
+        ("decimal", "Decimal") | ("fractions", "Fraction") | ("uuid", "UUID") | ("zoneinfo", "ZoneInfo") => C::Named,
         ("numpy", "dtype") => C::NumpyDType,
         (
             "numpy",
-            "ndarray" | "float16" | "float32" | "float64" | "int8" | "int16" | "int32" | "int64" | "uint8" | "uint16"
-            | "uint32" | "uint64" | "bool_" | "bool" | "str_" | "bytes_",
+            "ndarray" | "matrix" | "memmap" | "recarray" | "float16" | "float32" | "float64" | "int8" | "int16"
+            | "int32" | "int64" | "uint8" | "uint16" | "uint32" | "uint64" | "bool_" | "bool" | "str_" | "bytes_"
+            | "datetime64" | "timedelta64" | "complex64" | "complex128" | "void" | "object_",
         ) => C::Named,
         ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => C::NumpyReconstruct,
         ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => C::NumpyScalar,
         ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => C::NumpyFromBuffer,
+        ("numpy.matrixlib.defmatrix", "matrix") | ("numpy.core.memmap" | "numpy._core.memmap", "memmap") => C::Named,
+        ("numpy.ma.core", "_mareconstruct" | "MaskedArray") => C::Named,
         ("torch._utils", "_rebuild_tensor") => C::TorchTensorV1,
         ("torch._utils", "_rebuild_tensor_v2") => C::TorchTensorV2,
         ("torch._utils", "_rebuild_tensor_v3") => C::TorchTensorV3,
         ("torch._utils", "_rebuild_parameter") => C::TorchParameter,
+        ("torch.storage", "_load_from_bytes") => C::TorchLoadFromBytes,
         ("torch", "Size") => C::TorchSize,
         ("torch", "device") => C::TorchDevice,
         ("torch" | "torch.cuda", name) if name.ends_with("Storage") => C::TorchStorage(storage_dtype(name)?),
         ("torch.storage", "UntypedStorage" | "_UntypedStorage") => C::TorchStorage(DType::U8),
         ("torch", name) => C::TorchDType(torch_dtype(name)?),
-        ("pandas.core.frame" | "pandas", "DataFrame") => C::PandasFrame,
-        ("pandas.core.internals.managers" | "pandas.core.internals", "BlockManager") => C::PandasBlockManager,
-        ("pandas._libs.internals" | "pandas.core.internals.blocks", "_unpickle_block") => C::PandasBlock,
-        ("pandas.core.indexes.base" | "pandas.indexes.base", "_new_Index") => C::PandasNewIndex,
-        ("pandas.core.indexes.range" | "pandas.indexes.range" | "pandas", "RangeIndex") => C::PandasRangeIndex,
-        ("pandas.core.indexes.base" | "pandas.indexes.base" | "pandas", "Index") => C::Named,
-        ("pandas.core.indexes.numeric" | "pandas.indexes.numeric", "Int64Index" | "UInt64Index" | "Float64Index") => {
-            C::Named
-        }
-        ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked") => C::PandasStringArray,
-        ("pandas.arrays" | "pandas.core.arrays.string_", "StringArray") => C::Named,
-        ("pandas" | "pandas.core.arrays.string_", "StringDtype") => C::Named,
+        (module, name) if is_of(module, "pandas") => match name {
+            "DataFrame" => C::PandasFrame,
+            "Series" => C::PandasSeries,
+            "_new_Index" | "_new_DatetimeIndex" | "_new_PeriodIndex" => C::PandasNewIndex,
+            // Functions that do more than make data are not known under any circumstances.
+            name if name.starts_with("read_") || matches!(name, "eval" | "query") => return None,
+            _ => C::Named,
+        },
+        ("pyarrow.lib", _) => C::Named,
+        (module, _) if is_of(module, "pytz") || is_of(module, "dateutil") => C::Named,
         _ => return None,
     })
+}
+
+fn is_of(module: &str, package: &str) -> bool {
+    module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// The names of today for those that Python 2 writes, and Python 3 in the protocols that Python 2 reads.
+fn python3<'a>(module: &'a str, name: &'a str) -> (&'a str, &'a str) {
+    match (module, name) {
+        ("__builtin__", "long") => ("builtins", "int"),
+        ("__builtin__", "unicode" | "basestring") => ("builtins", "str"),
+        ("__builtin__", "xrange") => ("builtins", "range"),
+        ("__builtin__", name) => ("builtins", name),
+        ("copy_reg", name) => ("copyreg", name),
+        other => other,
+    }
 }
 
 fn storage_dtype(name: &str) -> Option<DType> {

@@ -261,9 +261,17 @@ impl Machine<'_, '_, '_> {
         }
     }
 
-    fn call(&mut self, callee: Id, mut args: Vec<Id>, entries: Vec<(Id, Id)>) -> Result<()> {
+    fn call(&mut self, callee: Id, mut args: Vec<Id>, mut entries: Vec<(Id, Id)>) -> Result<()> {
         let mut global = match &self.nodes[callee] {
             Node::Global(global) => global.clone(),
+            Node::Call(call) if call.global.constructor == Constructor::Partial => {
+                let (function, mut first, named) = self.partial(call)?;
+                self.budget.nodes(first.len() + named.len())?;
+                first.append(&mut args);
+                args = first;
+                entries.splice(0..0, named);
+                function
+            }
             // What an uninterpreted function would return is just as uninterpreted.
             Node::Call(call) if call.global.constructor == Constructor::Unknown => call.global.clone(),
             _ => return Err(self.bad("a call of something that is not a known constructor")),
@@ -278,6 +286,19 @@ impl Machine<'_, '_, '_> {
         // A call takes several times the memory of a plain node.
         self.budget.nodes(3)?;
         self.push(Node::Call(Box::new(Call { global, args, state: None, items: Vec::new(), entries })))
+    }
+
+    /// What `functools.partial` keeps, which is its state `(function, arguments, named arguments, attributes)`.
+    fn partial(&self, call: &Call) -> Result<(Arc<Global>, Vec<Id>, Vec<(Id, Id)>)> {
+        let bad = || self.bad("a partial call of something that is not a known constructor");
+        let Some(Node::Tuple(state)) = call.state.map(|state| &self.nodes[state]) else { return Err(bad()) };
+        let parts: Vec<&Node> = state.iter().map(|&part| &self.nodes[part]).collect();
+        match parts.as_slice() {
+            [Node::Global(function), Node::Tuple(first), Node::Dict(named), _] => {
+                Ok((function.clone(), first.clone(), named.clone()))
+            }
+            _ => Err(bad()),
+        }
     }
 
     /// Module and name on a line each.

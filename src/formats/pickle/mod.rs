@@ -8,8 +8,8 @@
 //! [`Limits`] bound the objects, bytes, depth and expanded size of a pickle; they are checked before memory is
 //! reserved. A container that contains itself is refused, since the result is a tree.
 //!
-//! Not read: structured, date and complex numpy types, sub-classes of arrays, out-of-band buffers, the extension
-//! registry, multi-level and categorical pandas indexes and columns, strings with lone surrogates.
+//! A part of a kind that is not read (dates, structured types, indexes of several levels) stands in its place as [`Value::Unread`].
+//! Refused: out-of-band buffers, the extension registry, strings with lone surrogates.
 //!
 //! ```
 //! use coembed::formats::{Limits, pickle};
@@ -45,6 +45,7 @@ pub use error::PickleError;
 pub use value::{DataFrame, Dict, Index, Key, NumpyDType, Opaque, Storage, Tensor, Value};
 
 use super::limits::{self, Budget, Limits};
+use super::packed;
 
 /// What to do with a class or function outside the allow-list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,15 +92,28 @@ impl Options {
         read().map_err(|source| PickleError::File { path: path.into(), source: source.into() })
     }
 
-    /// Reads a pickle from memory.
+    /// Reads a pickle from memory; compressed by gzip, zlib, bzip2 or xz, or alone in a zip archive, as well.
     ///
     /// # Errors
     /// [`PickleError`].
     pub fn from_slice(&self, bytes: &[u8]) -> Result<Value, PickleError> {
         limits::check("bytes of input", bytes.len() as u64, self.limits.input_bytes)?;
-        let (value, end) = read(bytes, &mut Budget::new(&self.limits), self.unknown_globals)?;
+        let budget = &mut Budget::new(&self.limits, bytes.len());
+        let bytes = &*packed::contents(bytes, budget)?;
+        if let Some(kind) = packed::recognise(bytes).or_else(|| rewritten(bytes)) {
+            return Err(PickleError::OtherKind(kind));
+        }
+        let (value, end) = read(bytes, budget, self.unknown_globals)?;
         if end < bytes.len() { Err(PickleError::Trailing(bytes.len() - end)) } else { Ok(value) }
     }
+}
+
+/// Whether a program for text has changed the ends of the lines of a pickle of protocol 0.
+fn rewritten(bytes: &[u8]) -> Option<String> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")).peekable();
+    let is_text = !bytes.starts_with(b"\x80") && lines.peek().is_some();
+    let what = "a pickle whose line ends were changed to those of Windows (fetch it as a binary file)";
+    (is_text && lines.all(|line| line.ends_with(b"\r\n"))).then(|| what.into())
 }
 
 /// Reads the pickle at the start of `bytes`; returns its end too.

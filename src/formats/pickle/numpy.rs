@@ -7,15 +7,16 @@ use super::freeze::{Freezer, refuse, wrong};
 use super::graph::{Call, Id};
 use super::value::{NumpyDType, Value};
 use crate::formats::ndarray::decode::{Encoding, check_axes};
-use crate::formats::ndarray::{ArrayData, DType, NdArray};
+use crate::formats::ndarray::{ArrayData, ArrayError, DType, NdArray};
 
 type Result<T> = std::result::Result<T, PickleError>;
 
 /// `_reconstruct(ndarray, (0,), b"b")` with the state `(version, shape, dtype, is_fortran, data)`.
 pub(super) fn reconstruct<'g>(freezer: &mut Freezer<'g, '_, '_>, call: &'g Call) -> Result<Value> {
     let class = call.args.first().and_then(|&class| freezer.global(class));
-    if class.is_none_or(|class| (&*class.module, &*class.name) != ("numpy", "ndarray")) {
-        return Err(refuse(call, "not an array of class `numpy.ndarray`"));
+    let class = class.ok_or_else(|| refuse(call, "an array of no class"))?;
+    if !matches!(&*class.name, "ndarray" | "matrix" | "memmap" | "FrozenNDArray") {
+        return Ok(Value::Unread(format!("an array of class {}", class.path()).into()));
     }
     let state = freezer.graph.state(call);
     // Before version 1 the state had no version number.
@@ -49,7 +50,10 @@ fn array<'g>(
     fortran: bool,
     data: Id,
 ) -> Result<Value> {
-    let encoding = encoding(call, &freezer.value(dtype)?)?;
+    let encoding = match encoding(call, &freezer.value(dtype)?)? {
+        Ok(encoding) => encoding,
+        Err(unread) => return Ok(unread),
+    };
     if let Some(bytes) = freezer.raw(data) {
         return Ok(Value::Array(Arc::new(encoding.decode(shape, fortran, &bytes, freezer.budget)?)));
     }
@@ -68,7 +72,10 @@ fn array<'g>(
 /// `scalar(dtype, bytes)`: becomes a plain number, boolean or string.
 pub(super) fn scalar<'g>(freezer: &mut Freezer<'g, '_, '_>, call: &'g Call) -> Result<Value> {
     let &[dtype, data] = call.args.as_slice() else { return Err(refuse(call, "arguments other than (dtype, bytes)")) };
-    let encoding = encoding(call, &freezer.value(dtype)?)?;
+    let encoding = match encoding(call, &freezer.value(dtype)?)? {
+        Ok(encoding) => encoding,
+        Err(unread) => return Ok(unread),
+    };
     if encoding.dtype == DType::Object {
         return freezer.value(data);
     }
@@ -96,12 +103,16 @@ pub(super) fn dtype<'g>(freezer: &mut Freezer<'g, '_, '_>, call: &'g Call) -> Re
     Ok(Value::NumpyDType(NumpyDType { code, big_endian, structured }))
 }
 
-fn encoding(call: &Call, dtype: &Value) -> Result<Encoding> {
-    match dtype {
-        Value::NumpyDType(dtype) if dtype.structured => Err(refuse(call, "structured types are not supported")),
-        Value::NumpyDType(dtype) => Ok(Encoding { big_endian: dtype.big_endian, ..Encoding::from_numpy(&dtype.code)? }),
-        other => Err(wrong(call, "a dtype", other)),
-    }
+/// What the bytes are, or the value that stands for numbers of a type that is not read: dates, complex and structured ones.
+fn encoding(call: &Call, dtype: &Value) -> Result<std::result::Result<Encoding, Value>> {
+    let Value::NumpyDType(dtype) = dtype else { return Err(wrong(call, "a dtype", dtype)) };
+    let unread = |kind: &str| Value::Unread(format!("numbers of type {kind}").into());
+    Ok(match Encoding::from_numpy(&dtype.code) {
+        _ if dtype.structured => Err(unread("void (structured)")),
+        Ok(encoding) => Ok(Encoding { big_endian: dtype.big_endian, ..encoding }),
+        Err(ArrayError::Unsupported(kind)) => Err(unread(&kind)),
+        Err(other) => return Err(other.into()),
+    })
 }
 
 /// A shape or strides: a tuple of sizes, or one size.

@@ -8,6 +8,7 @@ use super::globals::Constructor;
 use super::graph::{Call, Id, Node};
 use super::numpy::sizes;
 use super::value::{Storage, Tensor, Value};
+use crate::formats::torch::{Embedded, TorchError, embedded, gather};
 
 type Result<T> = std::result::Result<T, PickleError>;
 
@@ -62,7 +63,29 @@ pub(super) fn tensor<'g>(freezer: &mut Freezer<'g, '_, '_>, call: &'g Call) -> R
         }
         _ => storage.dtype,
     };
-    Ok(Value::Tensor(Arc::new(Tensor { storage, dtype, offset, shape, strides })))
+    let tensor = Tensor { storage, dtype, offset, shape, strides };
+    Ok(match freezer.embedded.get(&tensor.storage.key) {
+        Some(Embedded { bytes, big_endian, .. }) => {
+            let array = gather(&tensor, bytes, *big_endian, freezer.budget);
+            Value::Array(array.map_err(|error| refuse(call, error.to_string()))?.into())
+        }
+        None => Value::Tensor(Arc::new(tensor)),
+    })
+}
+
+/// `_load_from_bytes(file)`: a storage as `torch.save` writes it alone, in a plain pickle of tensors.
+pub(super) fn load_from_bytes<'g>(freezer: &mut Freezer<'g, '_, '_>, call: &'g Call) -> Result<Value> {
+    let &[file] = call.args.as_slice() else { return Err(refuse(call, "arguments other than (bytes)")) };
+    let Some(file) = freezer.raw(file) else { return Err(wrong(call, "bytes", &freezer.value(file)?)) };
+    let embedded = embedded(&file, freezer.budget).map_err(|error| match error {
+        TorchError::Limit(limit) => limit.into(),
+        other => refuse(call, other.to_string()),
+    })?;
+    // Every file counts its storages anew.
+    let key: Arc<str> = format!("within {}", freezer.embedded.len()).into();
+    let storage = Arc::new(Storage { key: key.clone(), ..Storage::clone(&embedded.storage) });
+    freezer.embedded.insert(key, embedded);
+    Ok(Value::Storage(storage))
 }
 
 /// `device("cuda", 0)`: becomes the string `cuda:0`.

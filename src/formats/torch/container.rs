@@ -7,6 +7,7 @@ use super::TorchError;
 use crate::formats::archive::{Archive, ArchiveError};
 use crate::formats::limits::Budget;
 use crate::formats::ndarray::decode::Encoding;
+use crate::formats::packed;
 use crate::formats::pickle::{self, UnknownGlobal, Value, WithStorages};
 
 type Result<T> = std::result::Result<T, TorchError>;
@@ -37,6 +38,10 @@ fn zip(bytes: &[u8], budget: &mut Budget, unknown: UnknownGlobal) -> Result<Cont
         [] => return Err(TorchError::Container("a zip archive without NAME/data.pkl".into())),
         _ => return Err(TorchError::Container("a zip archive with several data.pkl".into())),
     };
+    if archive.names().contains(&format!("{top}/constants.pkl")) {
+        let what = "a TorchScript archive; save its `state_dict()` with `torch.save`";
+        return Err(TorchError::Container(what.into()));
+    }
     let byte_order = format!("{top}/byteorder");
     let big_endian = match archive.names().contains(&byte_order) {
         false => false,
@@ -79,7 +84,8 @@ fn legacy(bytes: &[u8], budget: &mut Budget, unknown: UnknownGlobal) -> Result<C
         Ok(value)
     };
     let refuse = |what: &str| TorchError::Container(what.into());
-    match next(budget).map_err(|_| refuse("neither a zip archive nor the legacy container"))? {
+    let neither = "neither a zip archive nor the legacy container";
+    match next(budget).map_err(|_| TorchError::Container(packed::recognise(bytes).unwrap_or(neither.into())))? {
         Value::BigInt(magic) if &*magic == MAGIC => {}
         _ => return Err(refuse("a pickle without torch's magic number")),
     }

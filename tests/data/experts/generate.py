@@ -7,6 +7,8 @@ its caption c are all 10 v + c + 1.
 
 import collections
 import io
+import datetime
+import gzip
 import json
 import pathlib
 import pickle
@@ -90,6 +92,9 @@ with h5py.File(ROOT / "plain.h5", "w") as file:
     for i, v in enumerate(VIDEOS):
         file.create_dataset(v, data=full(i + 1, 2, dtype=np.float64))
 np.save(ROOT / "dict.npy", {v: full(i + 1, 2, dtype=np.float64) for i, v in enumerate(VIDEOS)}, allow_pickle=True)
+(ROOT / "plain.pickle.gz").write_bytes(gzip.compress(pickle.dumps({v: full(i + 1, 2) for i, v in enumerate(VIDEOS)}, 4), mtime=0))
+write("foreign.pickle", {v: full(i + 1, 2) for i, v in enumerate(VIDEOS)} | {"made": datetime.date(2020, 1, 1), "by": pathlib.PurePosixPath("a")})
+text("missing.json", json.dumps({"video0": [1.0, 1.0], "video1": NAN, "video2": [3.0, 3.0]}))
 text("lists.json", json.dumps({v: [[i + 1, i + 1.0]] for i, v in enumerate(VIDEOS)}))
 
 

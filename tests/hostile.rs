@@ -1,0 +1,210 @@
+//! Small files that ask for much: each is an error or what is really in it, in little time and memory.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use coembed::formats::pickle::{self, UnknownGlobal};
+use coembed::formats::{Limits, npy, torch};
+
+/// Counts what is in use, and the most that was.
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+fn more(bytes: usize) {
+    let now = NOW.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    MOST.fetch_max(now, Ordering::Relaxed);
+}
+
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        more(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        more(size);
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// One at a time, so that each is measured alone.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// What reading takes beyond what is there: at most 64 MiB, 64 times the file, and a little.
+#[track_caller]
+fn modest<T>(name: &str, file: usize, read: impl FnOnce() -> T) -> T {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let before = NOW.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    let begun = Instant::now();
+    let read = read();
+    let (took, peak) = (begun.elapsed(), MOST.load(Ordering::Relaxed) - before);
+    assert!(took < Duration::from_secs(5), "{name}: {took:?}");
+    let most = (72 << 20) + 64 * file;
+    assert!(peak < most, "{name}: {} MiB of a file of {file} bytes", peak >> 20);
+    read
+}
+
+/// Everything that can read bytes reads them.
+fn read_as_anything(name: &str, bytes: &[u8]) {
+    for unknown_globals in [UnknownGlobal::Refuse, UnknownGlobal::Opaque] {
+        let options = pickle::Options { limits: Limits::default(), unknown_globals };
+        _ = modest(name, bytes.len(), || options.from_slice(bytes).map(drop));
+        _ = modest(name, bytes.len(), || torch::from_slice(bytes, &options).map(|read| drop(read.state_dict(None))));
+    }
+    _ = modest(name, bytes.len(), || npy::from_slice(bytes, &Limits::default()).map(drop));
+    _ = modest(name, bytes.len(), || npy::npz_from_slice(bytes, &Limits::default()).map(drop));
+}
+
+fn refused(name: &str, bytes: &[u8]) -> String {
+    let error = modest(name, bytes.len(), || pickle::from_slice(bytes, &Limits::default()).map(drop));
+    error.expect_err(name).to_string()
+}
+
+fn npy_of(descr: &str, shape: &str) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}\n");
+    [b"\x93NUMPY\x01\0".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes()].concat()
+}
+
+#[test]
+fn values_of_no_width_are_counted() {
+    for descr in ["|S0", "<U0"] {
+        let file = npy_of(descr, "300000000,");
+        let error = modest(descr, file.len(), || npy::from_slice(&file, &Limits::default()).map(drop)).unwrap_err();
+        assert!(error.to_string().contains("bytes of"), "{error}");
+    }
+    let array =
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I100000000\ntcnumpy\ndtype\n\
+                  (S'S0'\nI0\nI1\ntR(I3\nS'|'\nNNNI0\nI1\nI0\ntbI00\nS''\ntb.";
+    assert!(refused("pickled S0", array).contains("bytes of"));
+}
+
+#[test]
+fn repeated_elements_are_counted() {
+    let object =
+        b"(dS'w'\nctorch._utils\n_rebuild_tensor_v2\n((S'storage'\nctorch\nFloatStorage\nS'0'\nS'cpu'\nI1\ntQI0\n\
+                   (I500000000\nt(I0\ntI00\nNtRs.";
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(vec![]));
+    for (name, bytes) in [("x/data.pkl", object.as_slice()), ("x/data/0", &[0; 4])] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    let file = zip.finish().unwrap().into_inner();
+    let checkpoint = torch::from_slice(&file, &pickle::Options::default()).unwrap();
+    let state = modest("stride 0", file.len(), || checkpoint.state_dict(None).map(drop));
+    assert!(std::error::Error::source(&state.unwrap_err()).unwrap().to_string().contains("bytes of"));
+}
+
+#[test]
+fn ranges_are_counted() {
+    let index = "cpandas.core.indexes.base\n_new_Index\n(cpandas.core.indexes.range\nRangeIndex\n(dVstart\nI0\nsVstop\n\
+                 I33000000\nsVstep\nI1\nstR.";
+    assert!(refused("index", index.as_bytes()).contains("bytes of memory"));
+    assert!(refused("range", b"cbuiltins\nrange\n(I0\nI33000000\nI1\ntR.").contains("bytes of memory"));
+}
+
+#[test]
+fn what_is_shared_counts_each_time() {
+    // An array, and a list, of 20,000 numbers that 20,000 entries refer to.
+    let array = [
+        b"(dq\x01cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I20000\ntcnumpy\ndtype\n\
+          (S'i8'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\nB\0\x71\x02\0"
+            .as_slice(),
+        &[1; 160_000],
+        b"tbq\x020h\x01(",
+    ];
+    let list = [b"(dq\x01](".as_slice(), &b"K\x01".repeat(20_000), b"eq\x020h\x01("];
+    for head in [array.concat(), list.concat()] {
+        let entries: Vec<u8> =
+            (0..20_000_u32).flat_map(|key| [b"J".as_slice(), &key.to_le_bytes(), b"h\x02"].concat()).collect();
+        let file = [head, entries, b"u.".to_vec()].concat();
+        let error = refused("shared", &file);
+        assert!(error.contains("expanded tree"), "{error}");
+    }
+    // Text that is encoded again and again.
+    let text = [b"(V".as_slice(), &[b'a'; 1 << 20], b"\nq\x011".as_slice()].concat();
+    let calls = b"c_codecs\nencode\nh\x01Vlatin1\n\x86R".repeat(1000);
+    refused("encode", &[text, b"(".to_vec(), calls, b"l.".to_vec()].concat());
+}
+
+#[test]
+fn members_of_archives_that_share_their_contents_are_refused() {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(vec![]));
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    let array = [npy_of("|u1", "900000,"), vec![0; 900_000]].concat();
+    for number in 0..200 {
+        zip.start_file(format!("{number:03}.npy"), options).unwrap();
+        zip.write_all(if number == 0 { &array } else { b"" }).unwrap();
+    }
+    let mut file = zip.finish().unwrap().into_inner();
+    // The directory's entries of all members point to the first.
+    let entries: Vec<usize> =
+        file.windows(4).enumerate().filter(|(_, w)| *w == b"PK\x01\x02").map(|(at, _)| at).collect();
+    let first = file[entries[0] + 16..entries[0] + 28].to_vec();
+    for &at in &entries[1..] {
+        file[at + 16..at + 28].copy_from_slice(&first);
+        file[at + 42..at + 46].copy_from_slice(&[0; 4]);
+    }
+    let read = modest("overlap", file.len(), || npy::npz_from_slice(&file, &Limits::default()).map(drop));
+    assert!(read.unwrap_err().to_string().contains("packed members"));
+}
+
+#[test]
+fn mutated_files_stay_modest() {
+    let mut files = vec![];
+    for folder in
+        ["tests/data/pickle", "tests/data/npy", "tests/data/frames", "tests/data/tensors", "tests/data/packed"]
+    {
+        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if !matches!(path.extension().and_then(|e| e.to_str()), Some("py" | "sh")) {
+                files.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    // Numbers from a fixed sequence: the same mutations in every run.
+    let mut state = 1_u64;
+    let mut draw = move |below: usize| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize % below
+    };
+    for round in 0..2_500 {
+        let (name, bytes) = &files[round % files.len()];
+        let mut bytes = bytes.clone();
+        for _ in 0..=draw(3) {
+            let at = draw(bytes.len());
+            match draw(5) {
+                0 => bytes[at] ^= 1 << draw(8),
+                1 => bytes[at] = draw(256) as u8,
+                2 => bytes.truncate(at.max(1)),
+                3 => {
+                    let value = [0, u64::MAX, 1 << 31, 1 << 63, u32::MAX.into()][draw(5)].to_le_bytes();
+                    let end = (at + [2, 4, 8][draw(3)]).min(bytes.len());
+                    bytes[at..end].copy_from_slice(&value[..end - at]);
+                }
+                _ => {
+                    let from = draw(bytes.len());
+                    let piece = bytes[from..bytes.len().min(from + draw(64))].to_vec();
+                    bytes.splice(at..at, piece);
+                }
+            }
+        }
+        read_as_anything(name, &bytes);
+    }
+}
