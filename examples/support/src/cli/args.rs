@@ -8,7 +8,7 @@ use coembed::options::{Field, Options};
 use coembed::run::Recipe;
 
 /// A core has no use for more threads than a few.
-const MOST_THREADS: i64 = 1024;
+pub const MOST_THREADS: i64 = 1024;
 
 pub fn command<R: Recipe>(recipe: &R) -> Command {
     let options = || R::Options::FIELDS.iter().flat_map(option).chain(without_effect(recipe)).collect::<Vec<_>>();

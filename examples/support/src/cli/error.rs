@@ -6,11 +6,28 @@ use coembed::options::{ConfigError, TableError};
 use miette::{LabeledSpan, NamedSource, Report, miette};
 
 /// What is wrong is how the program was called: an exit code of its own.
-pub const USAGE: &str = "usage";
+const USAGE: &str = "usage";
 
 /// An error of usage.
 pub fn usage(message: impl Display) -> Report {
     miette!(code = USAGE, "{message}")
+}
+
+/// Whether it is an error of usage.
+pub fn is_usage(error: &Report) -> bool {
+    error.code().is_some_and(|code| code.to_string() == USAGE)
+}
+
+/// An error and its causes, each said once: many an error says its cause itself.
+pub fn once(error: Report) -> Report {
+    if error.labels().is_some() || error.chain().len() == 1 {
+        return error;
+    }
+    let said = error.chain().map(ToString::to_string).reduce(|said, cause| match said.contains(&cause) {
+        true => said,
+        false => format!("{said}: {cause}"),
+    });
+    miette!("{}", said.unwrap_or_default())
 }
 
 /// Shows the line of a configuration.

@@ -6,9 +6,10 @@ mod options;
 mod stop;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::ArgMatches;
 use coembed::data::Loaded;
@@ -21,7 +22,7 @@ use coembed::train::{Checkpoint, StateDict};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 
 use crate::progress::Bar;
-use error::{USAGE, config_report, usage};
+use error::{config_report, is_usage, once, usage};
 use stop::Stop;
 
 /// Splits that an example brings: what `train` and `eval` take without `--data`.
@@ -67,12 +68,13 @@ pub fn demo(name: &'static str, demo: impl Job<Output = Result<()>> + 'static) -
 fn begin(stop: &Stop, matches: &ArgMatches, run: impl FnOnce() -> Result<()>) -> ExitCode {
     let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok());
     let log = tracing_subscriber::fmt().with_max_level(level.unwrap_or(tracing::Level::WARN));
-    log.with_writer(std::io::stderr).init();
-    match threads(matches).and_then(|()| run()) {
+    log.with_writer(std::io::stderr).log_internal_errors(false).init();
+    match threads(matches).and_then(|()| run()).and_then(|()| said()) {
         Ok(()) => stop.exit_code(),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{error:?}");
-            ExitCode::from(if error.code().is_some_and(|code| code.to_string() == USAGE) { 2 } else { 1 })
+            let code = if is_usage(&error) { 2 } else { 1 };
+            warn(format!("{:?}", once(error)));
+            ExitCode::from(code)
         }
     }
 }
@@ -91,15 +93,39 @@ pub fn arguments_with(name: &str, others: &[&str]) -> Vec<OsString> {
     arguments
 }
 
-/// Writes to standard output; a reader that went away does not end a training.
+/// Why standard output took no more.
+static UNSAID: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Writes to standard output. What it does not take does not end a training, and is an error at the end; a reader that went away is none.
 pub fn say(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let mut out = std::io::stdout();
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    if let Err(error) = written.or_else(|error| if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+    {
+        let _ = UNSAID.set(error);
+    }
 }
 
+fn said() -> Result<()> {
+    UNSAID.get().map_or(Ok(()), |error| Err(miette!("standard output: {error}")))
+}
+
+/// Writes to standard error, which may be gone.
+pub fn warn(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// As many threads as `--threads` says, or the environment.
 fn threads(matches: &ArgMatches) -> Result<()> {
     let given = matches.subcommand().map_or(matches, |(_, given)| given);
-    let Some(&threads) = given.get_one::<u32>("threads") else { return Ok(()) };
-    rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global().into_diagnostic()
+    let of_environment = || std::env::var("RAYON_NUM_THREADS").ok()?.parse().ok();
+    let wanted: Option<u32> = given.get_one("threads").copied().or_else(of_environment);
+    let Some(wanted) = wanted.filter(|wanted| *wanted > 0) else { return Ok(()) };
+    let most = args::MOST_THREADS;
+    if i64::from(wanted) > most {
+        warn(format!("warning: RAYON_NUM_THREADS={wanted} is too many, {most} threads are used"));
+    }
+    rayon::ThreadPoolBuilder::new().num_threads(wanted.min(most as u32) as usize).build_global().into_diagnostic()
 }
 
 struct Program<'a, R: Recipe> {
@@ -116,7 +142,7 @@ impl<R: Recipe> Program<'_, R> {
             (None, Some(built_in)) => (built_in.load)(options)?,
             (None, None) => return Err(usage("--data: the folder of the data is needed")),
         };
-        loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        loaded.warnings.iter().for_each(|warning| warn(format!("warning: {warning}")));
         Ok(loaded)
     }
 
@@ -135,6 +161,14 @@ impl<R: Recipe> Program<'_, R> {
     }
 }
 
+/// The folder of `--data`, which must be there before anything else is asked for.
+fn data_folder(given: &ArgMatches) -> Result<Option<&Path>> {
+    match given.get_one::<PathBuf>("data").map(PathBuf::as_path) {
+        Some(folder) if !folder.is_dir() => Err(miette!("--data {}: there is no such folder", folder.display())),
+        data => Ok(data),
+    }
+}
+
 struct Train<'a, R: Recipe> {
     program: Program<'a, R>,
     given: &'a ArgMatches,
@@ -145,7 +179,7 @@ impl<R: Recipe> Job for Train<'_, R> {
 
     fn run<D: OpsDevice>(self, device: D) -> Result<()> {
         let (Program { recipe, stop, .. }, given) = (&self.program, self.given);
-        let data = given.get_one::<PathBuf>("data").map(PathBuf::as_path);
+        let data = data_folder(given)?;
         let resumed = match given.get_one::<PathBuf>("resume") {
             Some(_) if options::any_given::<R::Options>(given) => {
                 return Err(usage("--resume goes on with the options of the run; give it no others"));
@@ -201,7 +235,7 @@ impl<R: Recipe> Job for Eval<'_, R> {
 
     fn run<D: OpsDevice>(self, device: D) -> Result<()> {
         let (recipe, given) = (self.program.recipe, self.given);
-        let data = given.get_one::<PathBuf>("data").map(PathBuf::as_path);
+        let data = data_folder(given)?;
         let path = given.get_one::<PathBuf>("checkpoint").cloned().unwrap_or_default();
         let (own, parameters, epochs) = read_checkpoint(recipe, &path)?;
         if own.is_none() && !options::has_base(given) {
@@ -240,7 +274,7 @@ fn read_checkpoint<R: Recipe>(recipe: &R, path: &Path) -> Result<(Option<R::Opti
     }
     let none = || miette!("{}: not a .safetensors, and this paper has no other checkpoints", path.display());
     let foreign = recipe.foreign(path).ok_or_else(none)?.into_diagnostic()?;
-    foreign.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    foreign.warnings.iter().for_each(|warning| warn(format!("warning: {warning}")));
     Ok((foreign.options, foreign.parameters, None))
 }
 
@@ -272,7 +306,7 @@ fn import<R: Recipe>(recipe: &R, given: &ArgMatches) -> Result<()> {
     let importer = recipe.importer().ok_or_else(|| miette!("this paper has no configurations of its own"))?;
     let imported = importer(&path("json"), &path("root")).into_diagnostic()?;
     if !imported.ignored.is_empty() {
-        eprintln!("without effect here: {}", imported.ignored.join(", "));
+        warn(format!("without effect here: {}", imported.ignored.join(", ")));
     }
     match given.get_one::<PathBuf>("out") {
         Some(file) => write(file, imported.options.to_ron().as_bytes()),
