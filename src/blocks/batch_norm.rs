@@ -75,7 +75,7 @@ impl<E: Dim, D: OpsDevice> Config<D> for BatchNorm1dConfig<E> {
 
     /// Scale 1, shift 0, running mean 0, running variance 1.
     fn build(&self, device: &D, _: &mut impl Rng) -> Result<Self::Built, OpError> {
-        let filled = |value| ops::to_tensor(device, vec![value; self.features.size()], (self.features,));
+        let filled = |value| ops::drawn(device, "batch norm", (self.features,), || value);
         Ok(BatchNorm1d {
             weight: filled(1.0)?,
             bias: filled(0.0)?,

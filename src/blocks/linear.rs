@@ -26,7 +26,8 @@ impl<I: Dim, O: Dim, D: OpsDevice> Config<D> for LinearConfig<I, O> {
     type Built = Linear<I, O, D>;
 
     fn num_parameters(&self) -> usize {
-        self.inputs.size() * self.outputs.size() + self.outputs.size()
+        let (inputs, outputs) = (self.inputs.size(), self.outputs.size());
+        inputs.saturating_mul(outputs).saturating_add(outputs)
     }
 
     /// Weight and bias uniform in `±1/√I`.
@@ -36,9 +37,9 @@ impl<I: Dim, O: Dim, D: OpsDevice> Config<D> for LinearConfig<I, O> {
             return Err(OpError::Undefined { op: "linear", reason: "a layer of width 0" });
         }
         let bound = 1.0 / (inputs as f32).sqrt();
-        let mut draw = |n: usize| (0..n).map(|_| rng.random_range(-bound..bound)).collect::<Vec<f32>>();
-        let weight = ops::to_tensor(device, draw(inputs * outputs), (self.outputs, self.inputs))?;
-        let bias = ops::to_tensor(device, draw(outputs), (self.outputs,))?;
+        let mut draw = || rng.random_range(-bound..bound);
+        let weight = ops::drawn(device, "linear", (self.outputs, self.inputs), &mut draw)?;
+        let bias = ops::drawn(device, "linear", (self.outputs,), draw)?;
         Ok(Linear { weight, bias })
     }
 }
@@ -73,4 +74,23 @@ impl<I: Dim, O: Dim, D: OpsDevice> Linear<I, O, D> {
 
 impl<I: Dim, O: Dim, D: OpsDevice> Parameters<D> for Linear<I, O, D> {
     crate::visit_fields! { D; weight: trained, bias: trained }
+}
+
+#[cfg(test)]
+mod tests {
+    use dfdx::prelude::Cpu;
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn a_layer_that_is_too_large_is_named_with_its_bytes() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
+        for (inputs, outputs) in [(1 << 40, 1 << 10), (1 << 40, 1 << 40), (usize::MAX, usize::MAX)] {
+            let config = LinearConfig { inputs, outputs };
+            assert!(Config::<Cpu>::num_parameters(&config) >= 1 << 50);
+            let error = config.build(&Cpu::default(), &mut rng).err().unwrap().to_string();
+            assert!(error.starts_with(&format!("linear: [{outputs}, {inputs}] values take ")), "{error}");
+        }
+    }
 }

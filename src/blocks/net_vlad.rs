@@ -1,4 +1,4 @@
-use dfdx::prelude::{Axes3, Const, Dim, HasShape, PutTape, ReshapeTo, Shape, SplitTape, Tensor};
+use dfdx::prelude::{Axes3, Const, Dim, HasShape, PutTape, ReshapeTo, SplitTape, Tensor};
 use rand::Rng;
 
 use super::{BatchNorm1d, BatchNorm1dConfig, Config, Parameters, Phase};
@@ -69,11 +69,10 @@ impl<E: Dim, D: OpsDevice> Config<D> for NetVladConfig<E> {
             });
         }
         let scale = 1.0 / (self.width.size() as f32).sqrt();
-        let mut normal = |n| -> Vec<f32> { (0..n).map(|_| scale * standard_normal(rng)).collect() };
+        let mut normal = || scale * standard_normal(rng);
         let (width, assigned) = (self.width, self.clusters + self.ghosts);
-        let clusters = ops::to_tensor(device, normal(width.size() * assigned), (width, assigned))?;
-        let shape = (Const, width, self.clusters);
-        let clusters2 = ops::to_tensor(device, normal(shape.num_elements()), shape)?;
+        let clusters = ops::drawn(device, "NetVLAD", (width, assigned), &mut normal)?;
+        let clusters2 = ops::drawn(device, "NetVLAD", (Const, width, self.clusters), normal)?;
         let batch_norm =
             if self.batch_norm { Some(BatchNorm1dConfig::new(assigned).build(device, rng)?) } else { None };
         Ok(NetVlad { clusters, clusters2, batch_norm })

@@ -35,6 +35,16 @@ pub enum OpError {
         /// Why there is no value.
         reason: &'static str,
     },
+    /// There is no memory for so many values.
+    #[error("{op}: {shape:?} values take {bytes} bytes, which cannot be had")]
+    Memory {
+        /// The operation or layer.
+        op: &'static str,
+        /// How many there are to be, axis by axis.
+        shape: Vec<usize>,
+        /// Four for each value.
+        bytes: u128,
+    },
     /// The device failed (out of memory, a failed kernel launch).
     #[error("device: {0}")]
     Device(String),
@@ -50,6 +60,14 @@ impl OpError {
 /// [`OpError::device`].
 pub(crate) fn device_error(error: impl Debug) -> OpError {
     OpError::device(error)
+}
+
+/// Room for a number of values, which is the product of sizes.
+pub(crate) fn room(op: &'static str, shape: &[usize]) -> Result<Vec<f32>, OpError> {
+    let bytes = shape.iter().fold(4, |bytes: u128, size| bytes.saturating_mul(*size as u128));
+    let mut values = vec![];
+    let reserved = usize::try_from(bytes / 4).is_ok_and(|count| values.try_reserve_exact(count).is_ok());
+    if reserved { Ok(values) } else { Err(OpError::Memory { op, shape: shape.to_vec(), bytes }) }
 }
 
 /// Refuses a size that is not the expected one.

@@ -98,7 +98,7 @@ pub use squared_error::mean_squared_error;
 pub use sum_terms::sum_terms;
 pub use symmetric_cross_entropy::symmetric_cross_entropy;
 pub use tape::{DataTape, LayerTape, RecordingTape, data};
-pub use transfer::{to_tensor, to_vec, value};
+pub use transfer::{drawn, to_tensor, to_vec, value};
 pub use vlad::vlad;
 pub use weighted_sum::weighted_sum;
 

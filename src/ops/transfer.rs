@@ -1,5 +1,6 @@
 use dfdx::prelude::{Device, HasShape, NoneTape, ReshapeTo, Shape, Tensor};
 
+use super::error::room;
 use super::nothing::is_empty;
 use super::{OpError, check_size, device_error};
 
@@ -27,6 +28,22 @@ pub fn to_tensor<S: Shape, D: Device<f32>>(
     shape: S,
 ) -> Result<Tensor<S, f32, D>, OpError> {
     check_size("tensor", "number of values", shape.num_elements(), values.len())?;
+    device.try_tensor_from_vec(values, shape).map_err(device_error)
+}
+
+/// A tensor of values that are drawn one after the other, in row-major order: the parameters of a layer.
+///
+/// # Errors
+/// [`OpError::Memory`], naming the layer, when there is no memory for them.
+pub fn drawn<S: Shape, D: Device<f32>>(
+    device: &D,
+    layer: &'static str,
+    shape: S,
+    draw: impl FnMut() -> f32,
+) -> Result<Tensor<S, f32, D>, OpError> {
+    let sizes: Vec<usize> = shape.concrete().into_iter().collect();
+    let mut values = room(layer, &sizes)?;
+    values.extend(std::iter::repeat_with(draw).take(sizes.iter().product()));
     device.try_tensor_from_vec(values, shape).map_err(device_error)
 }
 

@@ -84,6 +84,8 @@ fn conv1d_refuses_what_does_not_fit() {
     assert_eq!(error(tensor(2, (5, 3, 7)), steps(1, 1)), "conv1d: the kernel is longer than the padded input");
     assert_eq!(error(tensor(2, (5, 3, 2)), steps(0, 0)), "conv1d: stride and kernel are at least 1");
     assert_eq!(error(tensor(2, (5, 3, 2)), steps(1, usize::MAX)), "conv1d: the kernel is longer than the padded input");
+    let far = error(tensor(2, (5, 3, 2)), steps(1, usize::MAX / 2 - 9));
+    assert!(far.starts_with("conv1d: [3, 2, ") && far.ends_with("which cannot be had"), "{far}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub use composed::conv1d as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Tensor};
 
+use super::error::room;
 use super::{LayerTape, OpError, check_size};
 
 /// How the kernel of [`conv1d`] moves.
@@ -79,5 +80,8 @@ pub fn conv1d<B: Dim, C: Dim, L: Dim, O: Dim, K: Dim, D: Conv1dKernel, T: LayerT
     }
     let positions = steps.positions(length.size(), kernel.size());
     let positions = positions.ok_or(undefined("the kernel is longer than the padded input"))?;
+    // What it makes for one item, and in all.
+    room("conv1d", &[channels.size(), kernel.size(), positions])?;
+    room("conv1d", &[x.shape().0.size(), outputs.size(), positions])?;
     D::conv1d(x, weight, bias, steps, positions)
 }
