@@ -266,7 +266,16 @@ pub(super) fn summarise(
     };
     let rank = |place: &Place| place.rank(options.ties, options.tied_truths);
     let ranks = places.iter().map(|place| place.as_ref().map(rank).or(last)).collect();
-    RankScores::new(ranks, options).ok_or(MetricError::NoQueries { direction })
+    RankScores::new(ranks, options).ok_or_else(|| no_truth(direction, places.len()))
+}
+
+/// Why there is no rank of `queries`.
+pub(super) fn no_truth(direction: Direction, queries: usize) -> MetricError {
+    let reason = match queries {
+        0 => "the matrix has none",
+        _ => "none has a ground truth, and MissingTruth::Skip leaves such queries out",
+    };
+    MetricError::NoQueries { metric: "recall and rank", direction, reason: reason.to_string() }
 }
 
 /// Where the best-ranked ground truths of a query stand.
@@ -407,6 +416,8 @@ mod tests {
             |truths: &[Vec<usize>]| evaluate(similarity.view(), truths, &RankOptions::default()).unwrap_err();
         assert_eq!(evaluate(&[vec![0]]), MetricError::Truths { lists: 1, rows: 2 });
         assert_eq!(evaluate(&[vec![0], vec![2]]), MetricError::TruthOutOfRange { row: 1, column: 2, columns: 2 });
-        assert_eq!(evaluate(&[vec![], vec![]]), MetricError::NoQueries { direction: Direction::Rows });
+        let error = evaluate(&[vec![], vec![]]).to_string();
+        let because = "none has a ground truth, and MissingTruth::Skip leaves such queries out";
+        assert_eq!(error, format!("recall and rank: there is no row query to average over: {because}"));
     }
 }
