@@ -2,8 +2,8 @@ use std::cmp::Ordering;
 
 use coembed::matrix::Matrix;
 use coembed::metrics::graded::{self, ApDefinition, Depth, Gain, GradedOptions, GradedScores, PerQuery};
-use coembed::metrics::rank::{self, RankOptions};
-use coembed::metrics::{EmptyPolicy, TiePolicy};
+use coembed::metrics::rank::{self, RankOptions, TiedTruths};
+use coembed::metrics::{EmptyPolicy, TiePolicy, TieRange};
 use coembed::relevance::{ClassSet, Classes, EmptyUnion, Level, dense_relevance, relevance, sparse_relevance};
 use coembed::similarity::{Measure, similarity, top_k};
 use proptest::prelude::*;
@@ -251,6 +251,39 @@ proptest! {
         });
         close(got.ndcg.values[0], ndcg / orders)?;
         close(precision(&got).values[0], ap / orders)?;
+    }
+
+    #[test]
+    fn average_recall_is_the_mean_over_all_orders(
+        levels in prop::collection::vec(0..3_i8, 5), truths in prop::collection::btree_set(0..5_usize, 1..5), single: bool,
+    ) {
+        let s = Matrix::new(levels.iter().map(|&x| f64::from(x)).collect(), 1, 5).unwrap();
+        let tied_truths = if single { TiedTruths::Single } else { TiedTruths::First };
+        let truths: Vec<usize> = truths.into_iter().collect();
+        let options = RankOptions { tied_truths, ..Default::default() };
+        let got = rank::evaluate(s.view(), std::slice::from_ref(&truths), &options).unwrap();
+        // `Single`: the rank of any one of the best ground truths, the others being items like all others.
+        let best = truths.iter().map(|&item| levels[item]).max().unwrap();
+        let counted: Vec<usize> = truths.into_iter().filter(|&item| levels[item] == best).collect();
+        let counted = if single { &counted[..1] } else { &counted };
+        let (mut recalls, mut mean, mut orders) = ([0.0; 5], 0.0, 0.0);
+        for_each_permutation(&mut [0, 1, 2, 3, 4], 0, &mut |items| {
+            let mut order = items;
+            order.sort_by_key(|&item| -levels[item]);
+            let rank = order.iter().position(|item| counted.contains(item)).unwrap();
+            (rank..5).for_each(|k| recalls[k] += 100.0);
+            (mean, orders) = (mean + (rank + 1) as f64, orders + 1.0);
+        });
+        for (k, recall) in (1..).zip(recalls) {
+            prop_assert!((got.v2t.recall(k) - recall / orders).abs() < 1e-10, "{} {:?}", k, got.v2t);
+        }
+        close(got.v2t.mean, mean / orders)?;
+        prop_assert_eq!([got.v2t.r1, got.v2t.r5], [got.v2t.recall(1), got.v2t.recall(5)]);
+        let TieRange { worst, best } = rank::evaluate_tie_range(s.view(), &[counted.to_vec()], &options).unwrap();
+        for k in 1..5 {
+            let [worst, expected, best] = [&worst, &got, &best].map(|report| report.v2t.recall(k));
+            prop_assert!(worst <= expected + 1e-10 && expected <= best + 1e-10, "{} {} {}", worst, expected, best);
+        }
     }
 
     #[test]

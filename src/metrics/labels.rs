@@ -3,7 +3,7 @@
 //! Matrices have labels as rows and videos as columns. Source: the evaluation of Collaborative Experts (Liu et al., BMVC 2019).
 
 use super::graded::{self, ApDefinition, GradedOptions, PerQuery};
-use super::rank::{Place, RankOptions, RankScores};
+use super::rank::{Found, Place, RankOptions, RankScores};
 use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, check_finite, per_query};
 use crate::matrix::{Matrix, MatrixView};
 
@@ -38,24 +38,24 @@ pub fn retrieval_as_classification<S: Score>(
     let ranks = per_query(similarity, Direction::Columns, Vec::new, |tied, video, scores| {
         let has = |label: usize| labelled.row(label)[video];
         let mut left: Vec<S> = (0..scores.len()).filter(|&label| !has(label)).map(|label| scores[label]).collect();
-        let mut rank = |scores: &[S], label: usize| {
-            Place::from_scores(scores, &[label], tied).map(|place| place.rank(options.ties, options.tied_truths))
+        let mut rank = |scores: &[S], label: usize, discount: usize| {
+            Place::from_scores(scores, &[label], tied).map_or(Found::at(None), |place| place.found(options, discount))
         };
         let labels = (0..scores.len()).filter(|&label| has(label)).enumerate();
         let rank = |(place, label): (usize, usize)| match own {
-            OwnLabels::SubtractIndex => rank(scores, label).map(|rank| rank - place as f64),
+            OwnLabels::SubtractIndex => rank(scores, label, place),
             OwnLabels::Left => {
                 // Inserted where it stands among the others, for policies that go by the index.
                 let at = label - place;
                 left.insert(at, scores[label]);
-                let rank = rank(&left, at);
+                let rank = rank(&left, at, 0);
                 left.remove(at);
                 rank
             }
         };
         labels.map(rank).collect::<Vec<_>>()
     });
-    RankScores::new(ranks.into_iter().flatten().collect(), options).ok_or_else(|| MetricError::NoQueries {
+    RankScores::of(ranks.into_iter().flatten().collect(), options).ok_or_else(|| MetricError::NoQueries {
         metric: "recall and rank",
         direction: Direction::Columns,
         reason: "no video has a label".to_string(),

@@ -44,6 +44,21 @@ pub enum TiePolicy {
     Pessimistic,
 }
 
+/// Scores from the worst to the best order of tied items: how much of a number is due to the order alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TieRange<T> {
+    /// Under [`TiePolicy::Pessimistic`].
+    pub worst: T,
+    /// Under [`TiePolicy::Optimistic`].
+    pub best: T,
+}
+
+impl<T> TieRange<T> {
+    fn of<E>(evaluate: impl Fn(TiePolicy) -> Result<T, E>) -> Result<Self, E> {
+        Ok(Self { worst: evaluate(TiePolicy::Pessimistic)?, best: evaluate(TiePolicy::Optimistic)? })
+    }
+}
+
 /// What becomes of a query without any relevant item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum EmptyPolicy {

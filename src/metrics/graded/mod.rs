@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use super::order::Ranker;
 use super::standing::{Standing, Standings};
-use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, check_finite, mean, per_query};
+use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, TieRange, check_finite, mean, per_query};
 use crate::matrix::MatrixView;
 use crate::relevance::{Relevance, SparseRelevance};
 use query::{Dcg, Precision};
@@ -190,6 +190,18 @@ pub fn evaluate<S: Score, R: Relevance>(
     let (v2t, transposed) =
         rayon::join(|| direction(similarity, &relevance, Direction::Rows, options), || relevance.transpose());
     Ok(GradedReport { v2t: v2t?, t2v: direction(similarity, &transposed, Direction::Columns, options)? })
+}
+
+/// [`evaluate`] under the worst and the best order of tied items.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_tie_range<S: Score, R: Relevance>(
+    similarity: MatrixView<'_, S>,
+    relevance: &R,
+    options: &GradedOptions,
+) -> Result<TieRange<GradedReport>, MetricError> {
+    TieRange::of(|ties| evaluate(similarity, relevance, &GradedOptions { ndcg_ties: ties, ap_ties: ties, ..*options }))
 }
 
 /// nDCG and mAP with the rows as queries only.
@@ -491,5 +503,17 @@ mod tests {
         let error = evaluate(similarity.view(), &none, &GradedOptions::default()).unwrap_err().to_string();
         let because = "no item of any query has a gain above 0, and EmptyPolicy::Skip leaves such queries out";
         assert_eq!(error, format!("nDCG: there is no row query to average over: {because}"));
+    }
+
+    #[test]
+    fn the_range_over_ties_holds_the_expectation() {
+        let similarity = Matrix::new(vec![0.5; 12], 3, 4).unwrap();
+        let relevance = Matrix::from_fn(3, 4, |i, j| f64::from(u8::from(i == j)));
+        let options = GradedOptions { empty: EmptyPolicy::Zero, ..GradedOptions::default() };
+        let TieRange { worst, best } = evaluate_tie_range(similarity.view(), &relevance, &options).unwrap();
+        let expected = evaluate(similarity.view(), &relevance, &options).unwrap();
+        let values = |report: &GradedReport| [report.v2t.ndcg.mean, report.map_avg().unwrap()];
+        assert_eq!(values(&best), [1.0, 0.875]);
+        assert!((0..2).all(|i| values(&worst)[i] < values(&expected)[i] && values(&expected)[i] < values(&best)[i]));
     }
 }
