@@ -190,15 +190,19 @@ impl Checkpoint {
         let range = extent(tensor, encoding.size, bytes.len()).ok_or_else(|| out_of_bounds(tensor, bytes.len()))?;
         let bytes = &bytes[range];
         // Contiguous elements lie as close as they can.
+        let read = |bytes: &[u8], budget: &mut Budget| -> Result<NdArray, TorchError> {
+            let array = encoding.decode(tensor.shape.clone(), false, bytes, budget)?;
+            Ok(if tensor.negative { array.negated()? } else { array })
+        };
         if bytes.len() as u64 == wanted && is_contiguous(tensor) {
-            return Ok(encoding.decode(tensor.shape.clone(), false, bytes, budget)?);
+            return read(bytes, budget);
         }
         // A stride of 0 repeats elements: the result may be far larger than the storage.
         budget.bytes(wanted)?;
         let mut gathered = Vec::with_capacity(count(&tensor.shape)? * encoding.size);
         let visit = |offset: usize| gathered.extend_from_slice(&bytes[offset * encoding.size..][..encoding.size]);
         for_each_offset(&tensor.shape, &tensor.strides, visit);
-        Ok(encoding.decode(tensor.shape.clone(), false, &gathered, budget)?)
+        read(&gathered, budget)
     }
 }
 
