@@ -179,6 +179,16 @@ pub(crate) fn max(a: &[f32]) -> f32 {
     halve(lanes, larger)
 }
 
+/// The largest value of a slice and `Σ exp(a − largest)`, which make `log Σ exp(a) = largest + ln(sum)`.
+///
+/// The two are never added to something that is compared with a value again: `(a − largest) − ln(sum)` keeps all digits however large the
+/// values are, `a − (largest + ln(sum))` loses those behind one unit in the last place of the largest.
+#[inline(always)]
+pub(crate) fn max_and_exp_sum(a: &[f32]) -> (f32, f32) {
+    let largest = max(a);
+    (largest, sum(a, |v| exp(v - largest)))
+}
+
 /// Combines lanes pairwise.
 #[inline(always)]
 fn halve(mut lanes: Lanes, f: impl Fn(f32, f32) -> f32) -> f32 {
