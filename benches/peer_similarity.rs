@@ -63,7 +63,7 @@ fn retrieval() -> Work {
             let graded = graded::evaluate(similarity.view(), &relevance, &GradedOptions::as_published()).unwrap();
             (graded, rank::evaluate(similarity.view(), &truths, &RankOptions::as_published()).unwrap())
         });
-        graded.ndcg_avg() + graded.map_avg() + ranks.v2t.mean + ranks.t2v.mean + ranks.rsum()
+        graded.ndcg_avg() + graded.map_avg().unwrap_or_default() + ranks.v2t.mean + ranks.t2v.mean + ranks.rsum()
     })
 }
 

@@ -131,12 +131,12 @@ fn compare<D: OpsDevice>(split: Split, data: &EmojiData) -> Result<()> {
         ("JPoSE, relevance margin", scores(relevance)),
     ]);
     say(format!("percent, mean ± standard deviation over seeds, both directions averaged\n{table}"));
-    let per_query = |runs: &[Evaluation], of: fn(&GradedScores) -> &Vec<f64>| -> Vec<Vec<f64>> {
+    let per_query = |runs: &[Evaluation], of: fn(&GradedScores) -> &[f64]| -> Vec<Vec<f64>> {
         let graded = runs.iter().map(|run| &run.main.graded);
-        graded.map(|graded| [of(&graded.v2t).clone(), of(&graded.t2v).clone()].concat()).collect()
+        graded.map(|graded| [of(&graded.v2t), of(&graded.t2v)].concat()).collect()
     };
-    let metrics: [(&str, fn(&GradedScores) -> &Vec<f64>); 2] =
-        [("nDCG", |s| &s.ndcg.values), ("mAP", |s| &s.ap.values)];
+    let metrics: [(&str, fn(&GradedScores) -> &[f64]); 2] =
+        [("nDCG", |s| &s.ndcg.values), ("mAP", |s| s.ap.as_ref().map_or(&[], |ap| &ap.values))];
     for (name, of) in metrics {
         let test = significance(&per_query(fixed, of), &per_query(relevance, of))?;
         say(format!("relevance − fixed margin, {name}: {test}"));

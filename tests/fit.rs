@@ -283,3 +283,20 @@ fn what_an_epoch_begins_afresh_is_restored_in_the_middle_of_it() {
     fit.run(training, Some(state), &mut (), &AtomicBool::new(false)).unwrap();
     assert_eq!(task.steps, 3);
 }
+
+#[test]
+fn numbers_of_the_loop_that_make_no_sense_are_refused_by_name() {
+    let refused = |fit: Fit| {
+        let (mut task, mut model) = (given(1, &[]), model());
+        let error = run(&fit, &mut task, &mut model).unwrap_err().to_string();
+        assert_eq!(task.steps, 0);
+        error
+    };
+    for norm in [f32::NAN, f32::INFINITY, 0.0, -1.0] {
+        let error = refused(Fit { epochs: 1, clip_norm: Some(norm), ..Fit::default() });
+        assert_eq!(error, format!("clip_norm: {norm} is not a finite number above 0"));
+    }
+    let schedule = Schedule::StepDecay { epochs: size(1), gamma: f64::NAN };
+    let error = refused(Fit { epochs: 1, schedule, ..Fit::default() });
+    assert_eq!(error, "schedule: gamma NaN is not between 0 and 1");
+}

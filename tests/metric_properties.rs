@@ -1,15 +1,19 @@
 use std::cmp::Ordering;
 
 use coembed::matrix::Matrix;
-use coembed::metrics::graded::{self, ApDefinition, Depth, Gain, GradedOptions, GradedScores};
-use coembed::metrics::rank::{self, RankOptions};
-use coembed::metrics::{EmptyPolicy, TiePolicy};
+use coembed::metrics::graded::{self, ApDefinition, Depth, Gain, GradedOptions, GradedScores, PerQuery};
+use coembed::metrics::rank::{self, RankOptions, TiedTruths};
+use coembed::metrics::{EmptyPolicy, TiePolicy, TieRange};
 use coembed::relevance::{ClassSet, Classes, EmptyUnion, Level, dense_relevance, relevance, sparse_relevance};
 use coembed::similarity::{Measure, similarity, top_k};
 use proptest::prelude::*;
 
 const ALL_TIES: [TiePolicy; 5] =
     [TiePolicy::Average, TiePolicy::Ascending, TiePolicy::Descending, TiePolicy::Optimistic, TiePolicy::Pessimistic];
+
+fn precision(scores: &GradedScores) -> &PerQuery {
+    scores.ap.as_ref().unwrap()
+}
 
 fn options(ties: TiePolicy) -> GradedOptions {
     GradedOptions { ndcg_ties: ties, ap_ties: ties, empty: EmptyPolicy::Zero, ..Default::default() }
@@ -135,7 +139,7 @@ fn check_against_oracle(
     for i in 0..s.rows() {
         let (ndcg, ap) = oracle(s.row(i), r.row(i), o);
         close(got.ndcg.values[i], ndcg)?;
-        close(got.ap.values[i], ap)?;
+        close(precision(got).values[i], ap)?;
     }
     close(got.ndcg.mean, got.ndcg.values.iter().sum::<f64>() / s.rows() as f64)
 }
@@ -176,7 +180,7 @@ proptest! {
         for ties in ALL_TIES {
             for (ap, depth) in [(ApDefinition::FractionalPrecision, Depth::Relevant), (ApDefinition::default(), Depth::All)] {
                 let scores = graded::evaluate_rows(s.view(), &r, &GradedOptions { ap, depth, ..options(ties) }).unwrap();
-                for value in scores.ndcg.values.iter().chain(&scores.ap.values) {
+                for value in scores.ndcg.values.iter().chain(&precision(&scores).values) {
                     prop_assert!((0.0..=1.0 + 1e-12).contains(value), "{}", value);
                 }
             }
@@ -190,7 +194,7 @@ proptest! {
             for i in 0..r.rows() {
                 let expect = |empty: &[usize]| if empty.contains(&i) { 0.0 } else { 1.0 };
                 close(scores.ndcg.values[i], expect(&scores.ndcg.empty))?;
-                close(scores.ap.values[i], expect(&scores.ap.empty))?;
+                close(precision(&scores).values[i], expect(&precision(&scores).empty))?;
             }
         }
     }
@@ -205,7 +209,7 @@ proptest! {
         let rotated = graded::evaluate_rows(rotate(&s).view(), &rotate(&r), &o).unwrap();
         for i in 0..s.rows() {
             close(rotated.ndcg.values[i], reference.v2t.ndcg.values[i])?;
-            close(rotated.ap.values[i], reference.v2t.ap.values[i])?;
+            close(precision(&rotated).values[i], precision(&reference.v2t).values[i])?;
         }
     }
 
@@ -222,7 +226,7 @@ proptest! {
         for ties in ALL_TIES {
             let scores = run(ties);
             for i in 0..s.rows() {
-                let values = |x: &GradedScores| [x.ndcg.values[i], x.ap.values[i]];
+                let values = |x: &GradedScores| [x.ndcg.values[i], precision(x).values[i]];
                 for ((low, value), high) in values(&low).into_iter().zip(values(&scores)).zip(values(&high)) {
                     prop_assert!(low <= value + 1e-12 && value <= high + 1e-12, "{} {} {}", low, value, high);
                 }
@@ -246,7 +250,40 @@ proptest! {
             (ndcg, ap, orders) = (ndcg + one.0, ap + one.1, orders + 1.0);
         });
         close(got.ndcg.values[0], ndcg / orders)?;
-        close(got.ap.values[0], ap / orders)?;
+        close(precision(&got).values[0], ap / orders)?;
+    }
+
+    #[test]
+    fn average_recall_is_the_mean_over_all_orders(
+        levels in prop::collection::vec(0..3_i8, 5), truths in prop::collection::btree_set(0..5_usize, 1..5), single: bool,
+    ) {
+        let s = Matrix::new(levels.iter().map(|&x| f64::from(x)).collect(), 1, 5).unwrap();
+        let tied_truths = if single { TiedTruths::Single } else { TiedTruths::First };
+        let truths: Vec<usize> = truths.into_iter().collect();
+        let options = RankOptions { tied_truths, ..Default::default() };
+        let got = rank::evaluate(s.view(), std::slice::from_ref(&truths), &options).unwrap();
+        // `Single`: the rank of any one of the best ground truths, the others being items like all others.
+        let best = truths.iter().map(|&item| levels[item]).max().unwrap();
+        let counted: Vec<usize> = truths.into_iter().filter(|&item| levels[item] == best).collect();
+        let counted = if single { &counted[..1] } else { &counted };
+        let (mut recalls, mut mean, mut orders) = ([0.0; 5], 0.0, 0.0);
+        for_each_permutation(&mut [0, 1, 2, 3, 4], 0, &mut |items| {
+            let mut order = items;
+            order.sort_by_key(|&item| -levels[item]);
+            let rank = order.iter().position(|item| counted.contains(item)).unwrap();
+            (rank..5).for_each(|k| recalls[k] += 100.0);
+            (mean, orders) = (mean + (rank + 1) as f64, orders + 1.0);
+        });
+        for (k, recall) in (1..).zip(recalls) {
+            prop_assert!((got.v2t.recall(k) - recall / orders).abs() < 1e-10, "{} {:?}", k, got.v2t);
+        }
+        close(got.v2t.mean, mean / orders)?;
+        prop_assert_eq!([got.v2t.r1, got.v2t.r5], [got.v2t.recall(1), got.v2t.recall(5)]);
+        let TieRange { worst, best } = rank::evaluate_tie_range(s.view(), &[counted.to_vec()], &options).unwrap();
+        for k in 1..5 {
+            let [worst, expected, best] = [&worst, &got, &best].map(|report| report.v2t.recall(k));
+            prop_assert!(worst <= expected + 1e-10 && expected <= best + 1e-10, "{} {} {}", worst, expected, best);
+        }
     }
 
     #[test]

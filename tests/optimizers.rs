@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use coembed::blocks::Parameters;
 use coembed::ops::WeightDecay;
 use coembed::train::{
-    AdamConfig, AnyOptimizer, Checkpoint, LookAhead, Optimizer, OptimizerConfig, ParameterGroup, RAdamConfig,
-    RangerConfig, RestoreError, SgdConfig, StateValues, Swats, SwatsConfig, state_dict,
+    Adam, AdamConfig, AnyOptimizer, Checkpoint, LookAhead, Optimizer, OptimizerConfig, ParameterGroup, RAdamConfig,
+    RangerConfig, RestoreError, Sgd, SgdConfig, StateValues, Swats, SwatsConfig, state_dict,
 };
 use dfdx::prelude::{Backward, Cpu, Gradients, HasShape, SumTo, Tensor, TensorFromVec, Trace};
 
@@ -370,4 +370,36 @@ fn optimizers_are_named_in_configurations_and_checked() {
     for (text, message) in out_of_range {
         assert_eq!(read(text).unwrap().build::<Cpu>().unwrap_err().to_string(), message);
     }
+}
+
+/// Those that no `build` has checked, too: a step with a number that is none would spoil every parameter.
+#[test]
+fn steps_with_numbers_that_are_none_are_refused_by_name() {
+    let refused = |mut optimizer: AnyOptimizer<Cpu>, factor: f32| {
+        let mut model = Model::new();
+        let gradients = model.gradients(1);
+        optimizer.set_rate_factor(factor);
+        let error = optimizer.step(&mut model, gradients).unwrap_err().to_string();
+        assert_eq!(model.a.as_vec(), values(1, N));
+        error
+    };
+    let sgd =
+        |learning_rate, momentum| AnyOptimizer::Sgd(Sgd::new(SgdConfig { learning_rate, momentum, groups: vec![] }));
+    let adam = |change: fn(&mut AdamConfig)| {
+        let mut config = AdamConfig::default();
+        change(&mut config);
+        AnyOptimizer::Adam(Adam::new(config))
+    };
+    assert_eq!(refused(sgd(f32::NAN, 0.9), 1.0), "sgd: the learning rate is not a finite number");
+    assert_eq!(refused(sgd(0.1, 0.9), f32::NAN), "sgd: the learning rate is not a finite number");
+    assert_eq!(refused(sgd(0.1, f32::INFINITY), 1.0), "sgd: the momentum is not a finite number");
+    assert_eq!(
+        refused(adam(|c| c.learning_rate = f32::INFINITY), 1.0),
+        "adam: the learning rate is not a finite number"
+    );
+    assert_eq!(refused(adam(|c| c.beta1 = f64::NAN), 1.0), "adam: beta1 is not at least 0 and below 1");
+    assert_eq!(refused(adam(|c| c.beta2 = 1.0), 1.0), "adam: beta2 is not at least 0 and below 1");
+    assert_eq!(refused(adam(|c| c.eps = f32::NAN), 1.0), "adam: eps is not a finite number of at least 0");
+    let decay = adam(|c| c.weight_decay = WeightDecay::Decoupled(f32::NAN));
+    assert_eq!(refused(decay, 1.0), "adam: the weight decay is not a finite number");
 }

@@ -205,16 +205,20 @@ pub(crate) fn gather(
     let wanted = encoding.bytes(&tensor.shape)?;
     let range = extent(tensor, encoding.size, storage.len()).ok_or_else(|| out_of_bounds(tensor, storage.len()))?;
     let bytes = &storage[range];
+    let read = |bytes: &[u8], budget: &mut Budget| -> Result<NdArray, TorchError> {
+        let array = encoding.decode(tensor.shape.clone(), false, bytes, budget)?;
+        Ok(if tensor.negative { array.negated()? } else { array })
+    };
     // Contiguous elements lie as close as they can.
     if bytes.len() as u64 == wanted && is_contiguous(tensor) {
-        return Ok(encoding.decode(tensor.shape.clone(), false, bytes, budget)?);
+        return read(bytes, budget);
     }
     // A stride of 0 repeats elements: the result may be far larger than the storage.
     budget.bytes(wanted)?;
     let mut gathered = Vec::with_capacity(count(&tensor.shape)? * encoding.size);
     let visit = |offset: usize| gathered.extend_from_slice(&bytes[offset * encoding.size..][..encoding.size]);
     for_each_offset(&tensor.shape, &tensor.strides, visit);
-    Ok(encoding.decode(tensor.shape.clone(), false, &gathered, budget)?)
+    read(&gathered, budget)
 }
 
 /// A storage by itself, as a tensor in a plain pickle has it: the file of it, and its bytes.

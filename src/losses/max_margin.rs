@@ -26,7 +26,7 @@ impl MaxMarginLoss {
     /// `(B, B)` to a scalar.
     ///
     /// # Errors
-    /// As [`ops::max_margin`]: one pair alone has nothing to be compared with.
+    /// As [`ops::max_margin`]: one pair alone has nothing to be compared with, and the margin is a finite number.
     pub fn forward<B: Dim, D: OpsDevice, T: Tape<f32, D>>(
         &self,
         similarity: Tensor<(B, B), f32, D, T>,

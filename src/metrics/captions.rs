@@ -15,7 +15,7 @@
 
 use rayon::prelude::*;
 
-use super::rank::{Place, RankOptions, RankReport, RankScores, summarise};
+use super::rank::{Place, RankOptions, RankReport, RankScores, no_truth, summarise};
 use super::{Direction, MetricError, Score, check_finite, per_query};
 use crate::matrix::{Matrix, MatrixView};
 
@@ -127,7 +127,7 @@ pub fn tied_places_as_queries<S: Score>(similarity: MatrixView<'_, S>) -> Result
         per_query(similarity, Direction::Rows, Vec::new, |tied, row, scores| Place::from_scores(scores, &[row], tied));
     let ranks = |place: Place| (0..=place.others).map(move |i| Some((place.greater + 1 + i) as f64));
     RankScores::new(places.into_iter().flatten().flat_map(ranks).collect(), &RankOptions::default())
-        .ok_or(MetricError::NoQueries { direction: Direction::Rows })
+        .ok_or_else(|| no_truth(Direction::Rows, 0))
 }
 
 #[cfg(test)]
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(error.to_string(), "similarity at row 3, column 1 is NaN, not a finite number");
         let nothing = (Matrix::<f32>::default(), Matrix::<bool>::default());
         let error = evaluate(nothing.0.view(), nothing.1.view(), &options).unwrap_err();
-        assert_eq!(error, MetricError::NoQueries { direction: Direction::Rows });
+        assert_eq!(error.to_string(), "recall and rank: there is no row query to average over: the matrix has none");
         assert!(tied_places_as_queries(nothing.0.view()).is_err());
         let none = Matrix::new(vec![false; 4], 2, 2).unwrap();
         let finite = Matrix::new(vec![0.0_f64; 8], 4, 2).unwrap();

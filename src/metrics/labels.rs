@@ -3,7 +3,7 @@
 //! Matrices have labels as rows and videos as columns. Source: the evaluation of Collaborative Experts (Liu et al., BMVC 2019).
 
 use super::graded::{self, ApDefinition, GradedOptions, PerQuery};
-use super::rank::{Place, RankOptions, RankScores};
+use super::rank::{Found, Place, RankOptions, RankScores};
 use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, check_finite, per_query};
 use crate::matrix::{Matrix, MatrixView};
 
@@ -38,25 +38,28 @@ pub fn retrieval_as_classification<S: Score>(
     let ranks = per_query(similarity, Direction::Columns, Vec::new, |tied, video, scores| {
         let has = |label: usize| labelled.row(label)[video];
         let mut left: Vec<S> = (0..scores.len()).filter(|&label| !has(label)).map(|label| scores[label]).collect();
-        let mut rank = |scores: &[S], label: usize| {
-            Place::from_scores(scores, &[label], tied).map(|place| place.rank(options.ties, options.tied_truths))
+        let mut rank = |scores: &[S], label: usize, discount: usize| {
+            Place::from_scores(scores, &[label], tied).map_or(Found::at(None), |place| place.found(options, discount))
         };
         let labels = (0..scores.len()).filter(|&label| has(label)).enumerate();
         let rank = |(place, label): (usize, usize)| match own {
-            OwnLabels::SubtractIndex => rank(scores, label).map(|rank| rank - place as f64),
+            OwnLabels::SubtractIndex => rank(scores, label, place),
             OwnLabels::Left => {
                 // Inserted where it stands among the others, for policies that go by the index.
                 let at = label - place;
                 left.insert(at, scores[label]);
-                let rank = rank(&left, at);
+                let rank = rank(&left, at, 0);
                 left.remove(at);
                 rank
             }
         };
         labels.map(rank).collect::<Vec<_>>()
     });
-    RankScores::new(ranks.into_iter().flatten().collect(), options)
-        .ok_or(MetricError::NoQueries { direction: Direction::Columns })
+    RankScores::of(ranks.into_iter().flatten().collect(), options).ok_or_else(|| MetricError::NoQueries {
+        metric: "recall and rank",
+        direction: Direction::Columns,
+        reason: "no video has a label".to_string(),
+    })
 }
 
 /// Mean average precision of the labels: the textbook's average precision of each label over the videos by falling similarity
@@ -80,7 +83,7 @@ pub fn mean_average_precision<S: Score>(
         Matrix::from_fn(labelled.rows(), labelled.cols(), |label, video| f64::from(labelled.row(label)[video]));
     let options =
         GradedOptions { ap: ApDefinition::Binary { threshold: 1.0 }, ap_ties: ties, empty, ..GradedOptions::default() };
-    Ok(graded::evaluate_rows(similarity, &relevance, &options)?.ap)
+    graded::evaluate_rows(similarity, &relevance, &options)?.ap
 }
 
 fn check<S: Score>(similarity: MatrixView<'_, S>, labelled: MatrixView<'_, bool>) -> Result<(), MetricError> {
@@ -120,7 +123,8 @@ mod tests {
             retrieval_as_classification(similarity.view(), labelled.view(), OwnLabels::Left, &options).unwrap_err()
         };
         assert_eq!(ranks(&narrow).to_string(), "similarity is 2x2, relevance 2x1");
-        assert_eq!(ranks(&none), MetricError::NoQueries { direction: Direction::Columns });
+        let error = ranks(&none).to_string();
+        assert_eq!(error, "recall and rank: there is no column query to average over: no video has a label");
         let map = |empty| mean_average_precision(similarity.view(), none.view(), TiePolicy::Average, empty);
         assert_eq!(map(EmptyPolicy::Zero).unwrap().mean, 0.0);
         assert_eq!(map(EmptyPolicy::Error).unwrap_err().to_string(), "query 0 (row) has no relevant item");

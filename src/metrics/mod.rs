@@ -44,6 +44,21 @@ pub enum TiePolicy {
     Pessimistic,
 }
 
+/// Scores from the worst to the best order of tied items: how much of a number is due to the order alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TieRange<T> {
+    /// Under [`TiePolicy::Pessimistic`].
+    pub worst: T,
+    /// Under [`TiePolicy::Optimistic`].
+    pub best: T,
+}
+
+impl<T> TieRange<T> {
+    fn of<E>(evaluate: impl Fn(TiePolicy) -> Result<T, E>) -> Result<Self, E> {
+        Ok(Self { worst: evaluate(TiePolicy::Pessimistic)?, best: evaluate(TiePolicy::Optimistic)? })
+    }
+}
+
 /// What becomes of a query without any relevant item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum EmptyPolicy {
@@ -124,11 +139,18 @@ pub enum MetricError {
         query: usize,
     },
     /// No query is left to average over.
-    #[error("there is no {direction} query to average over")]
+    #[error("{metric}: there is no {direction} query to average over: {reason}")]
     NoQueries {
+        /// What has no value.
+        metric: &'static str,
         /// Direction without queries.
         direction: Direction,
+        /// Why none is left, and which option says so.
+        reason: String,
     },
+    /// A nDCG over the first 0 ranks.
+    #[error("nDCG: Depth::At(0) counts no rank")]
+    NoDepth,
     /// Relevances so large that their gains or sums leave the range of f64.
     #[error("the relevances of query {query} ({direction}) are too large to sum")]
     Overflow {
@@ -169,19 +191,21 @@ pub enum MetricError {
     },
 }
 
-/// Mean over queries with the policy for empty ones applied; `empty` is in ascending order.
-fn mean(per_query: &[f64], empty: &[usize], policy: EmptyPolicy, direction: Direction) -> Result<f64, MetricError> {
+/// Mean over queries with the policy for empty ones applied; `empty` is in ascending order. `nothing`: the error where no query is left.
+fn mean(
+    per_query: &[f64],
+    empty: &[usize],
+    policy: EmptyPolicy,
+    direction: Direction,
+    nothing: impl FnOnce() -> MetricError,
+) -> Result<f64, MetricError> {
     let counted = match (policy, empty.first()) {
         (EmptyPolicy::Error, Some(&query)) => return Err(MetricError::EmptyQuery { direction, query }),
         (EmptyPolicy::Skip, _) => per_query.len() - empty.len(),
         _ => per_query.len(),
     };
     // Empty queries hold 0 in `per_query`, so that the sum is right under either policy.
-    if counted == 0 {
-        Err(MetricError::NoQueries { direction })
-    } else {
-        Ok(per_query.iter().sum::<f64>() / counted as f64)
-    }
+    if counted == 0 { Err(nothing()) } else { Ok(per_query.iter().sum::<f64>() / counted as f64) }
 }
 
 /// The first similarity that is not finite, as an error.

@@ -6,11 +6,22 @@
 //! R@k = 100 / n * #{ i : rank_i <= k }      MdR = median of rank_i      MnR = mean of rank_i
 //! ```
 //!
+//! Under [`TiePolicy::Average`] all of a query's numbers are expectations over the orders of the tied items. With `g` items that score higher
+//! than the best ground truth, `t` ground truths and `o` other items of its score, all `(t + o)!` orders equally likely,
+//!
+//! ```text
+//! rank_i = g + 1 + o / (t + 1)      P(rank_i <= k) = 1 − C(o, m) / C(t + o, m)      m = min(max(k − g, 0), t + o)
+//! ```
+//!
+//! (the hypergeometric probability that the first `m` of the tied items are no ground truths), and `R@k = 100 / n * Σ_i P(rank_i <= k)`. The
+//! mean rank is that of the expected ranks, the expected mean; the median is that of the expected ranks. [`evaluate_tie_range`] gives the
+//! scores of the worst and the best order beside it.
+//!
 //! These are the metrics of the text-video retrieval papers (VSE++, Faghri et al. 2018, and its descendants). Ranks come from counting the
 //! items that score higher, not from sorting; programs that look ranks up by equality of scores gain rows with ties.
 
 use super::standing::{Standing, Standings};
-use super::{Direction, MetricError, Score, TiePolicy, check_finite, per_query};
+use super::{Direction, MetricError, Score, TiePolicy, TieRange, check_finite, per_query};
 use crate::matrix::MatrixView;
 
 /// What becomes of a query without ground truth.
@@ -51,14 +62,15 @@ pub enum TiedTruths {
     Single,
 }
 
-/// Which ranks (from 1) a recall at k counts. They differ for fractional ranks alone, which [`TiePolicy::Average`] brings.
+/// Which ranks (from 1) a recall at k counts. They differ where [`TiePolicy::Average`] meets ties alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum RecallBound {
-    /// Those that are at most k.
+    /// Those that are at most k; under [`TiePolicy::Average`] a query counts by the probability that its rank is.
     #[default]
     AtMost,
-    /// At k = 1 those that are exactly 1, at every other k those below k + 1, as published for Collaborative Experts (0-based: `rank == 0`
-    /// but `rank < k`): two tied items at the top, of rank 1.5, count at 5 and not at 1, and a rank of 5.5 counts at 5.
+    /// The expected rank is compared with k: at k = 1 it counts when it is exactly 1, at every other k when it is below k + 1, as published
+    /// for Collaborative Experts (0-based: `rank == 0` but `rank < k`): two tied items at the top, of rank 1.5, count at 5 and not at 1, and
+    /// a rank of 5.5 counts at 5.
     BelowNext,
 }
 
@@ -114,21 +126,36 @@ pub struct RankScores {
     pub median: f64,
     /// Mean rank.
     pub mean: f64,
+    queries: Vec<Found>,
+    bound: RecallBound,
 }
 
 impl RankScores {
     /// Summarises ranks; `None` stays out of every mean and count.
     ///
-    /// Of the options, only the median and the bound of recall matter here. Returns `None` when no rank is left.
+    /// Of the options, only the median and the bound of recall matter here: the ranks are what they are, fractional ones are compared with k.
+    /// Returns `None` when no rank is left, or one of them is NaN.
     pub fn new(ranks: Vec<Option<f64>>, options: &RankOptions) -> Option<Self> {
+        Self::of(ranks.into_iter().map(Found::at).collect(), options)
+    }
+
+    /// `None` when no rank is left, or one of them is NaN.
+    pub(super) fn of(queries: Vec<Found>, options: &RankOptions) -> Option<Self> {
+        let ranks: Vec<Option<f64>> = queries.iter().map(|query| query.rank).collect();
         let mut sorted: Vec<f64> = ranks.iter().flatten().copied().collect();
-        if sorted.is_empty() {
+        sorted.sort_unstable_by(f64::total_cmp);
+        if sorted.is_empty() || sorted.iter().any(|rank| rank.is_nan()) {
             return None;
         }
-        sorted.sort_unstable_by(f64::total_cmp);
-        let [r1, r5, r10, r50] = [1, 5, 10, 50].map(|k| recall_at(&ranks, k, options.recall));
+        let [r1, r5, r10, r50] = [1, 5, 10, 50].map(|k| recall(&queries, k, options.recall));
         let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
-        Some(Self { r1, r5, r10, r50, median: median_of(&sorted, options.median), mean, ranks })
+        let median = median_of(&sorted, options.median);
+        Some(Self { r1, r5, r10, r50, median, mean, ranks, queries, bound: options.recall })
+    }
+
+    /// R@k in percent, for any k.
+    pub fn recall(&self, k: usize) -> f64 {
+        recall(&self.queries, k, self.bound)
     }
 
     /// Geometric mean of R@1, R@5 and R@10; 0 if one of them is 0.
@@ -168,16 +195,64 @@ impl RankReport {
     }
 }
 
-/// Share of the ranks (from 1) within `k`, in percent; `None` is not counted, and no rank at all gives 0.
+/// Share of the ranks (from 1) within `k`, in percent; `None` is not counted, and no rank at all gives 0. The ranks are what they are:
+/// [`RankScores::recall`] knows which of them are expectations.
 pub fn recall_at(ranks: &[Option<f64>], k: usize, bound: RecallBound) -> f64 {
-    let within = |rank: f64| match (bound, k) {
-        (RecallBound::AtMost, _) => rank <= k as f64,
-        (RecallBound::BelowNext, 1) => rank == 1.0,
-        (RecallBound::BelowNext, _) => rank < k as f64 + 1.0,
-    };
-    let counted = ranks.iter().flatten().count().max(1);
-    let found = ranks.iter().flatten().filter(|&&rank| within(rank)).count();
-    100.0 * found as f64 / counted as f64
+    let queries: Vec<Found> = ranks.iter().copied().map(Found::at).collect();
+    recall(&queries, k, bound)
+}
+
+fn recall(queries: &[Found], k: usize, bound: RecallBound) -> f64 {
+    let counted = queries.iter().filter(|query| query.rank.is_some()).count().max(1);
+    100.0 * queries.iter().map(|query| query.within(k, bound)).sum::<f64>() / counted as f64
+}
+
+/// The rank of the best ground truth of a query.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Found {
+    rank: Option<f64>,
+    /// What the rank is an expectation of.
+    tie: Option<Tie>,
+}
+
+/// Ground truths and other items of one score, in any order.
+#[derive(Debug, Clone, PartialEq)]
+struct Tie {
+    /// The rank before the first of them.
+    ahead: i64,
+    truths: usize,
+    others: usize,
+}
+
+impl Found {
+    /// At this rank and no other.
+    pub(super) fn at(rank: Option<f64>) -> Self {
+        Self { rank, tie: None }
+    }
+
+    /// The probability that a recall at `k` counts the query.
+    fn within(&self, k: usize, bound: RecallBound) -> f64 {
+        let (Some(rank), k_th) = (self.rank, k as f64) else { return 0.0 };
+        match (bound, &self.tie) {
+            (RecallBound::AtMost, Some(tie)) => tie.truth_within(k),
+            (RecallBound::AtMost, None) => f64::from(rank <= k_th),
+            (RecallBound::BelowNext, _) => f64::from(if k == 1 { rank == 1.0 } else { rank < k_th + 1.0 }),
+        }
+    }
+}
+
+impl Tie {
+    /// The probability that one of the ground truths is among the first `k` items.
+    fn truth_within(&self, k: usize) -> f64 {
+        let all = self.truths + self.others;
+        let places = i64::try_from(k).unwrap_or(i64::MAX).saturating_sub(self.ahead).clamp(0, all as i64) as usize;
+        if self.truths == 1 {
+            return places as f64 / all as f64;
+        }
+        // C(others, places) / C(all, places) = C(all − places, truths) / C(all, truths): the shorter product of the two.
+        let (without, factors) = if places < self.truths { (self.others, places) } else { (all - places, self.truths) };
+        1.0 - (0..factors).map(|i| without.saturating_sub(i) as f64 / (all - i) as f64).product::<f64>()
+    }
 }
 
 fn median_of(sorted: &[f64], convention: Median) -> f64 {
@@ -218,6 +293,18 @@ pub fn evaluate<S: Score>(
         v2t: direction(similarity, truths, Direction::Rows, options)?,
         t2v: direction(similarity, &inverse, Direction::Columns, options)?,
     })
+}
+
+/// [`evaluate`] under the worst and the best order of tied items.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_tie_range<S: Score>(
+    similarity: MatrixView<'_, S>,
+    truths: &[Vec<usize>],
+    options: &RankOptions,
+) -> Result<TieRange<RankReport>, MetricError> {
+    TieRange::of(|ties| evaluate(similarity, truths, &RankOptions { ties, ..*options }))
 }
 
 /// Rank metrics in both directions from [`standings`](crate::similarity::standings()), without a similarity matrix: the same numbers in every
@@ -264,9 +351,17 @@ pub(super) fn summarise(
         MissingTruth::Infinite => Some(f64::INFINITY),
         MissingTruth::Skip | MissingTruth::Error => None,
     };
-    let rank = |place: &Place| place.rank(options.ties, options.tied_truths);
-    let ranks = places.iter().map(|place| place.as_ref().map(rank).or(last)).collect();
-    RankScores::new(ranks, options).ok_or(MetricError::NoQueries { direction })
+    let found = |place: &Option<Place>| place.as_ref().map_or(Found::at(last), |place| place.found(options, 0));
+    RankScores::of(places.iter().map(found).collect(), options).ok_or_else(|| no_truth(direction, places.len()))
+}
+
+/// Why there is no rank of `queries`.
+pub(super) fn no_truth(direction: Direction, queries: usize) -> MetricError {
+    let reason = match queries {
+        0 => "the matrix has none",
+        _ => "none has a ground truth, and MissingTruth::Skip leaves such queries out",
+    };
+    MetricError::NoQueries { metric: "recall and rank", direction, reason: reason.to_string() }
 }
 
 /// Where the best-ranked ground truths of a query stand.
@@ -321,12 +416,28 @@ impl Place {
         })
     }
 
-    /// Rank from 1.
-    pub(super) fn rank(&self, ties: TiePolicy, truths: TiedTruths) -> f64 {
-        let (tied, others) = match truths {
+    /// Ground truths that the rank is the first of, and the others of their score.
+    fn tied(&self, truths: TiedTruths) -> (usize, usize) {
+        match truths {
             TiedTruths::First => (self.tied, self.others),
             TiedTruths::Single => (1, self.others + self.tied - 1),
-        };
+        }
+    }
+
+    /// The rank less `discount`, with what it is an expectation of.
+    pub(super) fn found(&self, options: &RankOptions, discount: usize) -> Found {
+        let (truths, others) = self.tied(options.tied_truths);
+        let tie = (options.ties == TiePolicy::Average && others > 0).then_some(Tie {
+            ahead: self.greater as i64 - discount as i64,
+            truths,
+            others,
+        });
+        Found { rank: Some(self.rank(options.ties, options.tied_truths) - discount as f64), tie }
+    }
+
+    /// Rank from 1.
+    fn rank(&self, ties: TiePolicy, truths: TiedTruths) -> f64 {
+        let (tied, others) = self.tied(truths);
         let ahead = match ties {
             TiePolicy::Optimistic => 0.0,
             TiePolicy::Ascending => self.before as f64,
@@ -384,6 +495,31 @@ mod tests {
     }
 
     #[test]
+    fn tied_items_count_by_the_chance_that_their_order_brings() {
+        for (n, wanted) in [(4, [25.0, 100.0, 100.0, 100.0]), (100, [1.0, 5.0, 10.0, 50.0])] {
+            let similarity = Matrix::new(vec![1.0_f32; n * n], n, n).unwrap();
+            let truths: Vec<Vec<usize>> = (0..n).map(|i| vec![i]).collect();
+            let report = evaluate(similarity.view(), &truths, &RankOptions::default()).unwrap();
+            for scores in [&report.v2t, &report.t2v] {
+                let got = [scores.r1, scores.r5, scores.r10, scores.r50];
+                assert!(got.iter().zip(wanted).all(|(got, want)| (got - want).abs() < 1e-11), "{got:?}");
+                assert_eq!((scores.mean, scores.median), ((n + 1) as f64 / 2.0, (n + 1) as f64 / 2.0));
+                assert!((scores.recall(2) - 200.0 / n as f64).abs() < 1e-11);
+            }
+            // As published, the expected rank is compared with k.
+            let published = RankOptions::collaborative_experts();
+            assert_eq!(evaluate(similarity.view(), &truths, &published).unwrap().v2t.r1, 0.0);
+            let TieRange { worst, best } = evaluate_tie_range(similarity.view(), &truths, &published).unwrap();
+            assert_eq!((worst.v2t.r1, worst.v2t.mean, best.v2t.r1, best.v2t.mean), (0.0, n as f64, 100.0, 1.0));
+        }
+    }
+
+    #[test]
+    fn ranks_that_are_no_numbers_have_no_summary() {
+        assert!(RankScores::new(vec![Some(1.0), Some(f64::NAN)], &RankOptions::default()).is_none());
+    }
+
+    #[test]
     fn both_directions_and_missing_truths() {
         let similarity = Matrix::new(vec![0.1_f32, 0.9, 0.5, 0.8, 0.2, 0.4], 2, 3).unwrap();
         let truths = [vec![2], vec![]];
@@ -407,6 +543,8 @@ mod tests {
             |truths: &[Vec<usize>]| evaluate(similarity.view(), truths, &RankOptions::default()).unwrap_err();
         assert_eq!(evaluate(&[vec![0]]), MetricError::Truths { lists: 1, rows: 2 });
         assert_eq!(evaluate(&[vec![0], vec![2]]), MetricError::TruthOutOfRange { row: 1, column: 2, columns: 2 });
-        assert_eq!(evaluate(&[vec![], vec![]]), MetricError::NoQueries { direction: Direction::Rows });
+        let error = evaluate(&[vec![], vec![]]).to_string();
+        let because = "none has a ground truth, and MissingTruth::Skip leaves such queries out";
+        assert_eq!(error, format!("recall and rank: there is no row query to average over: {because}"));
     }
 }

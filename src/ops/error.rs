@@ -70,6 +70,16 @@ pub(crate) fn room(op: &'static str, shape: &[usize]) -> Result<Vec<f32>, OpErro
     if reserved { Ok(values) } else { Err(OpError::Memory { op, shape: shape.to_vec(), bytes }) }
 }
 
+/// Refuses a number that an operation has no value for; `holds` is to be false for NaN.
+pub(crate) fn check_number(op: &'static str, holds: bool, reason: &'static str) -> Result<(), OpError> {
+    if holds { Ok(()) } else { Err(OpError::Undefined { op, reason }) }
+}
+
+/// Refuses an epsilon that is not a finite number of at least 0.
+pub(crate) fn check_eps(op: &'static str, eps: f32) -> Result<(), OpError> {
+    check_number(op, eps.is_finite() && eps >= 0.0, "eps is not a finite number of at least 0")
+}
+
 /// Refuses a size that is not the expected one.
 pub(crate) fn check_size(op: &'static str, what: &'static str, expected: usize, got: usize) -> Result<(), OpError> {
     if expected == got { Ok(()) } else { Err(OpError::Shape { op, what, expected, got }) }

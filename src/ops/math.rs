@@ -35,10 +35,23 @@ pub(crate) fn exp(x: f32) -> f32 {
     if vanishes { 0.0 } else { y }
 }
 
-/// `1 / (1 + exp(-x))`.
+/// `1 / (1 + exp(-x))`; 0 below -88, where [`exp`] stops following, so that products with large values vanish there.
 #[inline(always)]
 pub(crate) fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
+    let y = 1.0 / (1.0 + exp(-x));
+    if x < -88.0 { 0.0 } else { y }
+}
+
+/// `x`, but `limit` above it. NaN stays NaN.
+#[inline(always)]
+pub(crate) fn at_most(x: f32, limit: f32) -> f32 {
+    if x > limit { limit } else { x }
+}
+
+/// `x`, but `limit` below it. NaN stays NaN.
+#[inline(always)]
+pub(crate) fn at_least(x: f32, limit: f32) -> f32 {
+    if x < limit { limit } else { x }
 }
 
 /// Coefficients of `p` in [`normal`], highest power first.
@@ -167,6 +180,37 @@ pub(crate) fn sum3(a: &[f32], b: &[f32], c: &[f32], f: impl Fn(f32, f32, f32) ->
     halve(total, |x, y| x + y)
 }
 
+/// `(unit, length)` with `length = √(Σ (unit x)² + unit² eps)`: `length / unit` is `√(Σ x² + eps)`, which need not be a number of f32, nor
+/// need the squares. `unit` is a power of two, so that products with it are exact: 1 for all rows but those whose squares are far from 1,
+/// whose largest value it brings near to 1.
+#[inline(always)]
+pub(crate) fn length(x: &[f32], eps: f32) -> (f32, f32) {
+    let squares = sum2(x, x, |a, b| a * b) + eps;
+    if is_ordinary(squares) {
+        return (1.0, squares.sqrt());
+    }
+    let unit = unit(x);
+    let eps = unit * eps.sqrt();
+    (unit, (sum(x, |v| (unit * v) * (unit * v)) + eps * eps).sqrt())
+}
+
+/// Whether the squares of a row with this sum have all their digits in f32, and what is made of it has, too. Not of NaN.
+#[inline(always)]
+pub(crate) fn is_ordinary(squares: f32) -> bool {
+    squares > 1e-20 && squares < 1e20
+}
+
+/// A power of two that brings the largest value of a row near to 1; 1 where that is 0 or not finite.
+#[inline(always)]
+fn unit(x: &[f32]) -> f32 {
+    let largest = x.iter().fold(0.0_f32, |m, v| if v.abs() > m { v.abs() } else { m });
+    if largest == 0.0 || largest.is_infinite() {
+        return 1.0;
+    }
+    // The exponent's bits: 127 for 1, 254 for the largest numbers.
+    f32::from_bits((254 - (largest.to_bits() >> 23)).max(1) << 23)
+}
+
 /// The largest value of a slice; negative infinity if it is empty. NaN is passed over.
 #[inline(always)]
 pub(crate) fn max(a: &[f32]) -> f32 {
@@ -177,6 +221,16 @@ pub(crate) fn max(a: &[f32]) -> f32 {
         lanes = each(|l| larger(lanes[l], x[l]));
     }
     halve(lanes, larger)
+}
+
+/// The largest value of a slice and `Σ exp(a − largest)`, which make `log Σ exp(a) = largest + ln(sum)`.
+///
+/// The two are never added to something that is compared with a value again: `(a − largest) − ln(sum)` keeps all digits however large the
+/// values are, `a − (largest + ln(sum))` loses those behind one unit in the last place of the largest.
+#[inline(always)]
+pub(crate) fn max_and_exp_sum(a: &[f32]) -> (f32, f32) {
+    let largest = max(a);
+    (largest, sum(a, |v| exp(v - largest)))
 }
 
 /// Combines lanes pairwise.
@@ -212,6 +266,23 @@ mod tests {
     fn sigmoid_saturates() {
         assert_eq!(sigmoid(0.0), 0.5);
         assert_eq!(sigmoid(200.0), 1.0);
-        assert!(sigmoid(-200.0) < 1e-37);
+        assert!(sigmoid(-88.0) > 0.0 && sigmoid(-88.1) == 0.0 && sigmoid(f32::NAN).is_nan());
+        assert_eq!((sigmoid(f32::NEG_INFINITY), sigmoid(f32::INFINITY)), (0.0, 1.0));
+    }
+
+    #[test]
+    fn every_row_has_a_length() {
+        for scale in [f32::MAX / 4.0, 1e30, 1e19, 1e10, 1.0, 1e-10, 1e-20, 1e-30, 1e-38, 1e-44] {
+            for eps in [0.0, 1e-18] {
+                let row: Vec<f32> = [3.0, -4.0, 0.5, 1.0].iter().map(|v| v * scale).collect();
+                let (unit, length) = length(&row, eps);
+                let want = row.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>() + f64::from(eps);
+                let got = f64::from(length) / f64::from(unit);
+                assert!((got - want.sqrt()).abs() <= 2e-7 * want.sqrt(), "{scale}: {got}");
+                assert!(unit == 1.0 || unit.to_bits() & 0x7f_ffff == 0, "{unit} is a power of two");
+            }
+        }
+        assert_eq!(length(&[0.0; 3], 0.0), (1.0, 0.0));
+        assert!(length(&[1.0, f32::NAN], 0.0).1.is_nan() && length(&[1.0, f32::INFINITY], 0.0).1.is_infinite());
     }
 }

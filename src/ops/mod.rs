@@ -21,6 +21,7 @@ mod gelu;
 mod gradient;
 mod hinge;
 mod l2_normalize;
+mod largest;
 mod layer_norm;
 mod linear;
 mod look_ahead;
@@ -40,6 +41,7 @@ mod relu;
 mod reshape;
 mod row_distance;
 mod rows;
+mod saturating;
 mod scale;
 mod select_rows;
 mod sgd;
@@ -105,7 +107,7 @@ pub use weighted_sum::weighted_sum;
 use crate::device::DeviceError;
 use kernels::*;
 
-pub(crate) use error::{check_size, check_sizes, device_error};
+pub(crate) use error::{check_eps, check_number, check_size, check_sizes, device_error};
 pub(crate) use tape::begin;
 
 /// What a device provides: a trait for each operation, whose provided methods are the operation composed of dfdx's own.

@@ -14,12 +14,17 @@ pub struct PairedTest {
 /// Significance Tests for Information Retrieval Evaluation", CIKM 2007): the sign of every pair's difference is flipped at
 /// random `rounds` times, and the p-value is `(1 + #{|mean of flipped| >= |mean|}) / (1 + rounds)`.
 ///
-/// Deterministic for a given `seed`. `None` when the lists differ in length or are empty.
+/// Deterministic for a given `seed`. `None` when the lists differ in length or are empty, and when a value is NaN or a difference or the sum of
+/// them is not finite: of such lists nothing can be said.
 pub fn paired_permutation_test(a: &[f64], b: &[f64], rounds: usize, seed: u64) -> Option<PairedTest> {
     if a.len() != b.len() || a.is_empty() {
         return None;
     }
     let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| b - a).collect();
+    // Not NaN, and no sum of flipped differences is out of range either.
+    if !differences.iter().map(|d| d.abs()).sum::<f64>().is_finite() {
+        return None;
+    }
     let sum: f64 = differences.iter().sum();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut extreme = 0usize;
@@ -64,5 +69,16 @@ mod tests {
     fn lists_that_cannot_be_paired_have_no_test() {
         assert_eq!(paired_permutation_test(&[0.1], &[], 10, 0), None);
         assert_eq!(paired_permutation_test(&[], &[], 10, 0), None);
+    }
+
+    #[test]
+    fn values_that_are_no_numbers_have_no_test() {
+        let (nan, inf) = (f64::NAN, f64::INFINITY);
+        for (a, b) in
+            [([nan, 1.0], [1.0, 2.0]), ([1.0, 2.0], [1.0, nan]), ([inf, 1.0], [1.0, 2.0]), ([inf; 2], [inf; 2])]
+        {
+            assert_eq!(paired_permutation_test(&a, &b, 1000, 3), None, "{a:?} {b:?}");
+        }
+        assert_eq!(paired_permutation_test(&[-1e308; 3], &[1e308; 3], 1000, 3), None);
     }
 }

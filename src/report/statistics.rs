@@ -1,6 +1,7 @@
 use std::fmt;
 
-/// Mean and standard deviation of a number over seeds.
+/// Mean and standard deviation of a number over seeds. Of values with a NaN both are NaN; with an infinite one, as a mean rank may be, the
+/// deviation is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MeanStd {
     /// Mean.
@@ -55,5 +56,7 @@ mod tests {
         assert_eq!(MeanStd::of(&[10.0, 20.0, 30.0]).unwrap().plain(), "20.0 ± 10.0");
         assert_eq!(MeanStd::of_population(&[10.0, 20.0, 30.0]).unwrap().plain(), "20.0 ± 8.2");
         assert_eq!(MeanStd::of_population(&[0.5]).unwrap().std, 0.0);
+        assert_eq!(MeanStd::of(&[1.0, f64::NAN]).unwrap().plain(), "NaN ± NaN");
+        assert_eq!(MeanStd::of(&[1.0, f64::INFINITY]).unwrap().plain(), "inf ± NaN");
     }
 }

@@ -76,13 +76,13 @@ impl Schedule {
     /// # Errors
     /// What is wrong, and with which value.
     pub fn check(self) -> Result<(), String> {
-        let factor = match self {
-            Self::StepDecay { gamma, .. } => gamma,
-            Self::CosineRestarts { floor, .. } => floor,
-            Self::WarmUp { proportion, .. } => proportion,
-            Self::Constant | Self::Cosine | Self::CosineByEpoch => 1.0,
+        let (field, factor) = match self {
+            Self::StepDecay { gamma, .. } => ("gamma", gamma),
+            Self::CosineRestarts { floor, .. } => ("floor", floor),
+            Self::WarmUp { proportion, .. } => ("proportion", proportion),
+            Self::Constant | Self::Cosine | Self::CosineByEpoch => return Ok(()),
         };
-        if (0.0..=1.0).contains(&factor) { Ok(()) } else { Err(format!("{factor} is not between 0 and 1")) }
+        if (0.0..=1.0).contains(&factor) { Ok(()) } else { Err(format!("{field} {factor} is not between 0 and 1")) }
     }
 
     /// The factor at a time, in epochs done (2.5: in the middle of the third epoch), of a run of so many epochs.
@@ -149,6 +149,19 @@ mod tests {
         assert_eq!(restarts.factor(3.9, 7), factors[3]);
         let even = Schedule::CosineRestarts { period: size(3), multiplier: size(1), floor: 0.0 };
         assert_eq!(even.factor(0.0, 1), even.factor(3.0e9, 1));
+    }
+
+    #[test]
+    fn factors_that_are_no_shares_are_refused_by_name() {
+        for bad in [f64::NAN, f64::INFINITY, -0.1, 1.1] {
+            for (field, schedule) in [
+                ("gamma", Schedule::StepDecay { epochs: size(1), gamma: bad }),
+                ("floor", Schedule::CosineRestarts { period: size(1), multiplier: size(1), floor: bad }),
+                ("proportion", Schedule::WarmUp { proportion: bad, then: AfterWarmUp::Linear }),
+            ] {
+                assert_eq!(schedule.check().unwrap_err(), format!("{field} {bad} is not between 0 and 1"));
+            }
+        }
     }
 
     #[test]

@@ -93,3 +93,51 @@ fn quick_gelu_is_x_times_a_steep_sigmoid() {
         ],
     );
 }
+
+/// `f` and its derivative far from 0, where they are those of 0 or of x, under a cotangent whose product with x is no number of f32.
+#[test]
+fn activations_of_every_finite_value_are_finite() {
+    type Vector<T> = Tensor<(usize,), f32, Dev, T>;
+    type Function = fn(Vector<OwnedTape<f32, Dev>>) -> Result<Vector<OwnedTape<f32, Dev>>, ops::OpError>;
+    let far = [3.4e38f32, 3e38, 2e38, 1e30, 2e19, 1e10, 300.0, 150.0, 110.0];
+    let x: Vec<f32> = far.iter().flat_map(|x| [*x, -x]).collect();
+    let tensor: Plain<(usize,)> = Dev::default().tensor_from_vec(x.clone(), (x.len(),));
+    let functions: [(&str, Function); 6] = [
+        ("GELU", ops::gelu),
+        ("composed GELU", composed::gelu),
+        ("quick GELU", ops::quick_gelu),
+        ("composed quick GELU", composed::quick_gelu),
+        ("mish", ops::mish),
+        ("composed mish", composed::mish),
+    ];
+    for (name, f) in functions {
+        let y = f(tensor.leaky_trace()).unwrap();
+        let values = y.as_vec();
+        let gradient = gradient(&(y * 10.0).sum::<(), _>().backward(), &tensor);
+        for ((x, y), g) in x.iter().zip(&values).zip(&gradient) {
+            assert!((y - x.max(0.0)).abs() < 1e-34, "{name} of {x:e} is {y:e}");
+            assert!((g - if *x > 0.0 { 10.0 } else { 0.0 }).abs() < 1e-34, "{name} at {x:e} has the gradient {g:e}");
+        }
+        let nan: Plain<(usize,)> = Dev::default().tensor_from_vec(vec![f32::NAN], (1,));
+        assert!(f(nan.leaky_trace()).unwrap().as_vec()[0].is_nan(), "{name} of NaN");
+    }
+}
+
+/// Around the places where the composed functions change from one form to another.
+#[test]
+fn activations_have_no_step_where_their_form_changes() {
+    let x: Vec<f32> = (-1400..1400).map(|i| 0.05 * i as f32).collect();
+    let tensor: Plain<(usize,)> = Dev::default().tensor_from_vec(x.clone(), (x.len(),));
+    let run = |y: Result<Traced<(usize,)>, ops::OpError>| finish(y.unwrap(), |g| vec![gradient(g, &tensor)]);
+    for (fused, composed) in [
+        (run(ops::gelu(tensor.leaky_trace())), run(composed::gelu(tensor.leaky_trace()))),
+        (run(ops::quick_gelu(tensor.leaky_trace())), run(composed::quick_gelu(tensor.leaky_trace()))),
+        (run(ops::mish(tensor.leaky_trace())), run(composed::mish(tensor.leaky_trace()))),
+    ] {
+        for (fused, composed) in [(&fused.output, &composed.output), (&fused.gradients[0], &composed.gradients[0])] {
+            for ((x, a), b) in x.iter().zip(fused).zip(composed) {
+                assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "at {x}: {a} and {b}");
+            }
+        }
+    }
+}

@@ -142,3 +142,22 @@ fn attention_refuses_what_does_not_fit() {
         ops::attention(tensor(1, (0, K, E)), tensor(1, (0, K, E)), tensor(1, (0, K, E)), &AttentionOptions::new(2));
     assert!(ops::to_vec(&none.unwrap()).unwrap().is_empty());
 }
+
+/// Scores that are whole numbers, so that adding a large one to all of them is exact.
+#[test]
+fn a_common_offset_of_the_scores_costs_no_digits() {
+    let whole = |seed, shape| {
+        let values = values(seed, B * shape * E).iter().map(|v| (2.0 * v).round()).collect();
+        Dev::default().tensor_from_vec(values, (B, shape, E))
+    };
+    let (q, k, v) = (whole(1, Q), whole(2, K), tensor(3, (B, K, E)));
+    let run = |offset: f32| {
+        let options = AttentionOptions { additive: Some(fixed(&[offset; Q * K], (Q, K))), ..AttentionOptions::new(E) };
+        let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &q), gradient(g, &k), gradient(g, &v)]);
+        [
+            run(ops::attention(q.leaky_trace(), k.leaky_trace(), v.leaky_trace(), &options).unwrap()),
+            run(composed::attention(q.leaky_trace(), k.leaky_trace(), v.leaky_trace(), &options).unwrap()),
+        ]
+    };
+    assert!(run(0.0) == run(65536.0) && run(0.0) == run(-1e6), "an offset changes bits");
+}

@@ -50,3 +50,29 @@ fn parameters_that_meet_no_rows_have_gradients_of_zeros() {
     assert_eq!(outcome.output, [0.0; 3]);
     assert_eq!(outcome.gradients, [vec![0.0; 12], vec![0.0; 3]]);
 }
+
+#[test]
+fn options_that_are_no_numbers_are_refused_by_name() {
+    use coembed::losses::{InfoNceLoss, MaxMarginLoss};
+    let (x, rows) = (tensor(1, (3usize, 3usize)), tensor(2, (3usize,)));
+    let statistics = ops::BatchStatistics { mean: rows.clone(), variance: rows.clone() };
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let errors = [
+            ("l2 normalize: eps", ops::l2_normalize(x.clone(), bad).unwrap_err()),
+            ("cosine: eps", ops::row_cosine(x.clone(), x.clone(), bad).unwrap_err()),
+            ("layer norm: eps", ops::layer_norm(x.clone(), &rows, &rows, bad).unwrap_err()),
+            ("batch norm: eps", ops::batch_norm_train(x.clone(), 1, &rows, &rows, bad).unwrap_err()),
+            ("batch norm: eps", ops::batch_norm_eval(x.clone(), &rows, &rows, &statistics, bad).unwrap_err()),
+            ("smooth L1: beta", ops::smooth_l1(x.clone(), x.clone(), bad, ops::LossReduction::Mean).unwrap_err()),
+            ("max margin: the margin", MaxMarginLoss { margin: bad, fix_norm: true }.forward(x.clone()).unwrap_err()),
+            ("InfoNCE: the temperature", InfoNceLoss { temperature: bad }.forward(x.clone()).unwrap_err()),
+            ("dropout: the rate", ops::dropout(x.clone(), bad, None).unwrap_err()),
+        ];
+        for (named, error) in errors {
+            assert!(error.to_string().starts_with(named), "{error}");
+        }
+    }
+    for temperature in [0.0, -0.07, 1e-39] {
+        assert!(InfoNceLoss { temperature }.forward(x.clone()).is_err(), "{temperature}");
+    }
+}

@@ -81,3 +81,40 @@ fn nan_does_not_pass_for_an_empty_row() {
         assert!(got.iter().all(|v| v.is_nan()), "{got:?}");
     }
 }
+
+/// Values and gradients by `x − max − ln Σ exp(x − max)` and `g − softmax(x) Σ g` in f64.
+#[test]
+fn a_common_offset_of_the_logits_costs_no_digits() {
+    let rows = [
+        [1e4, -1e4, 0.0, 1e4],
+        [-1e38, -1e38, -1e38, -1e38],
+        [65536.0, 65537.0, 65535.5, 65536.25],
+        [-1e6, -1e6 + 0.5, -1e6 + 2.0, -1e6 - 1.0],
+        [3e38, 3e38, 0.0, 3e38],
+    ];
+    let cotangent = [1.0, 2.0, 3.0, 1.0];
+    let tensor =
+        |values: Vec<f32>| -> Plain<(usize, usize)> { Dev::default().tensor_from_vec(values, (rows.len(), 4)) };
+    let (x, weights) = (tensor(rows.concat()), tensor(cotangent.repeat(rows.len())));
+    for (name, y) in [
+        ("fused", ops::log_softmax(x.leaky_trace()).unwrap()),
+        ("composed", composed::log_softmax(x.leaky_trace()).unwrap()),
+    ] {
+        let got = y.as_vec();
+        let gradient = gradient(&(y * weights.clone()).sum::<(), _>().backward(), &x);
+        for (i, row) in rows.iter().enumerate() {
+            let row = wide(row);
+            let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let total: f64 = row.iter().map(|v| (v - largest).exp()).sum();
+            for (j, v) in row.iter().enumerate() {
+                let (want, got) = (v - largest - total.ln(), f64::from(got[4 * i + j]));
+                assert!((got - want).abs() <= 2e-7 * want.abs(), "{name} {row:?}: {got} instead of {want}");
+                let want = f64::from(cotangent[j]) - 7.0 * (v - largest).exp() / total;
+                let got = f64::from(gradient[4 * i + j]);
+                assert!((got - want).abs() <= 2e-6, "{name} {row:?}: gradient {got} instead of {want}");
+            }
+            let sum: f32 = gradient[4 * i..][..4].iter().sum();
+            assert!(sum.abs() <= 2e-6, "{name} {row:?}: the gradients add up to {sum}");
+        }
+    }
+}

@@ -74,7 +74,7 @@ impl From<&LevelEvaluation> for Scores {
         let recall = |of: fn(&RankReport) -> f64| evaluation.ranks.as_ref().map_or(f64::NAN, of);
         Self {
             ndcg: evaluation.graded.ndcg_avg(),
-            map: evaluation.graded.map_avg(),
+            map: evaluation.graded.map_avg().unwrap_or(f64::NAN),
             t2v_r1: recall(|ranks| ranks.t2v.r1),
             v2t_r1: recall(|ranks| ranks.v2t.r1),
         }

@@ -113,7 +113,8 @@ pub fn significance(a: &[Vec<f64>], b: &[Vec<f64>]) -> Result<String> {
         (0..queries).map(|query| runs.iter().map(|run| run[query]).sum::<f64>() / runs.len() as f64).collect()
     };
     let (a, b) = (per_query(a), per_query(b));
-    let test = paired_permutation_test(&a, &b, 5000, 0).ok_or_else(|| miette!("the runs have different queries"))?;
+    let test = paired_permutation_test(&a, &b, 5000, 0)
+        .ok_or_else(|| miette!("the runs have different queries, or scores that are no numbers"))?;
     let points = 100.0 * test.difference;
     Ok(format!("{points:+.2} points, paired randomisation test over {} queries: p = {:.4}", a.len(), test.p_value))
 }

@@ -23,6 +23,31 @@ impl NdArray {
         matrix(self.to_f64_vec()?, rows, cols)
     }
 
+    /// The numbers with the other sign, exactly; whole numbers wrap around, as PyTorch's do.
+    ///
+    /// # Errors
+    /// [`ArrayError::Unsupported`] for what has no sign.
+    pub(crate) fn negated(self) -> Result<Self, ArrayError> {
+        fn each<T: Copy>(mut values: Vec<T>, f: impl Fn(T) -> T) -> Vec<T> {
+            values.iter_mut().for_each(|value| *value = f(*value));
+            values
+        }
+        let Self { shape, data } = self;
+        let data = match data {
+            ArrayData::F16(bits) => ArrayData::F16(each(bits, |bits| bits ^ 0x8000)),
+            ArrayData::BF16(bits) => ArrayData::BF16(each(bits, |bits| bits ^ 0x8000)),
+            ArrayData::F32(values) => ArrayData::F32(each(values, |value| -value)),
+            ArrayData::F64(values) => ArrayData::F64(each(values, |value| -value)),
+            ArrayData::I8(values) => ArrayData::I8(each(values, i8::wrapping_neg)),
+            ArrayData::I16(values) => ArrayData::I16(each(values, i16::wrapping_neg)),
+            ArrayData::I32(values) => ArrayData::I32(each(values, i32::wrapping_neg)),
+            ArrayData::I64(values) => ArrayData::I64(each(values, i64::wrapping_neg)),
+            ArrayData::U8(values) => ArrayData::U8(each(values, u8::wrapping_neg)),
+            other => return Err(ArrayError::Unsupported(format!("{} with the other sign", other.dtype()))),
+        };
+        Ok(Self { shape, data })
+    }
+
     /// All numbers or booleans as `f32`, in C order, whatever the shape.
     ///
     /// # Errors

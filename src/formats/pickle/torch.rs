@@ -39,7 +39,8 @@ pub(super) fn persistent(freezer: &mut Freezer<'_, '_, '_>, reference: Id) -> Re
     }
 }
 
-/// `_rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks)`; version 3 adds the element type.
+/// `_rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks, metadata)`; version 3 has the element type before the metadata,
+/// which are often left out.
 pub(super) fn tensor<'g>(freezer: &mut Freezer<'g, '_, '_>, call: &'g Call) -> Result<Value> {
     let storage = match freezer.argument(call, 0)? {
         Value::Storage(storage) => storage,
@@ -63,7 +64,8 @@ pub(super) fn tensor<'g>(freezer: &mut Freezer<'g, '_, '_>, call: &'g Call) -> R
         }
         _ => storage.dtype,
     };
-    let tensor = Tensor { storage, dtype, offset, shape, strides };
+    let negative = negative(freezer, call)?;
+    let tensor = Tensor { storage, dtype, offset, shape, strides, negative };
     Ok(match freezer.embedded.get(&tensor.storage.key) {
         Some(Embedded { bytes, big_endian, .. }) => {
             let array = gather(&tensor, bytes, *big_endian, freezer.budget);
@@ -86,6 +88,31 @@ pub(super) fn load_from_bytes<'g>(freezer: &mut Freezer<'g, '_, '_>, call: &'g C
     let storage = Arc::new(Storage { key: key.clone(), ..Storage::clone(&embedded.storage) });
     freezer.embedded.insert(key, embedded);
     Ok(Value::Storage(storage))
+}
+
+/// The metadata of a tensor: whether its values are to be read with the other sign. Whatever else would change them is refused by name.
+fn negative<'g>(freezer: &mut Freezer<'g, '_, '_>, call: &'g Call) -> Result<bool> {
+    let place = match call.global.constructor {
+        Constructor::TorchTensorV1 => return Ok(false),
+        Constructor::TorchTensorV3 => 7,
+        _ => 6,
+    };
+    let Some(&metadata) = call.args.get(place) else { return Ok(false) };
+    let flags = match freezer.value(metadata)? {
+        Value::None => return Ok(false),
+        Value::Dict(flags) => flags,
+        other => return Err(wrong(call, "metadata in a dict", &other)),
+    };
+    let mut negative = false;
+    for (flag, value) in flags.entries() {
+        match (flag, value) {
+            (Value::Str(flag), Value::Bool(set)) if &**flag == "neg" => negative = *set,
+            (Value::Str(_), Value::Bool(false)) => {}
+            (Value::Str(flag), _) => return Err(refuse(call, format!("a tensor with the metadata {flag:?}"))),
+            (other, _) => return Err(wrong(call, "metadata by name", other)),
+        }
+    }
+    Ok(negative)
 }
 
 /// `device("cuda", 0)`: becomes the string `cuda:0`.

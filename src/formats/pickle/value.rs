@@ -254,6 +254,8 @@ pub struct Tensor {
     pub shape: Vec<usize>,
     /// Distances between neighbours along each axis, counted in elements.
     pub strides: Vec<usize>,
+    /// Whether the values are those of the storage with the other sign (a lazy negation).
+    pub negative: bool,
 }
 
 /// A pandas index.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::super::ndarray::{ArrayData, DType};
-use super::super::pickle::Storage;
+use super::super::pickle::{Storage, UnknownGlobal};
 use super::*;
 
 fn golden(name: &str) -> PathBuf {
@@ -39,11 +39,87 @@ fn both_containers_hold_the_golden_parameters() {
 /// A checkpoint with one storage of the floats 0, 1, ... and one tensor.
 fn with_tensor(numel: u64, offset: u64, shape: &[usize], strides: &[usize]) -> Result<NdArray, TorchError> {
     let storage = Arc::new(Storage { key: "0".into(), dtype: DType::F32, location: "cuda:0".into(), numel });
-    let tensor = Tensor { storage, dtype: DType::F32, offset, shape: shape.to_vec(), strides: strides.to_vec() };
+    let tensor = Tensor {
+        storage,
+        dtype: DType::F32,
+        offset,
+        shape: shape.to_vec(),
+        strides: strides.to_vec(),
+        negative: false,
+    };
     let bytes = (0..6).flat_map(|i| (i as f32).to_le_bytes()).collect();
     let limits = Limits { bytes: 1000, ..Limits::default() };
     let storages = HashMap::from([("0".into(), bytes)]);
     Checkpoint { value: Value::None, storages, big_endian: false, limits }.array(&tensor)
+}
+
+/// The pickle of one tensor over the storage "0" of two floats, its arguments behind the strides given.
+fn pickle_of_a_tensor(function: &str, rest: &[u8]) -> Vec<u8> {
+    let mut text =
+        format!("ctorch._utils\n{function}\n((S'storage'\nctorch\nFloatStorage\nS'0'\nS'cpu'\nI2\ntQI0\n(I2\nt(I1\nt")
+            .into_bytes();
+    text.extend(rest);
+    text.extend(b"tR.");
+    text
+}
+
+/// What the pickle's tensor is over the storage 1.5, -0.
+fn read_tensor(function: &str, rest: &[u8]) -> Result<Vec<f32>, TorchError> {
+    let bytes = pickle_of_a_tensor(function, rest);
+    let limits = Limits::default();
+    let value = super::super::pickle::read_with_storages(
+        &bytes,
+        &mut Budget::new(&limits, bytes.len()),
+        UnknownGlobal::Refuse,
+    )?
+    .value;
+    let Value::Tensor(tensor) = &value else { panic!("{}", value.type_name()) };
+    let bytes = [1.5_f32, -0.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let storages = HashMap::from([("0".into(), bytes)]);
+    let checkpoint = Checkpoint { value: value.clone(), storages, big_endian: false, limits };
+    Ok(checkpoint.array(tensor)?.to_f32_vec().unwrap())
+}
+
+#[test]
+fn metadata_that_change_values_are_applied_or_refused() {
+    let bits = |values: Vec<f32>| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let plain = bits(vec![1.5, -0.0]);
+    let negative = bits(vec![-1.5, 0.0]);
+    // requires_grad and hooks, then the metadata.
+    let read = |metadata: &str| read_tensor("_rebuild_tensor_v2", format!("I00\nN{metadata}").as_bytes());
+    for metadata in ["", "N", "(d", "(dS'neg'\nI00\nsS'conj'\nI00\ns", "(dS'other'\nI00\ns"] {
+        assert_eq!(bits(read(metadata).unwrap()), plain, "{metadata:?}");
+    }
+    assert_eq!(bits(read("(dS'conj'\nI00\nsS'neg'\nI01\ns").unwrap()), negative);
+    for (metadata, named) in
+        [("(dS'conj'\nI01\ns", "conj"), ("(dS'scale'\nF2.0\ns", "scale"), ("I1\n", "metadata in a dict")]
+    {
+        let error = read(metadata).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
+    }
+    // Version 3 has the element type before them, version 1 has none.
+    let third = read_tensor("_rebuild_tensor_v3", b"I00\nNctorch\nfloat32\n(dS'neg'\nI01\ns").unwrap();
+    assert_eq!(bits(third), negative);
+    assert_eq!(bits(read_tensor("_rebuild_tensor", b"").unwrap()), plain);
+    for name in
+        ["_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_nested_tensor", "_rebuild_parameter_with_state"]
+    {
+        let error = read_tensor(name, b"").unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+}
+
+#[test]
+fn the_other_sign_is_exact() {
+    use ArrayData::*;
+    let negated = |data: ArrayData| NdArray::new(vec![data.len()], data).unwrap().negated();
+    let values = |data| negated(data).unwrap().data().clone();
+    assert_eq!(values(F16(vec![0x3c00, 0x8000, 0x0001])), F16(vec![0xbc00, 0x0000, 0x8001]));
+    assert_eq!(values(BF16(vec![0x3f80])), BF16(vec![0xbf80]));
+    assert_eq!(values(F64(vec![1e-300, -2.0])), F64(vec![-1e-300, 2.0]));
+    assert_eq!(values(I8(vec![-128, 3])), I8(vec![-128, -3]));
+    assert_eq!((values(I64(vec![7])), values(U8(vec![1]))), (I64(vec![-7]), U8(vec![255])));
+    assert!(negated(Bool(vec![true])).unwrap_err().to_string().contains("bool with the other sign"));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use super::order::Ranker;
 use super::standing::{Standing, Standings};
-use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, check_finite, mean, per_query};
+use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, TieRange, check_finite, mean, per_query};
 use crate::matrix::MatrixView;
 use crate::relevance::{Relevance, SparseRelevance};
 use query::{Dcg, Precision};
@@ -73,6 +73,16 @@ impl ApDefinition {
             Self::FractionalPrecision => relevance,
         }
     }
+
+    /// What a relevant item has, in words.
+    fn relevant(self) -> String {
+        match self {
+            Self::Binary { threshold } => {
+                format!("a relevance of at least {threshold} (the threshold of ApDefinition::Binary)")
+            }
+            Self::FractionalPrecision => "a relevance of exactly 1 (ApDefinition::FractionalPrecision)".to_string(),
+        }
+    }
 }
 
 /// Choices of [`evaluate`].
@@ -124,8 +134,10 @@ pub struct PerQuery {
 pub struct GradedScores {
     /// nDCG.
     pub ndcg: PerQuery,
-    /// Average precision; its mean is the mAP.
-    pub ap: PerQuery,
+    /// Average precision; its mean is the mAP. [`MetricError::NoQueries`] where no query has an item that is relevant by the definition of
+    /// [`GradedOptions::ap`] and [`EmptyPolicy::Skip`] leaves such queries out: the nDCG of relevances below the threshold does not depend
+    /// on it.
+    pub ap: Result<PerQuery, MetricError>,
     /// DCG of every query.
     pub dcg: Vec<f64>,
     /// Ideal DCG of every query.
@@ -150,8 +162,12 @@ impl GradedReport {
     }
 
     /// mAP, mean of the two directions.
-    pub fn map_avg(&self) -> f64 {
-        0.5 * (self.v2t.ap.mean + self.t2v.ap.mean)
+    ///
+    /// # Errors
+    /// [`MetricError::NoQueries`] where a direction has none.
+    pub fn map_avg(&self) -> Result<f64, MetricError> {
+        let map = |scores: &GradedScores| scores.ap.as_ref().map(|ap| ap.mean).map_err(Clone::clone);
+        Ok(0.5 * (map(&self.v2t)? + map(&self.t2v)?))
     }
 }
 
@@ -162,7 +178,8 @@ impl GradedReport {
 ///
 /// # Errors
 /// [`MetricError`]: shapes that differ, similarities that are not finite (the first one is named), negative or immense relevances, queries
-/// without relevant items where the options forbid them or where none is left.
+/// without relevant items where the options forbid them, no query with a relevance above 0. Where only average precision has no query, that
+/// alone is an error, [`GradedScores::ap`].
 pub fn evaluate<S: Score, R: Relevance>(
     similarity: MatrixView<'_, S>,
     relevance: &R,
@@ -173,6 +190,18 @@ pub fn evaluate<S: Score, R: Relevance>(
     let (v2t, transposed) =
         rayon::join(|| direction(similarity, &relevance, Direction::Rows, options), || relevance.transpose());
     Ok(GradedReport { v2t: v2t?, t2v: direction(similarity, &transposed, Direction::Columns, options)? })
+}
+
+/// [`evaluate`] under the worst and the best order of tied items.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_tie_range<S: Score, R: Relevance>(
+    similarity: MatrixView<'_, S>,
+    relevance: &R,
+    options: &GradedOptions,
+) -> Result<TieRange<GradedReport>, MetricError> {
+    TieRange::of(|ties| evaluate(similarity, relevance, &GradedOptions { ndcg_ties: ties, ap_ties: ties, ..*options }))
 }
 
 /// nDCG and mAP with the rows as queries only.
@@ -230,6 +259,9 @@ fn check<S: Score>(
 }
 
 fn check_options(options: &GradedOptions) -> Result<(), MetricError> {
+    if options.depth == Depth::At(0) {
+        return Err(MetricError::NoDepth);
+    }
     match options.ap {
         ApDefinition::Binary { threshold } if !(threshold.is_finite() && threshold > 0.0) => {
             Err(MetricError::Threshold { threshold })
@@ -303,18 +335,31 @@ fn summarise(results: Vec<Query>, direction: Direction, options: &GradedOptions)
         return Err(MetricError::Overflow { direction, query });
     }
 
-    let summary = |value: fn(&Query) -> f64, is_empty: fn(&Query) -> bool| -> Result<PerQuery, MetricError> {
+    let summary = |metric, value: fn(&Query) -> f64, is_empty: fn(&Query) -> bool, relevant: String| {
         let values: Vec<f64> = results.iter().map(|q| if is_empty(q) { 0.0 } else { value(q) }).collect();
         let empty: Vec<usize> = (0..results.len()).filter(|&i| is_empty(&results[i])).collect();
-        Ok(PerQuery { mean: mean(&values, &empty, options.empty, direction)?, values, empty })
+        let nothing = || MetricError::NoQueries { metric, direction, reason: reason(results.len(), &relevant) };
+        Ok(PerQuery { mean: mean(&values, &empty, options.empty, direction, nothing)?, values, empty })
     };
+    let ap = summary("average precision", |q| q.precisions / q.hits as f64, |q| q.hits == 0, options.ap.relevant());
     Ok(GradedScores {
-        ndcg: summary(|q| q.dcg / q.idcg, |q| q.idcg == 0.0)?,
-        ap: summary(|q| q.precisions / q.hits as f64, |q| q.hits == 0)?,
+        ndcg: summary("nDCG", |q| q.dcg / q.idcg, |q| q.idcg == 0.0, "a gain above 0".to_string())?,
+        ap: match ap {
+            Err(error) if !matches!(error, MetricError::NoQueries { .. }) => return Err(error),
+            ap => ap,
+        },
         dcg: results.iter().map(|q| q.dcg).collect(),
         idcg: results.iter().map(|q| q.idcg).collect(),
         relevant: results.iter().map(|q| q.relevant).collect(),
     })
+}
+
+/// Why no query is left of `queries`, none of which has an item of the relevance asked for.
+fn reason(queries: usize, relevant: &str) -> String {
+    match queries {
+        0 => "the matrix has none".to_string(),
+        _ => format!("no item of any query has {relevant}, and EmptyPolicy::Skip leaves such queries out"),
+    }
 }
 
 struct Query {
@@ -336,6 +381,10 @@ mod tests {
         evaluate_rows(similarity.view(), &relevance, options).unwrap()
     }
 
+    fn ap(scores: &GradedScores) -> &PerQuery {
+        scores.ap.as_ref().unwrap()
+    }
+
     #[test]
     fn published_values_by_hand() {
         // Order of the items: 1, 0, 3, 2; relevances 0.5, 1, 0, 1; K = 3.
@@ -344,7 +393,7 @@ mod tests {
         let idcg = 1.0 + 1.0 / 3.0_f64.log2() + 0.25;
         assert_eq!((scores.dcg[0], scores.idcg[0], scores.relevant[0]), (dcg, idcg, 3));
         assert_eq!(scores.ndcg.mean, dcg / idcg);
-        assert_eq!(scores.ap.mean, 0.5 * (1.5 / 2.0 + 2.5 / 4.0));
+        assert_eq!(ap(&scores).mean, 0.5 * (1.5 / 2.0 + 2.5 / 4.0));
     }
 
     #[test]
@@ -352,14 +401,14 @@ mod tests {
         let scores = one_query(&[0.8, 0.9, -0.3, 0.1], &[1.0, 0.5, 1.0, 0.0], &GradedOptions::default());
         let dcg = 0.5 + 1.0 / 3.0_f64.log2() + 1.0 / 5.0_f64.log2();
         approx::assert_relative_eq!(scores.dcg[0], dcg, epsilon = 1e-15);
-        assert_eq!(scores.ap.mean, 0.5 * (1.0 / 2.0 + 2.0 / 4.0));
+        assert_eq!(ap(&scores).mean, 0.5 * (1.0 / 2.0 + 2.0 / 4.0));
         let half = GradedOptions {
             ap: ApDefinition::Binary { threshold: 0.5 },
             gain: Gain::Exponential,
             ..Default::default()
         };
         let scores = one_query(&[0.8, 0.9, -0.3, 0.1], &[1.0, 0.5, 1.0, 0.0], &half);
-        approx::assert_relative_eq!(scores.ap.mean, (1.0 + 1.0 + 0.75) / 3.0);
+        approx::assert_relative_eq!(ap(&scores).mean, (1.0 + 1.0 + 0.75) / 3.0);
         let dcg = 2.0_f64.sqrt() - 1.0 + 1.0 / 3.0_f64.log2() + 1.0 / 5.0_f64.log2();
         approx::assert_relative_eq!(scores.dcg[0], dcg, epsilon = 1e-15);
     }
@@ -370,7 +419,7 @@ mod tests {
         let value = |ties| {
             let options = GradedOptions { ndcg_ties: ties, ap_ties: ties, ..Default::default() };
             let scores = one_query(&[0.0, -0.0], &[0.0, 1.0], &options);
-            (scores.ndcg.mean, scores.ap.mean)
+            (scores.ndcg.mean, ap(&scores).mean)
         };
         let second = 1.0 / 3.0_f64.log2();
         assert_eq!(value(TiePolicy::Ascending), (second, 0.5));
@@ -388,12 +437,12 @@ mod tests {
             evaluate_rows(similarity.view(), &relevance, &GradedOptions { empty, ..GradedOptions::as_published() })
         };
         let zero = with(EmptyPolicy::Zero).unwrap();
-        assert_eq!((zero.ap.mean, zero.ap.empty, zero.ndcg.empty), (0.5, vec![1], vec![]));
-        assert_eq!(with(EmptyPolicy::Skip).unwrap().ap.mean, 1.0);
+        assert_eq!((ap(&zero).mean, &*ap(&zero).empty, &*zero.ndcg.empty), (0.5, &[1][..], &[][..]));
+        assert_eq!(ap(&with(EmptyPolicy::Skip).unwrap()).mean, 1.0);
         let error = MetricError::EmptyQuery { direction: Direction::Rows, query: 1 };
         assert_eq!(with(EmptyPolicy::Error).unwrap_err(), error);
         // Column 0 is empty, too: no column is fully relevant but one.
-        assert_eq!(evaluate(similarity.view(), &relevance, &GradedOptions::default()).unwrap().t2v.ap.empty, [0]);
+        assert_eq!(ap(&evaluate(similarity.view(), &relevance, &GradedOptions::default()).unwrap().t2v).empty, [0]);
     }
 
     #[test]
@@ -415,6 +464,56 @@ mod tests {
         assert_eq!(error, MetricError::Overflow { direction: Direction::Rows, query: 0 });
         let nothing = Matrix::<f64>::default();
         let error = evaluate(nothing.view(), &nothing, &GradedOptions::default()).unwrap_err();
-        assert_eq!(error, MetricError::NoQueries { direction: Direction::Rows });
+        assert_eq!(error.to_string(), "nDCG: there is no row query to average over: the matrix has none");
+        let error =
+            evaluate(good.view(), &relevance, &GradedOptions { depth: Depth::At(0), ..GradedOptions::default() });
+        assert_eq!(error.unwrap_err().to_string(), "nDCG: Depth::At(0) counts no rank");
+    }
+
+    #[test]
+    fn a_metric_without_queries_does_not_take_the_other_with_it() {
+        let similarity = Matrix::new(vec![0.9, 0.1, 0.2, 0.3], 2, 2).unwrap();
+        let relevance = Matrix::new(vec![0.5, 0.0, 0.0, 0.25], 2, 2).unwrap();
+        let report = evaluate(similarity.view(), &relevance, &GradedOptions::default()).unwrap();
+        assert_eq!((report.v2t.ndcg.mean, report.t2v.ndcg.mean), (1.0, 1.0));
+        let because = "no item of any query has a relevance of at least 1 (the threshold of ApDefinition::Binary), and \
+            EmptyPolicy::Skip leaves such queries out";
+        let error = report.v2t.ap.as_ref().unwrap_err().to_string();
+        assert_eq!(error, format!("average precision: there is no row query to average over: {because}"));
+        assert_eq!(report.map_avg().unwrap_err(), report.v2t.ap.unwrap_err());
+        assert!(report.t2v.ap.unwrap_err().to_string().contains("no column query"));
+        let standings = crate::similarity::standings(
+            similarity.view(),
+            Matrix::new(vec![1.0_f32, 0.0, 0.0, 1.0], 2, 2).unwrap().view(),
+            crate::similarity::Measure::InnerProduct,
+            &SparseRelevance::from_dense(relevance.view()).unwrap(),
+        );
+        let report = evaluate_standings(&standings.unwrap(), &GradedOptions::default()).unwrap();
+        assert!(report.v2t.ndcg.mean > 0.0 && report.v2t.ap.is_err());
+
+        // As published, queries without a relevant item are worth 0.
+        let zero = evaluate(similarity.view(), &relevance, &GradedOptions::as_published()).unwrap();
+        assert_eq!((zero.map_avg().unwrap(), ap(&zero.v2t).empty.len()), (0.0, 2));
+        let strict = GradedOptions { empty: EmptyPolicy::Error, ..GradedOptions::default() };
+        let error = evaluate(similarity.view(), &relevance, &strict).unwrap_err();
+        assert_eq!(error, MetricError::EmptyQuery { direction: Direction::Rows, query: 0 });
+
+        // Without any relevance neither has a value.
+        let none = Matrix::new(vec![0.0; 4], 2, 2).unwrap();
+        let error = evaluate(similarity.view(), &none, &GradedOptions::default()).unwrap_err().to_string();
+        let because = "no item of any query has a gain above 0, and EmptyPolicy::Skip leaves such queries out";
+        assert_eq!(error, format!("nDCG: there is no row query to average over: {because}"));
+    }
+
+    #[test]
+    fn the_range_over_ties_holds_the_expectation() {
+        let similarity = Matrix::new(vec![0.5; 12], 3, 4).unwrap();
+        let relevance = Matrix::from_fn(3, 4, |i, j| f64::from(u8::from(i == j)));
+        let options = GradedOptions { empty: EmptyPolicy::Zero, ..GradedOptions::default() };
+        let TieRange { worst, best } = evaluate_tie_range(similarity.view(), &relevance, &options).unwrap();
+        let expected = evaluate(similarity.view(), &relevance, &options).unwrap();
+        let values = |report: &GradedReport| [report.v2t.ndcg.mean, report.map_avg().unwrap()];
+        assert_eq!(values(&best), [1.0, 0.875]);
+        assert!((0..2).all(|i| values(&worst)[i] < values(&expected)[i] && values(&expected)[i] < values(&best)[i]));
     }
 }

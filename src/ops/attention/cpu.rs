@@ -91,28 +91,26 @@ vectorise! {
 }
 
 vectorise! {
-    /// Turns scores into probabilities and returns `log Σ exp`; zeros and negative infinity where every score is negative infinity.
-    fn probabilities(row: &mut [f32]) -> f32 {
+    /// Turns scores into probabilities and returns the largest score and `1 / Σ exp(score − largest)`; zeros where every score is negative
+    /// infinity.
+    fn probabilities(row: &mut [f32]) -> [f32; 2] {
         let largest = max(row);
         // The maximum passes over NaN, which must not pass for a query without keys.
         if largest == f32::NEG_INFINITY && !row.iter().any(|s| s.is_nan()) {
             row.fill(0.0);
-            return largest;
+            return [0.0, 0.0];
         }
-        let total = update_sum(row, |s| exp(s - largest));
-        let scale = 1.0 / total;
-        row.iter_mut().for_each(|p| *p *= scale);
-        largest + total.ln()
+        let share = 1.0 / update_sum(row, |s| exp(s - largest));
+        row.iter_mut().for_each(|p| *p *= share);
+        [largest, share]
     }
 }
 
 vectorise! {
-    /// The probabilities once more, from scores and `log Σ exp`.
-    fn restore(row: &mut [f32], log_total: f32) {
-        if log_total == f32::NEG_INFINITY {
-            return row.fill(0.0);
-        }
-        update_sum(row, |s| exp(s - log_total));
+    /// The same probabilities once more, from scores and what [`probabilities`] returned.
+    fn restore(row: &mut [f32], normaliser: [f32; 2]) {
+        let [largest, share] = normaliser;
+        update_sum(row, |s| exp(s - largest) * share);
     }
 }
 
@@ -129,8 +127,8 @@ vectorise! {
     }
 }
 
-/// One block of queries: rows of the result and `log Σ exp` of every query and head.
-fn forward(plan: &Plan, q: &[f32], k: &[f32], v: &[f32], block: Block, out: &mut [f32], totals: &mut [f32]) {
+/// One block of queries: rows of the result and what [`probabilities`] returns of every query and head.
+fn forward(plan: &Plan, q: &[f32], k: &[f32], v: &[f32], block: Block, out: &mut [f32], totals: &mut [[f32; 2]]) {
     let mut scores = vec![0.0; block.rows * plan.keys];
     for head in 0..plan.heads {
         plan.scores(q, k, block, head, &mut scores);
@@ -151,7 +149,7 @@ struct Item<'a> {
     k: &'a [f32],
     v: &'a [f32],
     out: &'a [f32],
-    totals: &'a [f32],
+    totals: &'a [[f32; 2]],
     grad: &'a [f32],
 }
 
@@ -229,7 +227,7 @@ impl AttentionKernel for Cpu {
         };
         let (per_query, per_key) = (plan.queries * plan.width, plan.keys * plan.width);
         let mut out = vec![0.0; shape.0.size() * per_query];
-        let mut totals = vec![0.0; shape.0.size() * plan.queries * plan.heads];
+        let mut totals = vec![[0.0; 2]; shape.0.size() * plan.queries * plan.heads];
         let empty = per_query == 0 || per_key == 0;
         if !empty {
             let (q, k, v) = (view(&q), view(&k), view(&v));

@@ -51,7 +51,7 @@ impl<B: Dim, Q: Dim, K: Dim, D: Storage<f32>> AttentionOptions<'_, B, Q, K, D> {
 /// head h of the result is `softmax(Q_h K_hᵀ / √(E/heads) + masks) V_h`. Head h is the columns `h E/heads .. (h+1) E/heads` of each
 /// operand, read where they lie. A query that sees no key gets zeros (PyTorch: NaN).
 ///
-/// Memory: the result and one value per head and query; the backward pass computes the probabilities again from those, a block of
+/// Memory: the result and two values per head and query; the backward pass computes the probabilities again from those, a block of
 /// queries at a time (Dao et al. 2022), so that nothing of size Q x K per head is kept.
 ///
 /// # Shapes

@@ -22,7 +22,8 @@ impl GeluKernel for Cpu {
         const SLOPE: f32 = 1.702;
         let derivative = |x: f32| {
             let s = sigmoid(SLOPE * x);
-            s * (SLOPE * x).mul_add(1.0 - s, 1.0)
+            // In this order nothing is infinite: where x is large, s (1 − s) is 0.
+            x.mul_add(SLOPE * (s * (1.0 - s)), s)
         };
         elementwise(x, |x: f32| x * sigmoid(SLOPE * x), derivative)
     }

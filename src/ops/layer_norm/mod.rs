@@ -5,7 +5,7 @@ pub use composed::layer_norm as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Tensor};
 
-use super::{LayerTape, OpError, Rows, check_size};
+use super::{LayerTape, OpError, Rows, check_eps, check_size};
 
 /// Devices that can compute [`layer_norm`].
 pub trait LayerNormKernel: Device<f32> {
@@ -30,7 +30,7 @@ pub trait LayerNormKernel: Device<f32> {
 /// `x` and result: `(.., E)`; `scale`, `shift`: `(E,)`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time widths disagree.
+/// [`OpError::Shape`] when run-time widths disagree, [`OpError::Undefined`] for an `eps` that is negative or not finite.
 pub fn layer_norm<S: Rows, D: LayerNormKernel, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     scale: &Tensor<(S::Last,), f32, D>,
@@ -40,5 +40,6 @@ pub fn layer_norm<S: Rows, D: LayerNormKernel, T: LayerTape<D>>(
     for (what, width) in [("width of the scale", scale.shape().0), ("width of the shift", shift.shape().0)] {
         check_size("layer norm", what, x.shape().last().size(), width.size())?;
     }
+    check_eps("layer norm", eps)?;
     D::layer_norm(x, scale, shift, eps)
 }

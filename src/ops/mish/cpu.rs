@@ -3,20 +3,10 @@ use dfdx::prelude::{Cpu, Shape, Tape, Tensor};
 use super::{LINEAR_ABOVE, MishKernel};
 use crate::ops::OpError;
 use crate::ops::elementwise::elementwise;
-use crate::ops::math::exp;
+use crate::ops::math::{at_least, at_most, exp};
 
 /// Below this the value rounds to nothing; also where `exp` stops following.
 const ZERO_BELOW: f32 = -87.0;
-
-#[inline(always)]
-fn at_most(x: f32, limit: f32) -> f32 {
-    if x > limit { limit } else { x }
-}
-
-#[inline(always)]
-fn at_least(x: f32, limit: f32) -> f32 {
-    if x < limit { limit } else { x }
-}
 
 #[inline(always)]
 fn mish(x: f32) -> f32 {

@@ -1,7 +1,7 @@
 use dfdx::prelude::{Cpu, Dim, HasShape, Merge, Tensor};
 
 use super::RowDistanceKernel;
-use crate::ops::math::sum2;
+use crate::ops::math::{length, sum2};
 use crate::ops::parallel::for_rows;
 use crate::ops::record::{operands, record};
 use crate::ops::vectorise::vectorise;
@@ -18,16 +18,35 @@ vectorise! {
     }
 }
 
+/// A factor of a row in two: a power of two, 1 for all rows but extraordinary ones, and `1 / √(Σ (unit x)² + unit² eps)`.
+#[derive(Clone, Copy)]
+struct Scale {
+    unit: f32,
+    inverse: f32,
+}
+
 vectorise! {
-    fn dot(a: &[f32], b: &[f32]) -> f32 {
-        sum2(a, b, |a, b| a * b)
+    /// Cosine of two rows, and what makes unit vectors of them.
+    fn cosine(a: &[f32], b: &[f32], eps: f32) -> (f32, Scale, Scale) {
+        let scale = |(unit, length): (f32, f32)| Scale { unit, inverse: 1.0 / length };
+        let (of_a, of_b) = (scale(length(a, eps)), scale(length(b, eps)));
+        let product = sum2(a, b, |a, b| (of_a.unit * a) * (of_b.unit * b));
+        // Rows far below √eps: their products may have vanished where those of what is left of them have not.
+        let cos = if product.abs() < 1e-30 {
+            sum2(a, b, |a, b| (of_a.unit * a * of_a.inverse) * (of_b.unit * b * of_b.inverse))
+        } else {
+            product * of_a.inverse * of_b.inverse
+        };
+        (cos, of_a, of_b)
     }
 }
 
-/// Cosine of two rows with the inverse norms it was made of.
-fn cosine(a: &[f32], b: &[f32], eps: f32) -> (f32, f32, f32) {
-    let (inv_a, inv_b) = (1.0 / (dot(a, a) + eps).sqrt(), 1.0 / (dot(b, b) + eps).sqrt());
-    (dot(a, b) * inv_a * inv_b, inv_a, inv_b)
+/// Adds `grad` times the gradient of the cosine with respect to `a`: `∂cos/∂a = (b / n(b) − a / n(a) cos) / n(a)`.
+fn add_gradient(grad: f32, cos: f32, (a, of_a): (&[f32], Scale), (b, of_b): (&[f32], Scale), out: &mut [f32]) {
+    for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+        let direction = of_b.unit * b * of_b.inverse - of_a.unit * a * cos * of_a.inverse;
+        *out += grad * of_a.inverse * direction * of_a.unit;
+    }
 }
 
 impl RowDistanceKernel for Cpu {
@@ -72,20 +91,15 @@ impl RowDistanceKernel for Cpu {
         let device = a.device().clone();
         record(&device, y, (rows,), tape, move |grad, grads| {
             let (a_data, b_data) = (view(&a), view(&b));
-            // ∂cos/∂a = b inv_a inv_b − a cos inv_a²
             for_rows(grads.get_or_alloc_mut(&a)?, width, |i, ga| {
                 let (a, b) = (row(&a_data, i, width), row(&b_data, i, width));
-                let (cos, inv_a, inv_b) = cosine(a, b, eps);
-                for ((ga, a), b) in ga.iter_mut().zip(a).zip(b) {
-                    *ga += grad[i] * inv_a * (b * inv_b - a * cos * inv_a);
-                }
+                let (cos, of_a, of_b) = cosine(a, b, eps);
+                add_gradient(grad[i], cos, (a, of_a), (b, of_b), ga);
             });
             for_rows(grads.get_or_alloc_mut(&b)?, width, |i, gb| {
                 let (a, b) = (row(&a_data, i, width), row(&b_data, i, width));
-                let (cos, inv_a, inv_b) = cosine(a, b, eps);
-                for ((gb, a), b) in gb.iter_mut().zip(a).zip(b) {
-                    *gb += grad[i] * inv_b * (a * inv_a - b * cos * inv_b);
-                }
+                let (cos, of_a, of_b) = cosine(a, b, eps);
+                add_gradient(grad[i], cos, (b, of_b), (a, of_a), gb);
             });
             Ok(())
         })

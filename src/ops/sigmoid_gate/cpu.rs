@@ -22,7 +22,8 @@ vectorise! {
         for ((gv, gg), ((v, g), dy)) in g_value.iter_mut().zip(g_gate).zip(inputs) {
             let s = sigmoid(*g);
             *gv += dy * s;
-            *gg += dy * v * s * (1.0 - s);
+            // In this order no product is infinite where the gradient is not.
+            *gg += dy * (v * (s * (1.0 - s)));
         }
     }
 }

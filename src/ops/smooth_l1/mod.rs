@@ -5,7 +5,7 @@ pub use composed::smooth_l1 as composed;
 
 use dfdx::prelude::{Device, HasShape, Merge, Shape, Tensor};
 
-use super::{LayerTape, OpError, RecordingTape, check_sizes};
+use super::{LayerTape, OpError, RecordingTape, check_number, check_sizes};
 
 /// What a loss makes of its terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub trait SmoothL1Kernel: Device<f32> {
 /// `x`, `target`: the same shape; result: a scalar.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a negative or undefined `beta` and for the mean of
+/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a `beta` that is negative or not finite and for the mean of
 /// nothing.
 pub fn smooth_l1<S: Shape, D: SmoothL1Kernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
@@ -56,9 +56,7 @@ pub fn smooth_l1<S: Shape, D: SmoothL1Kernel, T: RecordingTape<D> + Merge<R>, R:
     reduction: LossReduction,
 ) -> Result<Tensor<(), f32, D, T>, OpError> {
     check_sizes("smooth L1", "size of the target", x.shape(), target.shape())?;
-    if beta.is_nan() || beta < 0.0 {
-        return Err(OpError::Undefined { op: "smooth L1", reason: "beta is not a number from 0 on" });
-    }
+    check_number("smooth L1", beta.is_finite() && beta >= 0.0, "beta is not a number from 0 on")?;
     if reduction == LossReduction::Mean && x.shape().num_elements() == 0 {
         return Err(OpError::Undefined { op: "smooth L1", reason: "the mean of no values" });
     }

@@ -1,7 +1,7 @@
 use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor, TensorFromVec};
 
 use super::SoftmaxKernel;
-use crate::ops::math::{exp, map_sum, max, sum, sum2, update_sum};
+use crate::ops::math::{exp, map_sum, max, max_and_exp_sum, sum, sum2, update_sum};
 use crate::ops::parallel::{collect_blocks, for_row_blocks};
 use crate::ops::record::record_tensor;
 use crate::ops::vectorise::vectorise;
@@ -33,9 +33,9 @@ vectorise! {
 vectorise! {
     fn log_softmax_rows(x: &[f32], y: &mut [f32], width: usize) {
         for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
-            let largest = max(x);
-            let log_total = largest + sum(x, |v| exp(v - largest)).ln();
-            y.iter_mut().zip(x).for_each(|(y, x)| *y = x - log_total);
+            let (largest, total) = max_and_exp_sum(x);
+            let log_total = total.ln();
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - largest) - log_total);
         }
     }
 }

@@ -56,7 +56,8 @@ pub fn masked_softmax<S: Rows, B: Dim, D: SoftmaxKernel, T: Tape<f32, D>>(
     D::softmax(x, Some(mask))
 }
 
-/// `y_i = x_i − log Σ_j exp(x_j)` over the last axis, computed after subtracting the largest value.
+/// `y_i = x_i − log Σ_j exp(x_j)` over the last axis, computed as `(x_i − m) − log Σ_j exp(x_j − m)` with the largest value `m`: a number
+/// added to all entries of a row changes nothing.
 ///
 /// # Shapes
 /// `x` and result: `(.., E)`.

@@ -1,4 +1,6 @@
-use dfdx::prelude::{Axes2, Axis, Device, Dim, HasShape, PermuteTo, ReshapeTo, SumTo, Tape, Tensor, TryAdd, TryMul};
+use dfdx::prelude::{
+    Axes2, Axis, Device, Dim, HasShape, PermuteTo, ReshapeTo, SelectTo, SumTo, Tape, Tensor, TryAdd, TryMul,
+};
 
 use crate::ops::{OpError, device_error};
 
@@ -8,13 +10,14 @@ pub fn symmetric_cross_entropy<B: Dim, C: Dim, D: Device<f32>, T: Tape<f32, D>>(
 ) -> Result<Tensor<(), f32, D, T>, OpError> {
     let size = logits.shape().0.size();
     let forward = || -> Result<_, D::Err> {
-        let logits = logits.try_reshape_like(&(size, size))?;
-        let diagonal = (0..size * size).map(|i| if i % (size + 1) == 0 { -0.5 / size as f32 } else { 0.0 }).collect();
-        let diagonal = logits.device().try_tensor_from_vec(diagonal, (size, size))?;
+        let rows = logits.try_reshape_like(&(size, size))?;
         let columns: Tensor<(usize, usize), f32, D, T> =
-            logits.retaped::<T>().try_permute::<_, Axes2<1, 0>>()?.try_contiguous()?;
-        let columns = columns.try_log_softmax::<Axis<1>>()?.try_mul(diagonal.clone())?.try_sum::<(), _>()?;
-        logits.try_log_softmax::<Axis<1>>()?.try_mul(diagonal)?.try_sum::<(), _>()?.try_add(columns)
+            rows.retaped::<T>().try_permute::<_, Axes2<1, 0>>()?.try_contiguous()?;
+        // Picked, not multiplied by zeros: what stands beside the diagonal may be negative infinity.
+        let diagonal = rows.device().try_tensor_from_vec((0..size).collect(), (size,))?;
+        let columns = columns.try_log_softmax::<Axis<1>>()?.try_select(diagonal.clone())?;
+        let rows = rows.try_log_softmax::<Axis<1>>()?.try_select(diagonal)?;
+        rows.try_add(columns)?.try_sum::<(), _>()?.try_mul(-0.5 / size as f32)
     };
     forward().map_err(device_error)
 }

@@ -2,7 +2,7 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor};
 use rayon::prelude::*;
 
 use super::SymmetricCrossEntropyKernel;
-use crate::ops::math::{exp, max, sum};
+use crate::ops::math::{exp, max_and_exp_sum};
 use crate::ops::parallel::for_rows;
 use crate::ops::record::record;
 use crate::ops::vectorise::vectorise;
@@ -10,34 +10,34 @@ use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
 
 vectorise! {
-    fn log_sum_exp(x: &[f32]) -> f32 {
-        let largest = max(x);
-        largest + sum(x, |v| exp(v - largest)).ln()
+    fn of_row(x: &[f32]) -> (f32, f32) {
+        max_and_exp_sum(x)
     }
 }
 
 vectorise! {
-    /// [`log_sum_exp`] of the columns `first..first + out.len()` of a square matrix, rows `stride` apart.
-    fn column_log_sum_exp(x: &[f32], stride: usize, first: usize, out: &mut [f32]) {
-        let mut largest = vec![f32::NEG_INFINITY; out.len()];
+    /// The largest values and `Σ exp(x − largest)` of the columns from `first` on of a square matrix, rows `stride` apart.
+    fn of_columns(x: &[f32], stride: usize, first: usize, largest: &mut [f32], totals: &mut [f32]) {
+        largest.fill(f32::NEG_INFINITY);
         for row in x.chunks_exact(stride) {
             for (m, v) in largest.iter_mut().zip(&row[first..]) {
                 *m = if *v > *m { *v } else { *m };
             }
         }
         for row in x.chunks_exact(stride) {
-            for ((total, m), v) in out.iter_mut().zip(&largest).zip(&row[first..]) {
+            for ((total, m), v) in totals.iter_mut().zip(largest.iter()).zip(&row[first..]) {
                 *total += exp(v - m);
             }
         }
-        out.iter_mut().zip(&largest).for_each(|(total, m)| *total = m + total.ln());
     }
 }
 
 vectorise! {
-    fn add_gradient(x: &[f32], row_total: f32, column_totals: &[f32], weight: f32, gx: &mut [f32]) {
-        for ((gx, x), column_total) in gx.iter_mut().zip(x).zip(column_totals) {
-            *gx += weight * (exp(x - row_total) + exp(x - column_total));
+    /// Adds `weight` times the probabilities of a row's entries within their row and within their columns.
+    fn add_probabilities(x: &[f32], row: (f32, f32), largest: &[f32], shares: &[f32], weight: f32, gx: &mut [f32]) {
+        let (row_largest, row_share) = row;
+        for ((gx, x), (m, share)) in gx.iter_mut().zip(x).zip(largest.iter().zip(shares)) {
+            *gx += weight * (exp(x - row_largest) * row_share + exp(x - m) * share);
         }
     }
 }
@@ -50,19 +50,32 @@ impl SymmetricCrossEntropyKernel for Cpu {
         let (x, tape) = logits.try_contiguous().map_err(device_error)?.split_tape();
         let size = x.shape().0.size();
         let values = view(&x);
-        let (mut rows, mut columns) = (vec![0.0; size], vec![0.0; size]);
-        rows.par_iter_mut().zip(values.par_chunks(size)).for_each(|(total, x)| *total = log_sum_exp(x));
-        columns.par_chunks_mut(COLUMNS).enumerate().for_each(|(block, out)| {
-            column_log_sum_exp(&values, size, block * COLUMNS, out);
-        });
-        let loss = |i: usize| f64::from(rows[i]) + f64::from(columns[i]) - 2.0 * f64::from(values[i * size + i]);
+        let rows: Vec<(f32, f32)> = values.par_chunks(size).map(of_row).collect();
+        let (mut largest, mut totals) = (vec![0.0; size], vec![0.0; size]);
+        let columns = largest.par_chunks_mut(COLUMNS).zip(totals.par_chunks_mut(COLUMNS)).enumerate();
+        columns.for_each(|(block, (largest, totals))| of_columns(&values, size, block * COLUMNS, largest, totals));
+        let loss = |i: usize| {
+            let term = |(largest, total): (f32, f32)| {
+                (f64::from(largest) - f64::from(values[i * size + i])) + f64::from(total).ln()
+            };
+            term(rows[i]) + term((largest[i], totals[i]))
+        };
         let loss = (0..size).map(loss).sum::<f64>() / (2.0 * size as f64);
 
         let device = x.device().clone();
         record(&device, vec![loss as f32], (), tape, move |grad, grads| {
             let (values, weight) = (view(&x), grad[0] / (2.0 * size as f32));
+            let shares: Vec<f32> = totals.iter().map(|total| 1.0 / total).collect();
             for_rows(grads.get_or_alloc_mut(&x)?, size, |i, gx| {
-                add_gradient(&values[i * size..][..size], rows[i], &columns, weight, gx);
+                let (row_largest, total) = rows[i];
+                add_probabilities(
+                    &values[i * size..][..size],
+                    (row_largest, 1.0 / total),
+                    &largest,
+                    &shares,
+                    weight,
+                    gx,
+                );
                 gx[i] -= 2.0 * weight;
             });
             Ok(())

@@ -20,7 +20,7 @@ pub trait SymmetricCrossEntropyKernel: Device<f32> {
 /// Contrastive loss of a batch of pairs, whose logits are the diagonal (CLIP, Radford et al. 2021, figure 3; InfoNCE in both
 /// directions): `½ (CE(A) + CE(Aᵀ))` with `CE(A) = −mean_i log softmax(A_i)_i`.
 ///
-/// Fused: no transpose and no matrix of probabilities is kept, only two values per row and column.
+/// Fused: no transpose and no matrix of probabilities is kept, only two values for each row and column.
 ///
 /// # Shapes
 /// `logits`, scaled similarities: `(B, B)` (two axes, so that run-time sizes and constants mix); result: a scalar.

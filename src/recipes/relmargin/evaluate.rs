@@ -2,7 +2,7 @@ use dfdx::prelude::{Dim, HasShape, Tensor};
 
 use super::RelMarginError;
 use crate::matrix::Matrix;
-use crate::metrics::graded::{self, GradedOptions, GradedReport};
+use crate::metrics::graded::{self, GradedOptions, GradedReport, GradedScores};
 use crate::metrics::rank::{self, RankOptions, RankReport, RankScores};
 use crate::ops::{self, OpError, OpsDevice};
 use crate::relevance::{Level, SparseRelevance};
@@ -34,6 +34,11 @@ pub(super) fn space(level: Level) -> &'static str {
         Level::Noun => "noun",
         Level::Caption => "action",
     }
+}
+
+/// As published, where queries without a relevant item are worth 0: there is always a mean.
+fn map(scores: &GradedScores) -> f64 {
+    scores.ap.as_ref().map_or(0.0, |ap| ap.mean)
 }
 
 const DIRECTIONS: [&str; 3] = ["vid2txt", "txt2vid", "avg"];
@@ -98,7 +103,7 @@ impl Evaluation {
         let of_space = |(level, LevelEvaluation { graded, .. }): (Level, &LevelEvaluation)| {
             let of = |v2t: f64, t2v: f64| [v2t, t2v, 0.5 * (v2t + t2v)];
             let ndcg = of(graded.v2t.ndcg.mean, graded.t2v.ndcg.mean);
-            let map = of(graded.v2t.ap.mean, graded.t2v.ap.mean);
+            let map = of(map(&graded.v2t), map(&graded.t2v));
             graded_names(level).zip(ndcg.into_iter().chain(map)).collect::<Vec<_>>()
         };
         spaces.chain([(self.level, &self.main)]).flat_map(of_space).collect()
@@ -119,7 +124,7 @@ impl Evaluation {
     pub fn published_output(&self) -> String {
         let GradedReport { v2t, t2v, .. } = &self.main.graded;
         let line = |name, v2t: f64, t2v: f64| format!("{name}: VT:{v2t:.3} TV:{t2v:.3} AVG:{:.3}\n", 0.5 * (v2t + t2v));
-        let graded = line("nDCG", v2t.ndcg.mean, t2v.ndcg.mean) + &line("mAP", v2t.ap.mean, t2v.ap.mean);
+        let graded = line("nDCG", v2t.ndcg.mean, t2v.ndcg.mean) + &line("mAP", map(v2t), map(t2v));
         graded + &self.published_line()
     }
 
@@ -129,8 +134,9 @@ impl Evaluation {
         let LevelEvaluation { graded, ranks, .. } = &self.main;
         let recalls = ranks.iter().flat_map(|r| [r.t2v.r1, r.t2v.r10, r.v2t.r1, r.v2t.r10]).map(|v| format!("{v:.2}"));
         let GradedReport { v2t, t2v, .. } = graded;
-        let graded = [v2t.ndcg.mean, t2v.ndcg.mean, graded.ndcg_avg(), v2t.ap.mean, t2v.ap.mean, graded.map_avg()];
-        let all: Vec<String> = recalls.chain(graded.map(|v| format!("{v:.3}"))).collect();
+        let both = |v2t: f64, t2v: f64| [v2t, t2v, 0.5 * (v2t + t2v)];
+        let graded = [both(v2t.ndcg.mean, t2v.ndcg.mean), both(map(v2t), map(t2v))].concat();
+        let all: Vec<String> = recalls.chain(graded.iter().map(|v| format!("{v:.3}"))).collect();
         all.join("; ").replace('.', ",")
     }
 }

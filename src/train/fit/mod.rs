@@ -79,6 +79,14 @@ pub enum FitError<E: std::error::Error + 'static> {
         /// The scores of the task.
         known: Vec<String>,
     },
+    /// A number of the loop that makes no sense.
+    #[error("{field}: {reason}")]
+    Option {
+        /// The field of [`Fit`].
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A parameter has a name that a checkpoint has for something else.
     #[error("a parameter cannot be called {name}: checkpoints keep the optimizer and the task under such names")]
     Reserved {
@@ -190,6 +198,17 @@ impl Fit {
         self.batch_size * self.accumulate.map_or(1, NonZeroUsize::get)
     }
 
+    /// The first field with a number that makes no sense, NaN above all: no comparison would stop it.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        self.schedule.check().map_err(|reason| ("schedule", reason))?;
+        match self.clip_norm {
+            Some(norm) if !(norm > 0.0 && norm.is_finite()) => {
+                Err(("clip_norm", format!("{norm} is not a finite number above 0")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Trains, from the beginning or from a state, to the last epoch, until patience is at an end, or until `stop` is set; then the state is
     /// saved and can be resumed.
     ///
@@ -203,6 +222,7 @@ impl Fit {
         stop: &AtomicBool,
     ) -> Result<Progress, FitError<T::Error>> {
         let progress = state.as_ref().map(|state| state.progress.clone()).unwrap_or_default();
+        self.check().map_err(|(field, reason)| FitError::Option { field, reason })?;
         training.check()?;
         if progress.epochs > self.epochs {
             return Err(FitError::Progress { what: "epochs", done: progress.epochs, all: self.epochs });
