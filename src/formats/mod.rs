@@ -5,7 +5,7 @@
 
 mod archive;
 mod error;
-mod hdf5;
+pub mod hdf5;
 pub(crate) mod limits;
 pub mod ndarray;
 pub mod npy;

@@ -24,7 +24,7 @@ pub fn from_slice(bytes: Vec<u8>, extension: &str, limits: &Limits, classes: &[&
             let only = if array.shape().is_empty() { array.value(0) } else { None };
             Ok(only.unwrap_or_else(|| Value::Array(array.into())))
         }
-        "hickle" | "h5" | "hdf5" => hdf5::parse(bytes, limits),
+        "hickle" | "h5" | "hdf5" => hdf5::parse(&bytes, limits),
         "json" => from_json(serde_json::from_slice(&bytes)?),
         "mp" | "msgpack" => {
             limits::check("bytes of input", bytes.len() as u64, limits.input_bytes)?;
