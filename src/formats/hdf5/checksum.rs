@@ -1,7 +1,7 @@
 //! The two checksums of HDF5.
 
 /// Bob Jenkins' `lookup3` (`hashlittle` with the initial value 0), of metadata.
-pub(crate) fn lookup3(bytes: &[u8]) -> u32 {
+pub(super) fn lookup3(bytes: &[u8]) -> u32 {
     let start = 0xdead_beef_u32.wrapping_add(bytes.len() as u32);
     let (mut a, mut b, mut c) = (start, start, start);
     let word = |bytes: &[u8]| bytes.iter().rev().fold(0_u32, |word, &byte| word << 8 | u32::from(byte));

@@ -10,7 +10,7 @@
 mod attribute;
 mod btree1;
 mod btree2;
-pub(crate) mod checksum;
+mod checksum;
 mod chunks;
 mod dataset;
 mod dataspace;

@@ -137,6 +137,25 @@ def h5py_files():
         layouts(file)
 
 
+def hostile_files():
+    """Small files that ask for much."""
+    with h5py.File("hostile_declared.h5", "w") as file:
+        file.create_dataset("video0", (2_000_000, 8_000), "f4", fillvalue=1)
+    with h5py.File("hostile_declared_chunks.h5", "w") as file:
+        file.create_dataset("video0", (2_000_000, 8_000), "f4", chunks=(1, 8))[0, :8] = 1
+    with h5py.File("hostile_shared_groups.h5", "w", libver="latest") as file:
+        group = file.create_group("group")
+        for _ in range(30):
+            group["one"] = file.create_group(None)
+            group["other"] = group["one"]
+            group = group["one"]
+    with h5py.File("hostile_cycle.h5", "w") as file:
+        inner = file.create_group("group/inner")
+        inner["outer"] = file["group"]
+    with h5py.File("hostile_deep.h5", "w", libver="latest") as file:
+        file.create_group("/".join("g" * 300))
+
+
 def pytables():
     import tables
 
@@ -186,6 +205,7 @@ def hickle_files():
 
 if sys.argv[1] == "h5py":
     h5py_files()
+    hostile_files()
     pytables()
 else:
     hickle_files()
