@@ -8,6 +8,8 @@ pub mod matrix;
 #[path = "../../src/formats"]
 pub mod formats {
     mod archive;
+    mod error;
+    pub mod hdf5;
     mod limits;
     pub mod ndarray;
     pub mod npy;
@@ -15,5 +17,6 @@ pub mod formats {
     pub mod torch;
 
     pub use archive::ArchiveError;
+    pub use error::FormatError;
     pub use limits::{LimitError, Limits};
 }

@@ -48,7 +48,8 @@ impl<'a> File<'a> {
         let length = (self.bytes.len() as u64).saturating_sub(address).saturating_sub(end.left() as u64);
         self.work.visit(length / 64)?;
         let found = checksum::lookup3(self.block(address, length, end.what)?);
-        if end.u32()? == found { Ok(()) } else { Err(Hdf5Error::Checksum(end.what)) }
+        // A fuzzer would get no further than to a wrong sum.
+        if end.u32()? == found || cfg!(fuzzing) { Ok(()) } else { Err(Hdf5Error::Checksum(end.what)) }
     }
 }
 
