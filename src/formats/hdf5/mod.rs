@@ -48,3 +48,6 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, FormatError> {
     let (file, root) = superblock::open(bytes, limits)?;
     Ok(tree::Tree::new(file, root, limits).content()?)
 }
+
+#[cfg(test)]
+mod tests;
