@@ -11,6 +11,8 @@ mod files;
 #[path = "../../src/formats"]
 pub mod formats {
     mod archive;
+    mod error;
+    pub mod hdf5;
     pub(crate) mod limits;
     pub mod ndarray;
     pub mod npy;
@@ -19,6 +21,7 @@ pub mod formats {
     pub mod torch;
 
     pub use archive::ArchiveError;
+    pub use error::FormatError;
     pub use limits::{LimitError, Limits};
     pub use packed::PackedError;
 }

@@ -20,7 +20,7 @@ pub enum FormatError {
     Npy(#[from] NpyError),
     /// No acceptable HDF5 file.
     #[error(transparent)]
-    Hdf5(#[from] hdf5_reader::error::Error),
+    Hdf5(#[from] super::hdf5::Hdf5Error),
     /// No acceptable compressed data.
     #[error(transparent)]
     Packed(#[from] PackedError),

@@ -5,7 +5,7 @@
 
 mod archive;
 mod error;
-mod hdf5;
+pub mod hdf5;
 mod json;
 pub(crate) mod limits;
 mod message_pack;

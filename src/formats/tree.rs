@@ -25,7 +25,7 @@ pub fn from_slice(bytes: &[u8], extension: &str, limits: &Limits, classes: &[&st
             let only = if array.shape().is_empty() { array.value(0) } else { None };
             Ok(only.unwrap_or_else(|| Value::Array(array.into())))
         }
-        "hickle" | "h5" | "hdf5" => hdf5::parse(bytes.to_vec(), limits),
+        "hickle" | "h5" | "hdf5" => hdf5::parse(bytes, limits),
         "json" => {
             let contents = packed::contents(bytes, budget)?;
             refuse_other(&contents, "JSON")?;
