@@ -1,8 +1,6 @@
 //! Changed HDF5 files: each is read or refused quickly and in bounded memory. One test alone, since it counts what the process allocates.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use coembed::formats::ndarray::NdArray;
@@ -11,28 +9,8 @@ use coembed::formats::{Limits, hdf5};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: the system's allocator does the work, this one only counts.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(NOW.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+#[path = "hostile/memory.rs"]
+mod memory;
 
 const COUNT: usize = 4000;
 const SPARE: usize = 64 << 20;
@@ -163,11 +141,9 @@ fn changed_files_neither_panic_nor_hang_nor_take_memory() {
         let seed = &seeds[number % seeds.len()];
         let other = &seeds[rng.random_range(0..seeds.len())];
         let bytes = mutated(seed, other, &mut rng);
-        let before = NOW.load(Relaxed);
-        PEAK.store(before, Relaxed);
         let start = Instant::now();
-        let result = hdf5::parse(&bytes, &Limits::default());
-        let (peak, time) = (PEAK.load(Relaxed) - before, start.elapsed());
+        let (result, peak) = memory::peak(|| hdf5::parse(&bytes, &Limits::default()));
+        let time = start.elapsed();
         // What was read cannot be more than what was granted, so the files alone bound it: their chunks are small.
         let bound = SPARE + 4 * bytes.len();
         assert!(peak <= bound, "{} (mutation {number}): {peak} bytes", seed.name);

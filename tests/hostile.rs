@@ -1,46 +1,15 @@
 //! Small files that ask for much: each is an error or what is really in it, in little time and memory.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use coembed::formats::pickle::{self, UnknownGlobal};
 use coembed::formats::{Limits, npy, torch};
 
-/// Counts what is in use, and the most that was.
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-fn more(bytes: usize) {
-    let now = NOW.fetch_add(bytes, Ordering::Relaxed) + bytes;
-    MOST.fetch_max(now, Ordering::Relaxed);
-}
-
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        more(layout.size());
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        more(size);
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+#[path = "hostile/memory.rs"]
+mod memory;
 
 /// One at a time, so that each is measured alone.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -49,11 +18,9 @@ static ALONE: Mutex<()> = Mutex::new(());
 #[track_caller]
 fn modest<T>(name: &str, file: usize, read: impl FnOnce() -> T) -> T {
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let before = NOW.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
     let begun = Instant::now();
-    let read = read();
-    let (took, peak) = (begun.elapsed(), MOST.load(Ordering::Relaxed) - before);
+    let (read, peak) = memory::peak(read);
+    let took = begun.elapsed();
     assert!(took < Duration::from_secs(5), "{name}: {took:?}");
     let most = (72 << 20) + 64 * file;
     assert!(peak < most, "{name}: {} MiB of a file of {file} bytes", peak >> 20);
