@@ -6,7 +6,7 @@ use hifijson::token::{Expect, Lex as _};
 use hifijson::{Read as _, SliceLexer};
 
 use super::FormatError;
-use super::limits::{self, Budget, LimitError};
+use super::limits::{Budget, LimitError};
 use super::pickle::{Dict, Value};
 
 enum Problem {
@@ -39,8 +39,7 @@ pub(super) fn parse(bytes: &[u8], budget: &mut Budget) -> std::result::Result<Va
     // A mark of the byte order, as Windows writes it.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut lexer = SliceLexer::new(bytes);
-    let depth = budget.limits.depth.min(limits::Limits::MAX_DEPTH);
-    let read = lexer.exactly_one(SliceLexer::ws_peek, |next, lexer| value(next, lexer, depth, budget));
+    let read = lexer.exactly_one(SliceLexer::ws_peek, |next, lexer| value(next, lexer, 0, budget));
     read.map_err(|problem| match problem {
         Problem::Limit(limit) => limit.into(),
         Problem::Syntax(what) => {
@@ -52,9 +51,9 @@ pub(super) fn parse(bytes: &[u8], budget: &mut Budget) -> std::result::Result<Va
     })
 }
 
-fn value(next: u8, lexer: &mut SliceLexer, depth: u32, budget: &mut Budget) -> Result<Value> {
+/// A value within so many containers.
+fn value(next: u8, lexer: &mut SliceLexer, level: u32, budget: &mut Budget) -> Result<Value> {
     budget.nodes(1)?;
-    let deeper = || depth.checked_sub(1).ok_or(LimitError { what: "levels of nesting", wanted: 1, limit: 0 });
     let word = |lexer: &mut SliceLexer, word: &[u8], value| {
         if lexer.strip_prefix(word) { Ok(Value::Float(value)) } else { Err(Expect::Value.into()) }
     };
@@ -80,23 +79,25 @@ fn value(next: u8, lexer: &mut SliceLexer, depth: u32, budget: &mut Budget) -> R
             Ok(Value::Str(text.as_ref().into()))
         }
         b'[' => {
-            let (depth, mut items) = (deeper()?, vec![]);
+            budget.level(level + 1)?;
+            let mut items = vec![];
             lexer.discarded().seq(b']', SliceLexer::ws_peek, |next, lexer| {
-                items.push(value(next, lexer, depth, budget)?);
+                items.push(value(next, lexer, level + 1, budget)?);
                 Ok::<_, Problem>(())
             })?;
             Ok(Value::List(items.into()))
         }
         b'{' => {
-            let (depth, mut entries) = (deeper()?, vec![]);
+            budget.level(level + 1)?;
+            let mut entries = vec![];
             lexer.discarded().seq(b'}', SliceLexer::ws_peek, |next, lexer| {
                 if next != b'"' {
                     return Err(Expect::String.into());
                 }
-                let key = value(next, lexer, depth, budget)?;
+                let key = value(next, lexer, level + 1, budget)?;
                 lexer.expect(SliceLexer::ws_peek, b':').ok_or(Expect::Colon)?;
                 let next = lexer.ws_peek().ok_or(Expect::Value)?;
-                entries.push((key, value(next, lexer, depth, budget)?));
+                entries.push((key, value(next, lexer, level + 1, budget)?));
                 Ok::<_, Problem>(())
             })?;
             Ok(Value::Dict(entries.into_iter().collect::<Dict>().into()))

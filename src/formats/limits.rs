@@ -108,6 +108,11 @@ impl<'a> Budget<'a> {
         self.bytes(count)
     }
 
+    /// Whether containers may stand so many levels deep.
+    pub fn level(&self, level: u32) -> Result<(), LimitError> {
+        check("levels of nesting", level.into(), self.limits.depth.min(Limits::MAX_DEPTH).into())
+    }
+
     /// Whether a tree may have so many values, each counted as often as it is referred to.
     pub fn expanded(&self, values: u64) -> Result<(), LimitError> {
         let most = BASE_VALUES.saturating_add(self.contents().saturating_mul(self.limits.expansion));

@@ -4,7 +4,7 @@ use rmp::Marker;
 use rmp::decode::{RmpRead, read_marker};
 
 use super::FormatError;
-use super::limits::{self, Budget};
+use super::limits::Budget;
 use super::ndarray::decode::Encoding;
 use super::ndarray::{ArrayData, ArrayError};
 use super::pickle::{Dict, Value};
@@ -14,8 +14,7 @@ type Result<T> = std::result::Result<T, FormatError>;
 /// Reads one value and nothing behind it.
 pub(super) fn parse(bytes: &[u8], budget: &mut Budget) -> Result<Value> {
     let mut rest = bytes;
-    let depth = budget.limits.depth.min(limits::Limits::MAX_DEPTH);
-    let read = value(&mut rest, depth, budget)?;
+    let read = value(&mut rest, 0, budget)?;
     if rest.is_empty() { Ok(read) } else { Err(bad("bytes follow the value")) }
 }
 
@@ -23,7 +22,8 @@ fn bad(what: &str) -> FormatError {
     FormatError::MessagePack(what.into())
 }
 
-fn value(rest: &mut &[u8], depth: u32, budget: &mut Budget) -> Result<Value> {
+/// A value within so many containers.
+fn value(rest: &mut &[u8], level: u32, budget: &mut Budget) -> Result<Value> {
     budget.nodes(1)?;
     let truncated = || bad("truncated");
     macro_rules! number {
@@ -54,12 +54,12 @@ fn value(rest: &mut &[u8], depth: u32, budget: &mut Budget) -> Result<Value> {
         Marker::Str8 | Marker::Bin8 => text(number!(read_data_u8).into(), rest, budget)?,
         Marker::Str16 | Marker::Bin16 => text(number!(read_data_u16).into(), rest, budget)?,
         Marker::Str32 | Marker::Bin32 => text(number!(read_data_u32), rest, budget)?,
-        Marker::FixArray(length) => list(length.into(), rest, depth, budget)?,
-        Marker::Array16 => list(number!(read_data_u16).into(), rest, depth, budget)?,
-        Marker::Array32 => list(number!(read_data_u32), rest, depth, budget)?,
-        Marker::FixMap(length) => map(length.into(), rest, depth, budget)?,
-        Marker::Map16 => map(number!(read_data_u16).into(), rest, depth, budget)?,
-        Marker::Map32 => map(number!(read_data_u32), rest, depth, budget)?,
+        Marker::FixArray(length) => list(length.into(), rest, level, budget)?,
+        Marker::Array16 => list(number!(read_data_u16).into(), rest, level, budget)?,
+        Marker::Array32 => list(number!(read_data_u32), rest, level, budget)?,
+        Marker::FixMap(length) => map(length.into(), rest, level, budget)?,
+        Marker::Map16 => map(number!(read_data_u16).into(), rest, level, budget)?,
+        Marker::Map32 => map(number!(read_data_u32), rest, level, budget)?,
         Marker::FixExt1 => extension(1, rest)?,
         Marker::FixExt2 => extension(2, rest)?,
         Marker::FixExt4 => extension(4, rest)?,
@@ -85,19 +85,15 @@ fn text(length: u32, rest: &mut &[u8], budget: &mut Budget) -> Result<Value> {
     Ok(std::str::from_utf8(bytes).map_or_else(|_| Value::Bytes(bytes.into()), Value::from))
 }
 
-fn deeper(depth: u32) -> Result<u32> {
-    depth.checked_sub(1).ok_or_else(|| limits::LimitError { what: "levels of nesting", wanted: 1, limit: 0 }.into())
-}
-
-fn list(length: u32, rest: &mut &[u8], depth: u32, budget: &mut Budget) -> Result<Value> {
-    let depth = deeper(depth)?;
-    let items = (0..length).map(|_| value(rest, depth, budget)).collect::<Result<Vec<_>>>()?;
+fn list(length: u32, rest: &mut &[u8], level: u32, budget: &mut Budget) -> Result<Value> {
+    budget.level(level + 1)?;
+    let items = (0..length).map(|_| value(rest, level + 1, budget)).collect::<Result<Vec<_>>>()?;
     Ok(Value::List(items.into()))
 }
 
-fn map(length: u32, rest: &mut &[u8], depth: u32, budget: &mut Budget) -> Result<Value> {
-    let depth = deeper(depth)?;
-    let entry = |_| Ok((value(rest, depth, budget)?, value(rest, depth, budget)?));
+fn map(length: u32, rest: &mut &[u8], level: u32, budget: &mut Budget) -> Result<Value> {
+    budget.level(level + 1)?;
+    let entry = |_| Ok((value(rest, level, budget)?, value(rest, level + 1, budget)?));
     let dict = (0..length).map(entry).collect::<Result<Dict>>()?;
     Ok(array(&dict, budget)?.unwrap_or_else(|| Value::Dict(dict.into())))
 }

@@ -8,7 +8,7 @@ use super::globals::{Constructor, Global};
 use super::graph::{Call, Graph, Id, Node};
 use super::value::{Dict, Opaque, Storage, Value};
 use super::{PickleError, numpy, pandas, torch};
-use crate::formats::limits::{self, Budget, Limits};
+use crate::formats::limits::Budget;
 use crate::formats::torch::Embedded;
 
 type Result<T> = std::result::Result<T, PickleError>;
@@ -66,8 +66,7 @@ impl<'g> Freezer<'g, '_, '_> {
             }
         });
         depth += 1;
-        let limits = self.budget.limits;
-        limits::check("levels of nesting", depth.into(), limits.depth.min(Limits::MAX_DEPTH).into())?;
+        self.budget.level(depth)?;
         let value = self.build(id)?;
         size = size.saturating_add(match &value {
             Value::Array(array) => array.len(),
