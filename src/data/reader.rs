@@ -8,7 +8,7 @@ use crate::digest;
 use crate::formats::limits::{self, LimitError, Limits};
 use crate::formats::ndarray::{ArrayError, NdArray};
 use crate::formats::npy::NpyError;
-use crate::formats::pickle::{self, AccessError, PickleError, UnknownGlobal, Value};
+use crate::formats::pickle::{self, AccessError, PickleError, Value};
 use crate::formats::{FormatError, npy, tree};
 
 /// Something read from a folder, and what it was read from.
@@ -178,9 +178,7 @@ impl<'o> Reader<'o> {
         interpret: impl FnOnce(&Value) -> std::result::Result<T, FileProblem>,
     ) -> Result<T> {
         let bytes = self.bytes(path)?;
-        // Objects within it are for whoever asks for them.
-        let options = pickle::Options { limits: self.limits.clone(), unknown_globals: UnknownGlobal::Opaque };
-        let read = || interpret(&options.from_slice(&bytes)?);
+        let read = || interpret(&pickle::Options::inert(self.limits).from_slice(&bytes)?);
         read().map_err(|problem| FileError::file(path, problem))
     }
 

@@ -1,7 +1,7 @@
 //! Every container that the published loader accepts, as one tree of values.
 
 use super::limits::Budget;
-use super::pickle::{self, PickleError, UnknownGlobal, Value};
+use super::pickle::{self, PickleError, Value};
 use super::{FormatError, Limits, hdf5, json, limits, message_pack, npy, packed};
 
 type Result<T, E = FormatError> = std::result::Result<T, E>;
@@ -51,8 +51,7 @@ fn refuse_other(bytes: &[u8], wanted: &str) -> Result<()> {
 
 /// Reads a pickle that may be an object of one of some classes. Objects within it are for whoever asks for them.
 fn parse_pickle(bytes: &[u8], limits: &Limits, classes: &[&str]) -> Result<Value, PickleError> {
-    let options = pickle::Options { limits: limits.clone(), unknown_globals: UnknownGlobal::Opaque };
-    match options.from_slice(bytes)? {
+    match pickle::Options::inert(limits).from_slice(bytes)? {
         Value::Opaque(object) if !classes.contains(&&*object.name) => {
             let (module, name) = (object.module.to_string(), object.name.to_string());
             Err(PickleError::UnknownGlobal { module, name })

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::data::relational::Relations;
 use crate::data::relational::sampling::{ClassKey, ClassTable};
 use crate::formats::limits::{self, Limits};
-use crate::formats::pickle::{self, PickleError, UnknownGlobal, Value};
+use crate::formats::pickle::{self, PickleError, Value};
 use crate::relevance::{ClassError, Classes, Level};
 
 /// Why an annotation file was refused.
@@ -323,8 +323,7 @@ impl<const N: usize> Table<N> {
     ) -> Result<Vec<(u64, [Cell; N])>> {
         let failed = |problem| AnnotationError::Pickle { path: path.into(), problem };
         // Objects in columns that nobody asks for may be of any class.
-        let options = pickle::Options { limits: limits.clone(), unknown_globals: UnknownGlobal::Opaque };
-        let value = options.from_slice(bytes).map_err(failed)?;
+        let value = pickle::Options::inert(limits).from_slice(bytes).map_err(failed)?;
         let frame = value.as_data_frame().map_err(|error| failed(error.into()))?;
         let mut columns = vec![];
         for column in names {

@@ -83,6 +83,11 @@ pub fn from_slice(bytes: &[u8], limits: &Limits) -> Result<Value, PickleError> {
 }
 
 impl Options {
+    /// Objects of any class are kept inert, for whoever asks for them.
+    pub(crate) fn inert(limits: &Limits) -> Self {
+        Self { limits: limits.clone(), unknown_globals: UnknownGlobal::Opaque }
+    }
+
     /// Reads a pickle file. The whole file is read into memory.
     ///
     /// # Errors

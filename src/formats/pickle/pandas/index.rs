@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Result;
-use super::column::{extension, unread};
+use super::column::extension;
 use crate::formats::limits::Budget;
 use crate::formats::pickle::freeze::{Freezer, refuse, wrong};
 use crate::formats::pickle::graph::Call;
@@ -37,7 +37,7 @@ pub(in crate::formats::pickle) fn index<'g>(freezer: &mut Freezer<'g, '_, '_>, c
     };
     Ok(match labels {
         Some(labels) => Value::Index(Arc::new(Index { name, labels })),
-        None => unread(&Value::Unread(format!("a pandas {}", class.name).into())),
+        None => Value::Unread(format!("a pandas {}", class.name).into()),
     })
 }
 

@@ -21,10 +21,7 @@ type Result<T> = std::result::Result<T, PickleError>;
 pub(super) fn frame<'g>(freezer: &mut Freezer<'g, '_, '_>, call: &'g Call) -> Result<Value> {
     let (blocks, axes) = blocks_and_axes(call, &*manager(call, &freezer.state(call)?)?)?;
     let [names, labels] = axes.as_slice() else { return Err(refuse(call, "axes that are not two indexes")) };
-    let rows = match labels {
-        Value::Index(index) => index.labels.len(),
-        _ => height(&blocks, freezer.budget)?,
-    };
+    let rows = height(labels, &blocks, freezer.budget)?;
     let mut columns = vec![];
     for (values, places) in blocks {
         let places = positions(call, &places, freezer.budget)?;
@@ -51,10 +48,7 @@ pub(super) fn series<'g>(freezer: &mut Freezer<'g, '_, '_>, call: &'g Call) -> R
     let ([(values, _)], [labels]) = (blocks.as_slice(), axes.as_slice()) else {
         return Err(refuse(call, "a series of other than one block and one index"));
     };
-    let rows = match labels {
-        Value::Index(index) => index.labels.len(),
-        _ => height(&blocks, freezer.budget)?,
-    };
+    let rows = height(labels, &blocks, freezer.budget)?;
     let column = block(call, values, 1, rows, freezer.budget)?.swap_remove(0);
     let name = match &state {
         Value::Dict(state) => state.get("_name").or_else(|| state.get("name")).cloned().unwrap_or(Value::None),
@@ -98,8 +92,11 @@ fn block(call: &Call, values: &Value, width: usize, rows: usize, budget: &mut Bu
     }
 }
 
-/// Rows of the first block that says.
-fn height(blocks: &[Block], budget: &mut Budget) -> Result<usize> {
+/// Rows by the index, or of the first block that says.
+fn height(labels: &Value, blocks: &[Block], budget: &mut Budget) -> Result<usize> {
+    if let Value::Index(index) = labels {
+        return Ok(index.labels.len());
+    }
     for (values, _) in blocks {
         match values {
             Value::Array(array) => return Ok(array.shape().last().copied().unwrap_or(0)),
