@@ -5,7 +5,7 @@
 pub mod matrix;
 
 #[path = "../../src/files.rs"]
-mod files;
+pub mod files;
 
 /// As in the library, without what needs more of it.
 #[path = "../../src/formats"]
