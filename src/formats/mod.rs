@@ -15,7 +15,7 @@ pub(crate) mod packed;
 pub mod pickle;
 pub mod pickle_writer;
 pub mod torch;
-pub(crate) mod tree;
+pub mod tree;
 
 pub use archive::ArchiveError;
 pub use error::FormatError;
