@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use coembed::data::epic100::annotations::narration_ids;
 use coembed::formats::pickle;
 use coembed::formats::{Limits, npy, torch};
 
@@ -117,4 +118,14 @@ fn members_of_archives_that_share_their_contents_are_refused() {
     }
     let read = modest("overlap", file.len(), || npy::npz_from_slice(&file, &Limits::default()).map(drop));
     assert!(read.unwrap_err().to_string().contains("packed members"));
+}
+
+#[test]
+fn rows_of_nearly_nothing_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ids.csv");
+    let file = [b"narration_id\n".as_slice(), &b"a\n".repeat(2 << 20)].concat();
+    std::fs::write(&path, &file).unwrap();
+    let error = modest("rows", file.len(), || narration_ids(&path, &Limits::default()).map(drop)).unwrap_err();
+    assert!(error.to_string().contains("ids.csv: bytes of memory: "), "{error}");
 }

@@ -2,7 +2,8 @@
 #![no_main]
 
 use coembed_fuzz::formats::ndarray::NdArray;
-use coembed_fuzz::formats::{Limits, npy};
+use coembed_fuzz::formats::npy;
+use coembed_fuzz::limits;
 use libfuzzer_sys::fuzz_target;
 
 fn check(array: &NdArray) {
@@ -19,11 +20,10 @@ fn check(array: &NdArray) {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let limits = Limits { nodes: 20_000, expanded_nodes: 20_000, bytes: 1 << 20, depth: 50, ..Limits::default() };
-    if let Ok(array) = npy::from_slice(bytes, &limits) {
+    if let Ok(array) = npy::from_slice(bytes, &limits()) {
         check(&array);
     }
-    if let Ok(arrays) = npy::npz_from_slice(bytes, &limits) {
+    if let Ok(arrays) = npy::npz_from_slice(bytes, &limits()) {
         arrays.iter().for_each(|(_, array)| check(array));
     }
 });

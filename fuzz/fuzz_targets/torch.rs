@@ -2,14 +2,14 @@
 #![no_main]
 
 use coembed_fuzz::formats::pickle::{Options, UnknownGlobal};
-use coembed_fuzz::formats::{Limits, torch};
+use coembed_fuzz::formats::torch;
+use coembed_fuzz::limits;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let limits = Limits { nodes: 20_000, expanded_nodes: 20_000, bytes: 1 << 20, depth: 50, ..Limits::default() };
-    let budget = limits.bytes as usize;
+    let budget = limits().bytes as usize;
     for unknown_globals in [UnknownGlobal::Refuse, UnknownGlobal::Opaque] {
-        let Ok(checkpoint) = torch::from_slice(bytes, &Options { limits: limits.clone(), unknown_globals }) else {
+        let Ok(checkpoint) = torch::from_slice(bytes, &Options { limits: limits(), unknown_globals }) else {
             continue;
         };
         for key in [None, Some("state_dict")] {

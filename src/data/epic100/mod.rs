@@ -7,6 +7,7 @@
 
 pub mod annotations;
 mod submission;
+mod table;
 
 use std::path::{Path, PathBuf};
 
