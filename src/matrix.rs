@@ -54,7 +54,8 @@ impl<T> Matrix<T> {
 
     /// Builds a matrix from a function of row and column.
     pub fn from_fn(rows: usize, cols: usize, mut f: impl FnMut(usize, usize) -> T) -> Self {
-        let data = (0..rows).flat_map(|i| (0..cols).map(move |j| (i, j))).map(|(i, j)| f(i, j)).collect();
+        let filled = if cols == 0 { 0 } else { rows };
+        let data = (0..filled).flat_map(|i| (0..cols).map(move |j| (i, j))).map(|(i, j)| f(i, j)).collect();
         Self { data, rows, cols }
     }
 

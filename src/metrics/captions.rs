@@ -16,7 +16,7 @@
 use rayon::prelude::*;
 
 use super::rank::{Place, RankOptions, RankReport, RankScores, no_truth, summarise};
-use super::{Direction, MetricError, Score, check_finite, per_query};
+use super::{Direction, MetricError, Score, check_similarity, per_query};
 use crate::matrix::{Matrix, MatrixView};
 
 /// Rank metrics in both directions.
@@ -104,7 +104,7 @@ fn check<S: Score>(similarity: MatrixView<'_, S>, real: MatrixView<'_, bool>) ->
     if shape != (real.as_slice().len(), mask.0) {
         return Err(MetricError::Captions { similarity: shape, mask });
     }
-    check_finite(similarity)
+    check_similarity(similarity)
 }
 
 /// The metric of the original program of *Learning a Text-Video Embedding from Incomplete and Heterogeneous Data* (Miech, Laptev, Sivic,
@@ -122,7 +122,7 @@ pub fn tied_places_as_queries<S: Score>(similarity: MatrixView<'_, S>) -> Result
     if similarity.rows() != similarity.cols() {
         return Err(MetricError::NotSquare { similarity: (similarity.rows(), similarity.cols()) });
     }
-    check_finite(similarity)?;
+    check_similarity(similarity)?;
     let places =
         per_query(similarity, Direction::Rows, Vec::new, |tied, row, scores| Place::from_scores(scores, &[row], tied));
     let ranks = |place: Place| (0..=place.others).map(move |i| Some((place.greater + 1 + i) as f64));

@@ -4,7 +4,7 @@
 
 use super::graded::{self, ApDefinition, GradedOptions, PerQuery};
 use super::rank::{Found, Place, RankOptions, RankScores};
-use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, check_finite, per_query};
+use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, check_similarity, per_query};
 use crate::matrix::{Matrix, MatrixView};
 
 /// What the other labels of a video are to the rank of one of them.
@@ -91,7 +91,7 @@ fn check<S: Score>(similarity: MatrixView<'_, S>, labelled: MatrixView<'_, bool>
     if similarity_shape != relevance {
         return Err(MetricError::Shape { similarity: similarity_shape, relevance });
     }
-    check_finite(similarity)
+    check_similarity(similarity)
 }
 
 #[cfg(test)]

@@ -208,9 +208,13 @@ fn mean(
     if counted == 0 { Err(nothing()) } else { Ok(per_query.iter().sum::<f64>() / counted as f64) }
 }
 
-/// The first similarity that is not finite, as an error.
-fn check_finite<S: Score>(similarity: MatrixView<'_, S>) -> Result<(), MetricError> {
+/// Refuses more rows or columns than there are indices for, and the first similarity that is not finite.
+fn check_similarity<S: Score>(similarity: MatrixView<'_, S>) -> Result<(), MetricError> {
     let columns = similarity.cols();
+    let items = similarity.rows().max(columns);
+    if items > 1 << 31 {
+        return Err(MetricError::TooManyItems { items });
+    }
     let bad_row = (0..similarity.rows()).into_par_iter().position_first(|i| !S::all_finite(similarity.row(i)));
     let Some(row) = bad_row else { return Ok(()) };
     let at = |column: usize| -> f64 { similarity.row(row)[column].into() };
@@ -255,4 +259,22 @@ fn gather<S: Score>(matrix: MatrixView<'_, S>, columns: std::ops::Range<usize>) 
         }
     }
     gathered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matrices_of_nothing_may_be_as_large_as_they_like() {
+        let none = MatrixView::<f32>::new(&[], 0, usize::MAX).unwrap();
+        let items = usize::MAX;
+        let error = rank::evaluate(none, &[], &rank::RankOptions::default()).unwrap_err();
+        assert_eq!(error, MetricError::TooManyItems { items });
+        let marks = |rows, cols| MatrixView::<bool>::new(&[], rows, cols).unwrap();
+        let error = captions::evaluate(none, marks(items, 0), &rank::RankOptions::default()).unwrap_err();
+        assert_eq!(error, MetricError::TooManyItems { items });
+        let labels = labels::mean_average_precision(none, marks(0, items), TiePolicy::Average, EmptyPolicy::Zero);
+        assert_eq!(labels.unwrap_err(), MetricError::TooManyItems { items });
+    }
 }

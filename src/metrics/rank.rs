@@ -21,7 +21,7 @@
 //! items that score higher, not from sorting; programs that look ranks up by equality of scores gain rows with ties.
 
 use super::standing::{Standing, Standings};
-use super::{Direction, MetricError, Score, TiePolicy, TieRange, check_finite, per_query};
+use super::{Direction, MetricError, Score, TiePolicy, TieRange, check_similarity, per_query};
 use crate::matrix::MatrixView;
 
 /// What becomes of a query without ground truth.
@@ -282,13 +282,13 @@ pub fn evaluate<S: Score>(
     if truths.len() != rows {
         return Err(MetricError::Truths { lists: truths.len(), rows });
     }
+    check_similarity(similarity)?;
     let mut inverse = vec![Vec::new(); columns];
     for (row, list) in truths.iter().enumerate() {
         for &column in list {
             inverse.get_mut(column).ok_or(MetricError::TruthOutOfRange { row, column, columns })?.push(row);
         }
     }
-    check_finite(similarity)?;
     Ok(RankReport {
         v2t: direction(similarity, truths, Direction::Rows, options)?,
         t2v: direction(similarity, &inverse, Direction::Columns, options)?,

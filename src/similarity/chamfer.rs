@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::kernel::Kernel;
 use super::panels::Panels;
 use super::walk::{STRIP, fill, panels_per_block};
-use super::{Embeddings, Measure, Side, SimilarityError};
+use super::{Embeddings, Measure, Side, SimilarityError, zeros};
 use crate::matrix::Matrix;
 
 /// Bytes of packed frames that a thread compares with all queries before it packs the next: so many that the last, partly filled panel
@@ -129,9 +129,7 @@ fn all_pairs<Q: Embeddings, I: Embeddings>(
     }
     queries.check(Side::Queries)?;
     items.check(Side::Items)?;
-    let too_many = || SimilarityError::TooMany { queries: queries.len(), items: items.len() };
-    let len = queries.len().checked_mul(items.len()).filter(|&len| len <= isize::MAX as usize / 4);
-    let out = Mutex::new(vec![0.0; len.ok_or_else(too_many)?]);
+    let out = Mutex::new(zeros(queries.len(), items.len())?);
 
     let kernel = Kernel::best();
     let pack = |set| {
@@ -152,15 +150,14 @@ fn all_pairs<Q: Embeddings, I: Embeddings>(
         for (query, frames) in packed.iter().enumerate() {
             let values = comparison.run(frames, panels, offsets);
             let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
-            out[query * items.len()..][group.clone()].copy_from_slice(&values);
+            out.row_mut(query)[group.clone()].copy_from_slice(&values);
         }
         Ok(())
     };
     // Collected, so that the first error in order of items is found on any number of threads.
     let results: Vec<Result<(), _>> = groups.par_iter().map_init(scratch, compare).collect();
     results.into_iter().collect::<Result<(), _>>()?;
-    let out = out.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Matrix::new(out, queries.len(), items.len()).map_err(|_| too_many())
+    Ok(out.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// One query against a group of items, with the memory that this takes.

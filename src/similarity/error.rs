@@ -73,6 +73,16 @@ pub enum SimilarityError {
         /// Number of items.
         items: usize,
     },
+    /// There is no memory for packed rows.
+    #[error("{rows} rows of {dimensions} dimensions, of the {side}, do not fit into memory")]
+    Memory {
+        /// Set.
+        side: Side,
+        /// Rows that are packed at a time.
+        rows: usize,
+        /// Values of a row.
+        dimensions: usize,
+    },
     /// The progress callback asked to stop.
     #[error("stopped after {done} of {total} items")]
     Cancelled {

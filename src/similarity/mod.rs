@@ -106,11 +106,18 @@ pub fn similarity(
     measure: Measure,
 ) -> Result<Matrix<f32>, SimilarityError> {
     let (rows, cols) = (queries.rows(), items.rows());
-    let too_many = SimilarityError::TooMany { queries: rows, items: cols };
-    let len = rows.checked_mul(cols).filter(|&len| len <= isize::MAX as usize / 4).ok_or(too_many.clone())?;
-    let mut out = Matrix::new(vec![0.0; len], rows, cols).map_err(|_| too_many)?;
+    let mut out = zeros(rows, cols)?;
     similarity_into(queries, items, measure, &mut out)?;
     Ok(out)
+}
+
+/// A result to be filled.
+fn zeros(queries: usize, items: usize) -> Result<Matrix<f32>, SimilarityError> {
+    let too_many = || SimilarityError::TooMany { queries, items };
+    let len = queries.checked_mul(items).ok_or_else(too_many)?;
+    // Memory that is zero when it comes is not filled again, but asking for it cannot fail: another request tells whether it would.
+    Vec::<f32>::new().try_reserve_exact(len).map_err(|_| too_many())?;
+    Matrix::new(vec![0.0; len], queries, items).map_err(|_| too_many())
 }
 
 /// [`similarity`] into an existing matrix, which saves allocating a large result again and again.
@@ -185,6 +192,37 @@ mod tests {
         b.row_mut(1)[0] = f32::NEG_INFINITY;
         let error = cosine(a.view(), b.view()).unwrap_err();
         assert_eq!(error.to_string(), "row 1 of the items, dimension 0 is -inf, not a finite number");
+    }
+
+    #[test]
+    fn more_than_there_is_room_for_is_refused() {
+        struct Absurd(usize, usize);
+        impl Embeddings for Absurd {
+            fn rows(&self) -> usize {
+                self.0
+            }
+
+            fn cols(&self) -> usize {
+                self.1
+            }
+
+            fn block<'a>(&'a self, _: std::ops::Range<usize>, _: &'a mut Vec<f32>) -> &'a [f32] {
+                unreachable!("nothing is read")
+            }
+        }
+        let none = Matrix::<f32>::new(vec![], usize::MAX, 0).unwrap();
+        let few = Matrix::<f32>::new(vec![], 0, 0).unwrap();
+        assert!(matches!(inner_product(none.view(), few.view()), Err(SimilarityError::TooMany { .. })));
+        assert!(matches!(inner_product(few.view(), none.view()), Err(SimilarityError::TooMany { .. })));
+        assert!(matches!(top_k(none.view(), none.view(), Measure::Cosine, 1), Err(SimilarityError::TooMany { .. })));
+        let wide = |rows| Absurd(rows, usize::MAX);
+        for rows in [1, 2, 4_000_000_000] {
+            let error = top_k(wide(rows), wide(1), Measure::Cosine, 1).unwrap_err();
+            assert!(matches!(error, SimilarityError::Memory { .. } | SimilarityError::TooMany { .. }), "{error}");
+        }
+        let error = inner_product(wide(1), wide(1)).unwrap_err().to_string();
+        assert_eq!(error, "1 rows of 18446744073709551615 dimensions, of the queries, do not fit into memory");
+        assert_eq!(Matrix::from_fn(usize::MAX, 0, |_, _| 0).as_slice(), [0; 0], "and at once");
     }
 
     #[test]

@@ -38,9 +38,6 @@ pub fn standings(
         let positives = (positives.rows(), positives.cols());
         return Err(SimilarityError::Positives { positives, similarities: (rows, cols) });
     }
-    if u32::try_from(rows.max(cols)).is_err() {
-        return Err(SimilarityError::TooMany { queries: rows, items: cols });
-    }
     let scores = Scores::new(&queries, &items, measure)?;
     let by_row = Lists::by_row(&scores, &queries, &items, measure, positives)?;
     let by_column = by_row.transpose(cols);

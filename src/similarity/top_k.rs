@@ -56,10 +56,8 @@ pub fn top_k_with_progress(
         return Err(SimilarityError::K { k, items: cols });
     }
     let too_many = || SimilarityError::TooMany { queries: rows, items: cols };
-    if u32::try_from(cols).is_err() {
-        return Err(too_many());
-    }
-    let len = rows.checked_mul(k).filter(|&len| len <= isize::MAX as usize / 4).ok_or_else(too_many)?;
+    let len = rows.checked_mul(k).ok_or_else(too_many)?;
+    Vec::<u64>::new().try_reserve_exact(len).map_err(|_| too_many())?;
     let scores = Scores::new(&queries, &items, measure)?;
     let (height, splits) = (scores.height(), scores.splits());
     let heights = (0..rows).step_by(height).map(|start| height.min(rows - start));

@@ -85,6 +85,10 @@ impl<'a, I: Embeddings> Scores<'a, I> {
         if queries.cols() != items.cols() {
             return Err(SimilarityError::Dimensions { queries: queries.cols(), items: items.cols() });
         }
+        // Indices have 32 bits.
+        if u32::try_from(queries.rows().max(items.rows())).is_err() {
+            return Err(SimilarityError::TooMany { queries: queries.rows(), items: items.rows() });
+        }
         let kernel = Kernel::best();
         let mut packed = Panels::new(kernel, Side::Queries);
         packed.pack(queries, 0..queries.rows(), measure, true)?;

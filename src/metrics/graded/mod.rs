@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use super::order::Ranker;
 use super::standing::{Standing, Standings};
-use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, TieRange, check_finite, mean, per_query};
+use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, TieRange, check_similarity, mean, per_query};
 use crate::matrix::MatrixView;
 use crate::relevance::{Relevance, SparseRelevance};
 use query::{Dcg, Precision};
@@ -251,11 +251,8 @@ fn check<S: Score>(
     if (relevance.rows(), relevance.cols()) != (rows, cols) {
         return Err(MetricError::Shape { similarity: (rows, cols), relevance: (relevance.rows(), relevance.cols()) });
     }
-    if rows.max(cols) > 1 << 31 {
-        return Err(MetricError::TooManyItems { items: rows.max(cols) });
-    }
     check_options(options)?;
-    check_finite(similarity)
+    check_similarity(similarity)
 }
 
 fn check_options(options: &GradedOptions) -> Result<(), MetricError> {
