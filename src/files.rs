@@ -5,8 +5,11 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// The longest text that is read: configurations, tables, logs.
-const LONGEST_TEXT: u64 = 64 << 20;
+/// The longest log that is read.
+const LONGEST_LOG: u64 = 64 << 20;
+
+/// The longest other text: configurations, tables, summaries. What is made of one may be a hundred times as large.
+const LONGEST_TEXT: u64 = 4 << 20;
 
 /// Opens a regular file; also its length. Pipes and devices may wait for ever, or never end.
 ///
@@ -25,15 +28,28 @@ pub fn open_regular(path: &Path) -> io::Result<(File, u64)> {
 /// The text of a regular file.
 ///
 /// # Errors
-/// As [`open_regular`]; more than 64 MiB, and text that is not UTF-8.
+/// As [`open_regular`]; more than 4 MiB, and text that is not UTF-8.
 pub fn read_text(path: &Path) -> io::Result<String> {
+    read_text_of(path, LONGEST_TEXT)
+}
+
+/// The lines of a log.
+///
+/// # Errors
+/// As [`read_text`], but of more than 64 MiB.
+pub fn read_log(path: &Path) -> io::Result<String> {
+    read_text_of(path, LONGEST_LOG)
+}
+
+fn read_text_of(path: &Path, longest: u64) -> io::Result<String> {
     let (file, length) = open_regular(path)?;
-    if length > LONGEST_TEXT {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "text of more than 64 MiB"));
+    if length > longest {
+        let problem = format!("text of more than {} MiB", longest >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
     }
     let mut text = String::new();
     // It may grow while it is read.
-    file.take(LONGEST_TEXT).read_to_string(&mut text)?;
+    file.take(longest).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -128,7 +144,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let long = folder.path().join("long");
         File::create(&long).unwrap().set_len(LONGEST_TEXT + 1).unwrap();
-        assert_eq!(read_text(&long).unwrap_err().to_string(), "text of more than 64 MiB");
+        assert_eq!(read_text(&long).unwrap_err().to_string(), "text of more than 4 MiB");
+        assert!(read_log(&long).is_ok());
         assert_eq!(read_text(folder.path()).unwrap_err().to_string(), "a folder, not a file");
         #[cfg(unix)]
         for device in ["/dev/zero", "/dev/null"] {

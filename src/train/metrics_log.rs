@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::files::{read_text, write_atomically};
+use crate::files::{read_log, write_atomically};
 
 /// One line of a [`MetricsLog`].
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ impl MetricsLog {
     /// # Errors
     /// Any error of the file system.
     pub fn open(path: &Path, lines: usize) -> io::Result<Self> {
-        match read_text(path) {
+        match read_log(path) {
             Ok(old) => {
                 let kept: String = old.split_inclusive('\n').take(lines).collect();
                 write_atomically(path, kept.as_bytes())?;
