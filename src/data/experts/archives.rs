@@ -173,8 +173,13 @@ impl FeatureArchive {
 /// # Errors
 /// [`FeatureArchiveError::Sum`] or [`FeatureArchiveError::Io`], naming the file.
 pub fn verify(path: &Path, sums: &[&str]) -> Result<String, FeatureArchiveError> {
+    let file = File::open(path).map_err(|source| FeatureArchiveError::Io { path: path.into(), source })?;
+    check_sum(file, path, sums)
+}
+
+/// The same of a file that is open.
+pub(super) fn check_sum(mut file: impl Read, path: &Path, sums: &[&str]) -> Result<String, FeatureArchiveError> {
     let failed = |source| FeatureArchiveError::Io { path: path.into(), source };
-    let mut file = File::open(path).map_err(failed)?;
     let (mut sum, mut buffer) = (Sha1::new(), vec![0; 1 << 20]);
     loop {
         match file.read(&mut buffer).map_err(failed)? {
