@@ -57,73 +57,142 @@ fn sums_are_compared() {
 
 #[cfg(feature = "download")]
 mod fetching {
-    use std::io::{BufRead, BufReader, Write};
-    use std::net::TcpListener;
+    use std::fs;
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::{TcpListener, TcpStream};
     use std::path::PathBuf;
+    use std::sync::mpsc::{Receiver, channel};
     use std::thread;
+    use std::time::{Duration, Instant};
 
-    use coembed::data::experts::{FeatureArchiveError, download};
+    use coembed::data::experts::{DownloadLimits, FeatureArchiveError, download};
 
-    /// A server that answers one request after the other, each given the first byte asked for, and then ends.
-    fn server(answers: Vec<fn(Option<usize>) -> Vec<u8>>) -> String {
+    /// The lines of a request.
+    struct Asked(Vec<String>);
+
+    impl Asked {
+        fn header(&self, name: &str) -> Option<&str> {
+            let fields = self.0.iter().filter_map(|line| line.split_once(": "));
+            fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+        }
+
+        /// The first byte asked for.
+        fn from(&self) -> Option<usize> {
+            self.header("range").map(|range| range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap())
+        }
+    }
+
+    type Answer = Box<dyn FnOnce(&Asked, &mut TcpStream) + Send>;
+
+    /// What is sent at once; the connection is closed after it.
+    fn says(bytes: impl FnOnce(&Asked) -> Vec<u8> + Send + 'static) -> Answer {
+        // Who stops reading early is right to.
+        Box::new(|asked, stream| _ = stream.write_all(&bytes(asked)))
+    }
+
+    /// What is sent before silence, until the other end is closed.
+    fn stalls(bytes: Vec<u8>) -> Answer {
+        Box::new(move |_, stream| _ = stream.write_all(&bytes).and_then(|()| stream.read(&mut [0])))
+    }
+
+    /// What is sent again and again.
+    fn repeats(head: &'static str, bytes: &'static [u8], pause: Duration) -> Answer {
+        Box::new(move |_, stream| {
+            let mut sent = stream.write_all(head.as_bytes());
+            while sent.is_ok() {
+                thread::sleep(pause);
+                sent = stream.write_all(bytes);
+            }
+        })
+    }
+
+    /// A server that answers one request after the other and then ends; and what it was asked.
+    fn server(answers: Vec<Answer>) -> (String, Receiver<Asked>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/a.tar.gz", listener.local_addr().unwrap());
+        let url = format!("http://{}/x/a.tar.gz", listener.local_addr().unwrap());
+        let (sender, receiver) = channel();
         thread::spawn(move || {
             for answer in answers {
                 let (mut stream, _) = listener.accept().unwrap();
                 let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-                let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-                let range =
-                    head.iter().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(String::from));
-                stream.write_all(&answer(range.map(|range| range.trim_end_matches('-').parse().unwrap()))).unwrap();
+                let asked = Asked(lines.take_while(|line| !line.is_empty()).collect());
+                answer(&asked, &mut stream);
+                let _ = sender.send(asked);
             }
         });
-        url
+        (url, receiver)
     }
 
     fn content() -> Vec<u8> {
         (0..300_000_u32).map(|i| (i % 251) as u8).collect()
     }
 
-    fn whole(_: Option<usize>) -> Vec<u8> {
-        let content = content();
-        [format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", content.len()).as_bytes(), &content].concat()
+    fn with_head(head: &str, body: &[u8]) -> Vec<u8> {
+        [format!("HTTP/1.1 {head}\r\n\r\n").as_bytes(), body].concat()
+    }
+
+    /// The whole file, after these lines of the head.
+    fn whole_with(lines: &str) -> Vec<u8> {
+        with_head(&format!("200 OK\r\n{lines}Content-Length: 300000"), &content())
+    }
+
+    fn whole() -> Answer {
+        says(|asked| {
+            assert_eq!(asked.from(), None);
+            whole_with("")
+        })
     }
 
     /// Ends in the middle.
-    fn half(from: Option<usize>) -> Vec<u8> {
-        assert_eq!(from, None);
-        let mut all = whole(from);
-        all.truncate(150_000);
-        all
+    fn half_with(lines: &'static str) -> Answer {
+        says(move |_| whole_with(lines)[..150_000].to_vec())
     }
 
-    fn rest(from: Option<usize>) -> Vec<u8> {
-        let (content, from) = (content(), from.expect("a range"));
-        let total = content.len();
-        if from >= total {
-            return format!("HTTP/1.1 416 X\r\nContent-Range: bytes */{total}\r\nContent-Length: 0\r\n\r\n").into();
-        }
-        let length = total - from;
-        let range = format!("Content-Range: bytes {from}-{}/{total}", total - 1);
-        [format!("HTTP/1.1 206 X\r\n{range}\r\nContent-Length: {length}\r\n\r\n").as_bytes(), &content[from..]].concat()
+    fn half() -> Answer {
+        half_with("")
     }
 
-    fn absent(_: Option<usize>) -> Vec<u8> {
-        b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone".to_vec()
+    fn rest_with(lines: &'static str) -> Answer {
+        says(move |asked| {
+            let (content, from) = (content(), asked.from().expect("a range"));
+            let total = content.len();
+            if from >= total {
+                return with_head(&format!("416 X\r\n{lines}Content-Range: bytes */{total}\r\nContent-Length: 0"), &[]);
+            }
+            let range = format!("{lines}Content-Range: bytes {from}-{}/{total}", total - 1);
+            with_head(&format!("206 X\r\n{range}\r\nContent-Length: {}", total - from), &content[from..])
+        })
+    }
+
+    fn rest() -> Answer {
+        rest_with("")
     }
 
     fn sum() -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), content()).unwrap();
+        fs::write(file.path(), content()).unwrap();
         super::verify(file.path(), &[]).unwrap()
+    }
+
+    fn quick() -> DownloadLimits {
+        DownloadLimits { idle: Duration::from_millis(300), bytes: 1 << 20 }
     }
 
     struct Target(tempfile::TempDir);
 
     impl Target {
         fn new() -> Self {
-            Self(tempfile::tempdir().unwrap())
+            let target = Self(tempfile::tempdir().unwrap());
+            fs::create_dir_all(target.part().parent().unwrap()).unwrap();
+            target
+        }
+
+        /// With what an earlier call left.
+        fn with(part: &[u8], validator: Option<&str>) -> Self {
+            let target = Self::new();
+            fs::write(target.part(), part).unwrap();
+            validator.iter().for_each(|validator| fs::write(target.validator(), validator).unwrap());
+            target
         }
 
         fn path(&self) -> PathBuf {
@@ -133,53 +202,360 @@ mod fetching {
         fn part(&self) -> PathBuf {
             self.0.path().join("data/X/a.tar.gz.part")
         }
+
+        fn validator(&self) -> PathBuf {
+            self.0.path().join("data/X/a.tar.gz.part.validator")
+        }
+
+        fn fetch(&self, url: &str, sums: &[&str]) -> Result<String, FeatureArchiveError> {
+            download(url, &self.path(), sums, quick(), |_, _| ())
+        }
+
+        /// Whether the file is there, and nothing else.
+        fn is_complete(&self) -> bool {
+            fs::read(self.path()).is_ok_and(|found| found == content()) && self.files() == 1
+        }
+
+        fn files(&self) -> usize {
+            fs::read_dir(self.path().parent().unwrap()).unwrap().count()
+        }
     }
 
     #[test]
     fn an_interrupted_download_goes_on() {
-        let (target, url) = (Target::new(), server(vec![half, rest]));
-        let error = download(&url, &target.path(), &[&sum()], |_, _| ()).unwrap_err();
-        assert!(matches!(error, FeatureArchiveError::Interrupted { .. }), "{error}");
-        let kept = std::fs::metadata(target.part()).unwrap().len();
+        let (target, (url, _)) = (Target::new(), server(vec![half(), rest()]));
+        let error = target.fetch(&url, &[&sum()]).unwrap_err();
+        assert!(matches!(error, FeatureArchiveError::Interrupted { kept: true, .. }), "{error}");
+        let kept = fs::metadata(target.part()).unwrap().len();
         assert!(kept > 0 && kept < 300_000 && !target.path().exists());
         let mut seen = vec![];
-        assert_eq!(download(&url, &target.path(), &[&sum()], |there, all| seen.push((there, all))).unwrap(), sum());
+        let progress = |there, all| seen.push((there, all));
+        assert_eq!(download(&url, &target.path(), &[&sum()], quick(), progress).unwrap(), sum());
         assert_eq!(seen.last(), Some(&(300_000, Some(300_000))));
-        assert!(seen[0].0 > kept && !target.part().exists());
-        assert_eq!(std::fs::read(target.path()).unwrap(), content());
+        assert!(seen[0].0 > kept && target.is_complete());
     }
 
     #[test]
     fn a_server_without_ranges_starts_over() {
-        let (target, url) = (Target::new(), server(vec![half, whole]));
-        download(&url, &target.path(), &[], |_, _| ()).unwrap_err();
-        download(&url, &target.path(), &[], |_, _| ()).unwrap();
-        assert_eq!(std::fs::read(target.path()).unwrap(), content());
+        let answers = vec![half_with("ETag: \"1\"\r\n"), says(|_| whole_with("ETag: \"2\"\r\n"))];
+        let (target, (url, asked)) = (Target::new(), server(answers));
+        target.fetch(&url, &[]).unwrap_err();
+        target.fetch(&url, &[]).unwrap();
+        assert!(asked.recv().unwrap().from().is_none() && asked.recv().unwrap().from().is_some());
+        assert!(target.is_complete());
     }
 
     #[test]
     fn what_has_come_whole_is_only_checked() {
-        let (target, url) = (Target::new(), server(vec![rest]));
-        std::fs::create_dir_all(target.part().parent().unwrap()).unwrap();
-        std::fs::write(target.part(), content()).unwrap();
-        download(&url, &target.path(), &[&sum()], |_, _| ()).unwrap();
-        assert!(target.path().exists());
+        let unknown = || says(|_| with_head("416 X\r\nContent-Encoding: gzip\r\nContent-Length: 1", b"x"));
+        for answer in [rest(), unknown()] {
+            let (target, (url, _)) = (Target::with(&content(), None), server(vec![answer]));
+            target.fetch(&url, &[&sum()]).unwrap();
+            assert!(target.is_complete());
+        }
     }
 
     #[test]
     fn a_wrong_sum_is_refused_and_nothing_is_left() {
-        let (target, url) = (Target::new(), server(vec![whole]));
-        let error = download(&url, &target.path(), &[super::ABC], |_, _| ()).unwrap_err();
+        let (target, (url, _)) = (Target::new(), server(vec![says(|_| whole_with("ETag: \"1\"\r\n"))]));
+        let error = target.fetch(&url, &[super::ABC]).unwrap_err();
         assert!(matches!(error, FeatureArchiveError::Sum { .. }), "{error}");
-        assert!(!target.path().exists() && !target.part().exists());
+        assert_eq!(target.files(), 0);
+    }
+
+    #[test]
+    fn only_the_same_file_is_continued() {
+        // Validators are sent back as they came; a weak tag is none, even beside a date; nor is a date of the same second.
+        let day = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let cases = [
+            ("ETag: \"a-1\"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n", Some("\"a-1\"")),
+            ("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nDate: Sun, 06 Nov 1994 08:49:38 GMT\r\n", Some(day)),
+            ("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n", None),
+            ("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n", None),
+            ("ETag: W/\"a\"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n", None),
+            ("ETag: a\r\n", None),
+            ("ETag: \"a\"b\"\r\n", None),
+            ("Last-Modified: yesterday\r\nDate: today\r\n", None),
+            ("", None),
+        ];
+        for (lines, expected) in cases {
+            let again = if expected.is_some() { rest_with(lines) } else { whole() };
+            let (target, (url, asked)) = (Target::new(), server(vec![half_with(lines), again]));
+            let error = target.fetch(&url, &[]).unwrap_err().to_string();
+            assert_eq!(error.contains("what has come is kept"), expected.is_some(), "{error}");
+            assert_eq!(fs::read_to_string(target.validator()).ok().as_deref(), expected);
+            target.fetch(&url, &[]).unwrap();
+            let (_, second) = (asked.recv().unwrap(), asked.recv().unwrap());
+            assert_eq!((second.header("if-range"), second.from().is_some()), (expected, expected.is_some()), "{lines}");
+            assert!(target.is_complete(), "{lines}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_does_not_continue_what_is_kept_starts_over() {
+        let heads = [
+            // Another file, where the server takes no notice of If-Range.
+            "206 X\r\nETag: \"2\"\r\nContent-Range: bytes 100-299999/300000",
+            "416 X\r\nETag: \"2\"\r\nContent-Range: bytes */100",
+            "416 X\r\nContent-Range: bytes */99",
+            "416 X",
+            "206 X",
+            "206 X\r\nContent-Range: bytes 0-299999/300000",
+            "206 X\r\nContent-Range: bytes 100-199/300000",
+            "206 X\r\nContent-Range: bytes 100-299999/*",
+            "206 X\r\nContent-Range: bytes 100-299999/300000\r\nContent-Length: 299901",
+            "206 X\r\nContent-Range: bytes 100-99/100",
+            "206 X\r\nContent-Range: bytes 100-0/0",
+            "206 X\r\nContent-Range: bytes -100--1/0",
+            "206 X\r\nContent-Range: bytes 100-18446744073709551615/18446744073709551615",
+            "206 X\r\nContent-Range: bytes 100-99999999999999999999/99999999999999999999",
+            "206 X\r\nContent-Range: lines 100-299999/300000",
+            "206 X\r\nContent-Type: multipart/byteranges; boundary=x\r\nContent-Range: ",
+        ];
+        for head in heads {
+            let target = Target::with(&[7; 100], Some("\"1\""));
+            let (url, asked) = server(vec![says(move |_| with_head(head, &[9; 200])), whole()]);
+            target.fetch(&url, &[]).unwrap();
+            assert!(asked.recv().unwrap().from() == Some(100) && asked.recv().unwrap().from().is_none(), "{head}");
+            assert!(target.is_complete(), "{head}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_validator_is_not_sent() {
+        let long = format!("\"{}\"", "x".repeat(100_000));
+        for validator in ["\"1\"\r\nX-Injected: 1", "\"1\"\n", "W/\"1\"", "\"\u{e9}\"", "", "\"", &long] {
+            let (target, (url, asked)) = (Target::with(&[7; 100], Some(validator)), server(vec![whole()]));
+            target.fetch(&url, &[]).unwrap();
+            let asked = asked.recv().unwrap();
+            assert!(asked.header("if-range").is_none() && asked.header("x-injected").is_none(), "{validator:?}");
+            assert!(target.is_complete());
+        }
+    }
+
+    #[test]
+    fn a_silent_server_is_left() {
+        let (target, begun) = (Target::new(), Instant::now());
+        let drips = repeats("HTTP/1.1 200 OK\r\nX: ", b"x", Duration::from_millis(20));
+        let hints = repeats("", b"HTTP/1.1 103 Early\r\n\r\n", Duration::from_millis(20));
+        for answer in [stalls(vec![]), stalls(b"HTTP/1.1 200".to_vec()), drips, hints] {
+            let error = target.fetch(&server(vec![answer]).0, &[]).unwrap_err();
+            assert!(matches!(error, FeatureArchiveError::Server { .. }), "{error}");
+            assert_eq!(target.files(), 0);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_file_of_too_many_bytes_is_refused() {
+        for length in ["1048577", "18446744073709551615"] {
+            let answer = says(move |_| with_head(&format!("200 OK\r\nContent-Length: {length}"), &content()));
+            let (target, (url, _)) = (Target::new(), server(vec![answer]));
+            let error = target.fetch(&url, &[]).unwrap_err().to_string();
+            assert_eq!(error, format!("{url}: a file of at most 1048576 bytes expected, found {length} bytes"));
+            assert_eq!(target.files(), 0);
+        }
+        let (target, (url, _)) = (Target::with(&[7; 100], Some("\"1\"")), server(vec![rest()]));
+        let few = DownloadLimits { bytes: 299_999, ..quick() };
+        let error = download(&url, &target.path(), &[], few, |_, _| ()).unwrap_err();
+        assert!(matches!(error, FeatureArchiveError::TooLarge { found: Some(300_000), .. }), "{error}");
+        assert_eq!((fs::read(target.part()).unwrap(), target.files()), (vec![7; 100], 2), "nothing is written");
+        let most = DownloadLimits { bytes: 300_000, ..quick() };
+        download(&server(vec![whole()]).0, &Target::new().path(), &[], most, |_, _| ()).unwrap();
+    }
+
+    #[test]
+    fn a_file_without_a_length_ends_at_the_limit() {
+        let (plain, chunked) = ("HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for (head, bytes) in [(plain, [b'x'; 1 << 16].as_slice()), (chunked, b"5\r\nabcde\r\n".as_slice())] {
+            let (target, (url, _)) = (Target::new(), server(vec![repeats(head, bytes, Duration::ZERO)]));
+            let (few, mut most) = (DownloadLimits { bytes: 100_000, ..quick() }, 0);
+            let error = download(&url, &target.path(), &[], few, |there, _| most = there).unwrap_err();
+            assert_eq!(error.to_string(), format!("{url}: a file of at most 100000 bytes expected, found more"));
+            assert!(most <= 100_000 && target.files() == 0);
+        }
+    }
+
+    #[test]
+    fn no_more_is_written_than_was_promised() {
+        let surplus = says(|_| [whole_with(""), b"more".to_vec()].concat());
+        let target = Target::new();
+        target.fetch(&server(vec![surplus]).0, &[]).unwrap();
+        assert!(target.is_complete());
+        let target = Target::with(&content()[..299_998], Some("\"1\""));
+        let lines = "Content-Range: bytes 299998-299999/300000\r\nTransfer-Encoding: chunked";
+        let body = [b"5\r\n", &content()[299_998..], b"abc\r\n0\r\n\r\n"].concat();
+        target.fetch(&server(vec![says(move |_| with_head(&format!("206 X\r\n{lines}"), &body))]).0, &[]).unwrap();
+        assert!(target.is_complete());
+    }
+
+    fn redirects(status: u16, to: &str) -> Answer {
+        let head = format!("{status} X\r\nLocation: {to}\r\nContent-Length: 0");
+        says(move |_| with_head(&head, &[]))
+    }
+
+    #[test]
+    fn redirects_within_a_host_are_followed() {
+        let target = Target::with(&content()[..100], Some("\"1\""));
+        let (url, asked) = server(vec![redirects(302, "b"), redirects(308, "/y/c?d=e"), rest()]);
+        target.fetch(&url, &[]).unwrap();
+        assert!(target.is_complete());
+        for path in ["/x/a.tar.gz", "/x/b", "/y/c?d=e"] {
+            let asked = asked.recv().unwrap();
+            assert_eq!(asked.0[0], format!("GET {path} HTTP/1.1"));
+            assert_eq!((asked.from(), asked.header("if-range")), (Some(100), Some("\"1\"")));
+        }
+    }
+
+    #[test]
+    fn redirects_to_elsewhere_are_refused() {
+        let (elsewhere, asked) = server(vec![whole()]);
+        let to = elsewhere.replace("127.0.0.1", "localhost");
+        let (target, (url, _)) = (Target::new(), server(vec![redirects(301, &to)]));
+        let error = target.fetch(&url, &[]).unwrap_err().to_string();
+        let origin = |url: &str| url.trim_end_matches("/x/a.tar.gz").to_owned();
+        let expected = format!("{url}: redirected from {} to {}: ", origin(&url), origin(&to));
+        assert!(error.starts_with(&expected), "{error}");
+        assert!(asked.try_recv().is_err() && target.files() == 0);
+    }
+
+    #[test]
+    fn redirects_end() {
+        let (target, (url, _)) = (Target::new(), server((0..9).map(|_| redirects(307, "/x")).collect()));
+        assert_eq!(target.fetch(&url, &[]).unwrap_err().to_string(), format!("{url}: more than 5 redirects"));
+        let (url, _) = server(vec![says(|_| with_head("302 X\r\nContent-Length: 0", &[]))]);
+        let error = target.fetch(&url, &[]).unwrap_err().to_string();
+        assert_eq!(error, format!("{url}: redirected to nowhere, which is no address"));
+    }
+
+    #[test]
+    fn a_file_is_fetched_once_at_a_time() {
+        let (target, (began, begun), (sender, receiver)) = (Target::new(), channel(), channel());
+        let waits: Answer = Box::new(move |_, stream| {
+            began.send(()).unwrap();
+            receiver.recv().unwrap();
+            stream.write_all(&whole_with("")).unwrap();
+        });
+        let (url, _) = server(vec![waits]);
+        thread::scope(|scope| {
+            let first = scope.spawn(|| {
+                let patient = DownloadLimits { idle: Duration::from_secs(10), ..quick() };
+                download(&url, &target.path(), &[], patient, |_, _| ())
+            });
+            begun.recv().unwrap();
+            let error = target.fetch(&url, &[]).unwrap_err().to_string();
+            assert_eq!(error, format!("{}: another process is fetching it", target.part().display()));
+            sender.send(()).unwrap();
+            first.join().unwrap().unwrap();
+        });
+        assert!(target.is_complete());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_a_regular_file_is_continued() {
+        use std::os::unix::fs::symlink;
+
+        let target = Target::new();
+        let other = target.0.path().join("other");
+        fs::write(&other, "precious").unwrap();
+        let refused = |expected: &str| {
+            let error = target.fetch("http://127.0.0.1:1/a", &[]).unwrap_err().to_string();
+            assert_eq!(error, format!("{}: {expected}", target.part().display()));
+        };
+        symlink(&other, target.part()).unwrap();
+        refused("a symbolic link, not a regular file");
+        fs::remove_file(target.part()).unwrap();
+        symlink(target.0.path().join("none"), target.part()).unwrap();
+        refused("a symbolic link, not a regular file");
+        assert!(!target.0.path().join("none").exists());
+        fs::remove_file(target.part()).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(target.part()).status().unwrap().success());
+        refused("a pipe or device, not a regular file");
+        fs::remove_file(target.part()).unwrap();
+        fs::create_dir(target.part()).unwrap();
+        refused("a folder, not a file");
+        fs::remove_dir(target.part()).unwrap();
+        // A validator behind a link is neither sent nor written.
+        fs::write(&other, "\"precious\"").unwrap();
+        fs::write(target.part(), "x").unwrap();
+        symlink(&other, target.validator()).unwrap();
+        let (url, asked) = server(vec![half_with("ETag: \"1\"\r\n")]);
+        target.fetch(&url, &[&sum()]).unwrap_err();
+        assert!(asked.recv().unwrap().header("if-range").is_none());
+        assert_eq!(fs::read_to_string(&other).unwrap(), "\"precious\"");
+        fs::create_dir(target.path()).unwrap();
+        let error = target.fetch(&url, &[]).unwrap_err().to_string();
+        assert_eq!(error, format!("{}: a folder, not a file", target.path().display()));
+    }
+
+    #[test]
+    fn encoded_files_are_refused() {
+        let (target, (url, asked)) = (Target::new(), server(vec![says(|_| whole_with("Content-Encoding: gzip\r\n"))]));
+        let error = target.fetch(&url, &[]).unwrap_err().to_string();
+        assert_eq!(error, format!("{url}: content-encoding: identity expected, found \"gzip\""));
+        assert_eq!(asked.recv().unwrap().header("accept-encoding"), Some("identity"));
+        let (url, _) = server(vec![says(|_| whole_with("Transfer-Encoding: gzip, chunked\r\n"))]);
+        let error = target.fetch(&url, &[]).unwrap_err().to_string();
+        assert_eq!(error, format!("{url}: transfer-encoding: chunked expected, found \"gzip, chunked\""));
+        let (url, _) = server(vec![says(|_| whole_with("Content-Encoding: Identity\r\n"))]);
+        target.fetch(&url, &[]).unwrap();
     }
 
     #[test]
     fn other_answers_are_named() {
-        let (target, url) = (Target::new(), server(vec![absent]));
-        let error = download(&url, &target.path(), &[], |_, _| ()).unwrap_err().to_string();
+        let (target, (url, _)) =
+            (Target::new(), server(vec![says(|_| with_head("404 X\r\nContent-Length: 4", b"none"))]));
+        let error = target.fetch(&url, &[]).unwrap_err().to_string();
         assert_eq!(error, format!("{url}: the server answers 404"));
-        let error = download("http://127.0.0.1:1/a", &target.path(), &[], |_, _| ()).unwrap_err();
+        for url in
+            ["ftp://h/a", "file:///etc/passwd", "h/a", "", "http://", "http:///a", "https://a b/", "http://h:99999/"]
+        {
+            let error = target.fetch(url, &[]).unwrap_err().to_string();
+            assert_eq!(error, format!("{url}: an address that begins with http:// or https:// expected"));
+        }
+        let error = target.fetch("http://127.0.0.1:1/a", &[]).unwrap_err();
         assert!(matches!(error, FeatureArchiveError::Server { .. }), "{error}");
+        assert_eq!(target.files(), 0);
+    }
+
+    #[test]
+    fn absurd_answers_are_errors() {
+        let (many, long) = ("X: y\r\n".repeat(1000), format!("X: {}\r\n", "y".repeat(1 << 20)));
+        let heads = [
+            "200 OK\r\nContent-Length: -5",
+            "200 OK\r\nContent-Length: 99999999999999999999",
+            "200 OK\r\nContent-Length: 5\r\nContent-Length: 6",
+            "200 OK\r\nTransfer-Encoding: chunked",
+            "200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+            "206 X\r\nContent-Range: bytes 0-4/5",
+            "416 X\r\nContent-Range: bytes */0",
+            "101 X\r\nUpgrade: x",
+            "100 X",
+            "204 X",
+            "304 X",
+            "300 X\r\nLocation: /b",
+            "302 X\r\nLocation: \u{e9}",
+            "000 X",
+            "999 X",
+            "\0",
+            &format!("200 OK\r\n{many}"),
+            &format!("200 OK\r\n{long}"),
+        ];
+        for head in heads {
+            let (target, answer) = (Target::new(), with_head(head, b"FFFFFFFFFFFFFFFFFFFF\r\nabc"));
+            let error = target.fetch(&server(vec![says(move |_| answer)]).0, &[]).unwrap_err();
+            let (is_server, text) = (matches!(error, FeatureArchiveError::Server { .. }), error.to_string());
+            assert!(
+                is_server || matches!(error, FeatureArchiveError::Interrupted { received: 0, .. }),
+                "{text} {head}"
+            );
+            assert_eq!(target.files(), 0, "{head}");
+        }
+        for idle in [Duration::ZERO, Duration::MAX] {
+            let (target, (url, _)) = (Target::new(), server(vec![whole()]));
+            let done = download(&url, &target.path(), &[], DownloadLimits { idle, ..quick() }, |_, _| ());
+            assert_eq!(done.is_ok(), idle > Duration::ZERO);
+        }
     }
 }

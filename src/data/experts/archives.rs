@@ -36,11 +36,23 @@ pub enum FeatureArchiveError {
     /// The server does not answer, or not with the file.
     #[error("{url}: {problem}")]
     Server { url: String, problem: String },
-    /// The connection ended early; what has come is kept.
+    /// The file is longer than is taken; no length was found where the server did not say any.
+    #[error("{url}: a file of at most {limit} bytes expected, found {}", found.map_or("more".into(), |found| format!("{found} bytes")))]
+    TooLarge { url: String, limit: u64, found: Option<u64> },
+    /// The server sends elsewhere.
     #[error(
-        "{url}: the connection ended after {received} bytes of {total}: {problem}; what has come is kept, run again to go on"
+        "{url}: redirected from {from} to {to}: another host or port, or one without https, is not followed; give the address itself"
     )]
-    Interrupted { url: String, received: u64, total: String, problem: String },
+    Redirected { url: String, from: String, to: String },
+    /// The same file is being fetched already.
+    #[error("{}: another process is fetching it", path.display())]
+    InUse { path: PathBuf },
+    /// The connection ended early, or nothing came any more. `kept` says whether another call goes on with what has come.
+    #[error(
+        "{url}: the connection ended after {received} bytes of {total}: {problem}; {}",
+        if *kept { "what has come is kept, run again to go on" } else { "run again to start over" }
+    )]
+    Interrupted { url: String, received: u64, total: String, problem: String, kept: bool },
 }
 
 /// A published set of archives.

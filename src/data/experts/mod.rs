@@ -21,7 +21,7 @@ pub use batch::{
 };
 pub use checkpoint::{ExpertCheckpoint, Skipped, load_checkpoint};
 #[cfg(feature = "download")]
-pub use download::download;
+pub use download::{DownloadLimits, download};
 pub use error::ExpertsError;
 pub use ragged::Ragged;
 pub use split::{CaptionMasks, Captions, Expert, ExpertSplit, FeatureKind, Teacher, TeacherExpert};
