@@ -343,7 +343,41 @@ mod fetching {
             assert!(matches!(error, FeatureArchiveError::Server { .. }), "{error}");
             assert_eq!(target.files(), 0);
         }
-        assert!(begun.elapsed() < Duration::from_secs(5));
+        // Trailers of chunks are no content, however many come.
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n";
+        let (url, _) = server(vec![repeats(head, b"X: y\r\n", Duration::ZERO)]);
+        let error = target.fetch(&url, &[]).unwrap_err().to_string();
+        assert!(
+            error.ends_with("3 bytes of an unknown number: nothing came for 300ms; run again to start over"),
+            "{error}"
+        );
+        // Without a length, too, the connection that is closed here is not the end of the file.
+        let error = target.fetch(&server(vec![stalls(with_head("200 OK", b"abc"))]).0, &[]).unwrap_err();
+        assert!(matches!(error, FeatureArchiveError::Interrupted { received: 3, kept: false, .. }), "{error}");
+        let idle = stalls(whole_with("ETag: \"1\"\r\n")[..1000].to_vec());
+        let (url, _) = server(vec![idle, stalls(b"HTTP/1.1 206 X\r\n".to_vec()), rest()]);
+        let error = target.fetch(&url, &[]).unwrap_err();
+        assert!(matches!(error, FeatureArchiveError::Interrupted { kept: true, .. }), "{error}");
+        assert!(
+            error.to_string().contains("bytes of 300000: nothing came for 300ms; what has come is kept"),
+            "{error}"
+        );
+        target.fetch(&url, &[]).unwrap_err();
+        target.fetch(&url, &[]).unwrap();
+        assert!(target.is_complete() && begun.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_slow_server_may_take_longer_than_it_may_be_silent() {
+        let slow: Answer = Box::new(|_, stream| {
+            for piece in whole_with("").chunks(60_000) {
+                stream.write_all(piece).unwrap();
+                thread::sleep(Duration::from_millis(80));
+            }
+        });
+        let (target, (url, _), begun) = (Target::new(), server(vec![slow]), Instant::now());
+        target.fetch(&url, &[]).unwrap();
+        assert!(begun.elapsed() > quick().idle && target.is_complete());
     }
 
     #[test]

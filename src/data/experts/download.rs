@@ -1,6 +1,7 @@
 //! Fetching of archives that may take hours: what has come is kept, and continued.
 
 mod part;
+mod watched;
 
 use std::io::Read;
 use std::path::Path;
@@ -11,13 +12,15 @@ use ureq::{Agent, Body};
 
 use super::archives::FeatureArchiveError;
 use part::{Part, Validator};
+use watched::Watched;
 
 type Result<T> = std::result::Result<T, FeatureArchiveError>;
 
 /// How far a server is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DownloadLimits {
-    /// The longest time until a server has answered; a day at most. Default: a minute.
+    /// The longest time until a server has answered, and from one piece of the file to the next; a day at most. The whole may take any time.
+    /// Default: a minute.
     pub idle: Duration,
     /// The longest file that is taken, in bytes. Default: 64 GiB; published archives have up to some tens of GB.
     pub bytes: u64,
@@ -118,7 +121,9 @@ impl<'a> Source<'a> {
         if let Answer::Whole(_) = answer {
             part.restart(Validator::of(response.headers()))?;
         }
-        match self.receive(response.body_mut().as_reader(), part, total, progress)? {
+        let body = Watched::new(response.body_mut().as_reader(), self.agent.clone(), self.limits.idle);
+        let body = body.map_err(|problem| self.refused(problem.to_string()))?;
+        match self.receive(body, part, total, progress)? {
             None => Ok(()),
             Some(problem) => Err(FeatureArchiveError::Interrupted {
                 url: self.url.into(),
