@@ -10,6 +10,7 @@ use coembed::formats::{Limits, npy, torch, tree};
 use coembed::options::{Options, Table, parse};
 use coembed::recipes::{ce, relmargin};
 use coembed::train::{Checkpoint, CheckpointError, StateTensor, StateValues};
+use folders::FolderCopy;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -183,23 +184,9 @@ fn changed_configurations_are_read_or_refused() {
 
 #[test]
 fn changed_published_configurations_are_read_or_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let seeds = files("tests/data/ce_configs", &["json"]);
-    let at = |seed: &Seed| {
-        folder.path().join(Path::new(&seed.name).strip_prefix(repository().join("tests/data/ce_configs")).unwrap())
-    };
-    let put = |seed: &Seed, bytes: &[u8]| {
-        std::fs::create_dir_all(at(seed).parent().unwrap()).unwrap();
-        std::fs::write(at(seed), bytes).unwrap();
-    };
-    seeds.iter().for_each(|seed| put(seed, &seed.bytes));
-    let read = |seed: &Seed, bytes: &[u8]| {
-        put(seed, bytes);
-        let read = ce::import_config(&at(seed), folder.path()).is_ok();
-        put(seed, &seed.bytes);
-        read
-    };
-    replay(&seeds, changed, modest, read);
+    let (copy, seeds) = FolderCopy::new("tests/data/ce_configs", &["json"]);
+    let import = |file: &Path| ce::import_config(file, copy.path()).is_ok();
+    replay(&seeds, changed, modest, |seed, bytes| copy.with(seed, bytes, import));
 }
 
 #[test]

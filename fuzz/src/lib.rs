@@ -47,9 +47,12 @@ pub fn limits() -> formats::Limits {
     formats::Limits { nodes: 20_000, expanded_nodes: 20_000, bytes: 1 << 20, depth: 50, ..Default::default() }
 }
 
-/// What a file of an extension holds: values, and their greatest depth.
-pub fn tree_of(bytes: &[u8], extension: &str) -> Option<(u64, u32)> {
-    formats::tree::from_slice(bytes, extension, &limits(), &[]).ok().map(|value| walk(&value))
+/// Reads a file of an extension; what it holds must be within the limits.
+pub fn check_tree(bytes: &[u8], extension: &str) {
+    if let Ok(value) = formats::tree::from_slice(bytes, extension, &limits(), &[]) {
+        let (count, depth) = walk(&value);
+        assert!(count <= limits().nodes && depth <= 1 + limits().depth);
+    }
 }
 
 /// Values in a tree, and their greatest depth; the shapes of arrays agree with their values.

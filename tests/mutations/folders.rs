@@ -1,6 +1,6 @@
 //! Folders of data sets with one changed file: read as what they are, or refused with a message that names a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use coembed::data::epic100::{self, EvalSplitName};
 use coembed::data::experts::FeatureKind;
@@ -11,21 +11,48 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Seed, changed, files, modest, replay, repository};
 
-/// Replaces one file at a time in a copy of a folder.
+/// A copy of a folder, in which one file at a time is replaced.
+pub struct FolderCopy {
+    source: PathBuf,
+    copy: tempfile::TempDir,
+}
+
+impl FolderCopy {
+    /// The files of some extensions, which are the seeds too.
+    pub fn new(source: &str, extensions: &[&str]) -> (Self, Vec<Seed>) {
+        let copy = Self { source: repository().join(source), copy: tempfile::tempdir().unwrap() };
+        let seeds = files(source, extensions);
+        for seed in &seeds {
+            let path = copy.at(seed);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, &seed.bytes).unwrap();
+        }
+        (copy, seeds)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.copy.path()
+    }
+
+    fn at(&self, seed: &Seed) -> PathBuf {
+        self.path().join(Path::new(&seed.name).strip_prefix(&self.source).unwrap())
+    }
+
+    /// What `read` makes of the file of a seed with other contents.
+    pub fn with<T>(&self, seed: &Seed, bytes: &[u8], read: impl FnOnce(&Path) -> T) -> T {
+        let path = self.at(seed);
+        std::fs::write(&path, bytes).unwrap();
+        let read = read(&path);
+        std::fs::write(&path, &seed.bytes).unwrap();
+        read
+    }
+}
+
 fn replay_folder(source: &str, extensions: &[&str], read: impl Fn(&Path) -> Result<(), String>) {
-    let copy = tempfile::tempdir().unwrap();
-    let at = |seed: &Seed| copy.path().join(Path::new(&seed.name).strip_prefix(repository().join(source)).unwrap());
-    let put = |seed: &Seed, bytes: &[u8]| {
-        std::fs::create_dir_all(at(seed).parent().unwrap()).unwrap();
-        std::fs::write(at(seed), bytes).unwrap();
-    };
-    let seeds = files(source, extensions);
-    seeds.iter().for_each(|seed| put(seed, &seed.bytes));
+    let (copy, seeds) = FolderCopy::new(source, extensions);
     read(copy.path()).unwrap();
     replay(&seeds, changed, modest, |seed, bytes| {
-        put(seed, bytes);
-        let read = read(copy.path());
-        put(seed, &seed.bytes);
+        let read = copy.with(seed, bytes, |_| read(copy.path()));
         let root = copy.path().to_str().unwrap();
         assert!(read.as_ref().err().is_none_or(|error| error.contains(root)), "{read:?} names no file");
         read.is_ok()
