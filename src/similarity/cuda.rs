@@ -18,7 +18,7 @@ use cudarc::nvrtc::{CompileError, compile_ptx};
 use super::kernel::Kernel;
 use super::panels::Panels;
 use super::top_k::{item_of, score_of};
-use super::{Embeddings, FrameSets, Measure, Side, SimilarityError, TopK};
+use super::{Embeddings, FrameSets, Measure, Side, SimilarityError, TopK, room};
 use crate::device::{DeviceError, probe};
 use crate::matrix::Matrix;
 
@@ -118,7 +118,7 @@ impl Cuda {
         let too_many = || SimilarityError::TooMany { queries: rows, items: cols };
         u32::try_from(cols).map_err(|_| too_many())?;
         let width = check_width(&queries, &items)?;
-        let len = rows.checked_mul(k).filter(|&len| len <= isize::MAX as usize / 8).ok_or_else(too_many)?;
+        let len = room::<u64>(rows, k).ok_or_else(too_many)?;
         if rows == 0 {
             return Ok(head(&[], 0, k)?);
         }
@@ -185,8 +185,8 @@ impl Cuda {
         queries.check(Side::Queries)?;
         items.check(Side::Items)?;
         let too_many = || SimilarityError::TooMany { queries: queries.len(), items: items.len() };
-        let len = queries.len().checked_mul(items.len()).filter(|&len| len <= isize::MAX as usize / 8);
-        let mut sums = vec![0.0_f64; len.ok_or_else(too_many)?];
+        let len = room::<f64>(queries.len(), items.len()).ok_or_else(too_many)?;
+        let mut sums = vec![0.0_f64; len];
         if !sums.is_empty() {
             let frames = self.upload(&queries.frames, 0..queries.frames.rows(), measure, Side::Queries)?;
             for group in items.groups(BLOCK_COLUMNS) {

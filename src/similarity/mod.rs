@@ -111,12 +111,17 @@ pub fn similarity(
     Ok(out)
 }
 
+/// The number of values of a matrix that there is memory for. Asking for memory that is zero already (`vec![0; n]`) aborts where there is
+/// none, so it is asked for once before.
+fn room<T>(rows: usize, cols: usize) -> Option<usize> {
+    let len = rows.checked_mul(cols)?;
+    Vec::<T>::new().try_reserve_exact(len).ok().map(|()| len)
+}
+
 /// A result to be filled.
 fn zeros(queries: usize, items: usize) -> Result<Matrix<f32>, SimilarityError> {
     let too_many = || SimilarityError::TooMany { queries, items };
-    let len = queries.checked_mul(items).ok_or_else(too_many)?;
-    // Memory that is zero when it comes is not filled again, but asking for it cannot fail: another request tells whether it would.
-    Vec::<f32>::new().try_reserve_exact(len).map_err(|_| too_many())?;
+    let len = room::<f32>(queries, items).ok_or_else(too_many)?;
     Matrix::new(vec![0.0; len], queries, items).map_err(|_| too_many())
 }
 

@@ -61,14 +61,12 @@ impl Panels {
         let (kernel, side, height, width, padded) = (self.kernel, self.side, self.height, set.cols(), self.padded);
         (self.rows, self.width) = (rows.clone(), width);
         let lines = if padded { rows.len().checked_next_multiple_of(height) } else { Some(rows.len()) };
-        let len = lines.and_then(|lines| lines.checked_mul(width)).filter(|len| *len < usize::MAX - LINE);
         let memory = || SimilarityError::Memory { side, rows: rows.len(), dimensions: width };
-        let len = len.ok_or_else(memory)?;
-        // One behind the other: memory that is there is kept.
-        let more = |there: usize, wanted: usize| wanted.saturating_sub(there);
-        self.data.try_reserve_exact(more(self.data.len(), len + LINE / 4)).map_err(|_| memory())?;
-        self.squares.try_reserve_exact(more(self.squares.len(), rows.len())).map_err(|_| memory())?;
-        self.data.resize(len + LINE / 4, 0.0);
+        let len = lines.and_then(|lines| lines.checked_mul(width)).ok_or_else(memory)?;
+        let aligned = len.checked_add(LINE / 4).ok_or_else(memory)?;
+        self.data.try_reserve_exact(aligned.saturating_sub(self.data.len())).map_err(|_| memory())?;
+        self.squares.try_reserve_exact(rows.len().saturating_sub(self.squares.len())).map_err(|_| memory())?;
+        self.data.resize(aligned, 0.0);
         self.start = self.data.as_ptr().align_offset(LINE).min(LINE / 4);
         self.squares.resize(rows.len(), 0.0);
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 
 use super::walk::Scores;
-use super::{Embeddings, Measure, SimilarityError};
+use super::{Embeddings, Measure, SimilarityError, room};
 use crate::matrix::Matrix;
 
 /// The best k items of every query, best first.
@@ -56,8 +56,8 @@ pub fn top_k_with_progress(
         return Err(SimilarityError::K { k, items: cols });
     }
     let too_many = || SimilarityError::TooMany { queries: rows, items: cols };
-    let len = rows.checked_mul(k).ok_or_else(too_many)?;
-    Vec::<u64>::new().try_reserve_exact(len).map_err(|_| too_many())?;
+    // An index and a score.
+    let len = room::<(u32, f32)>(rows, k).ok_or_else(too_many)?;
     let scores = Scores::new(&queries, &items, measure)?;
     let (height, splits) = (scores.height(), scores.splits());
     let heights = (0..rows).step_by(height).map(|start| height.min(rows - start));
