@@ -256,6 +256,20 @@ fn a_state_that_did_more_than_there_is_to_do_is_refused() {
 }
 
 #[test]
+fn a_folder_that_holds_a_run_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let fit = Fit { epochs: 1, folder: Some(folder.path().into()), ..Fit::default() };
+    run(&fit, &mut given(2, &[0.5]), &mut model()).unwrap();
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    let before = ["last.safetensors", "metrics.jsonl"].map(read);
+    let mut task = given(1, &[0.1]);
+    let error = run(&fit, &mut task, &mut model()).unwrap_err();
+    assert!(matches!(&error, FitError::HoldsRun { path } if path == folder.path()), "{error}");
+    assert_eq!(task.steps, 0);
+    assert_eq!(["last.safetensors", "metrics.jsonl"].map(read), before);
+}
+
+#[test]
 fn a_group_that_fits_nothing_is_refused() {
     let groups = vec![ParameterGroup { pattern: "encoder.*".into(), frozen: true, ..ParameterGroup::default() }];
     let (mut task, mut model) = (given(1, &[0.0]), model());

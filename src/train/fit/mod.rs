@@ -71,6 +71,12 @@ pub enum FitError<E: std::error::Error + 'static> {
         /// Why.
         source: std::io::Error,
     },
+    /// A run from the beginning would overwrite another.
+    #[error("{} holds a run already: go on from its last.safetensors, or give another folder", path.display())]
+    HoldsRun {
+        /// The folder.
+        path: PathBuf,
+    },
     /// There is no such score to select by.
     #[error("there is no score {score:?} to select by; there are {}", known.join(", "))]
     NoScore {
@@ -120,6 +126,9 @@ pub enum FitError<E: std::error::Error + 'static> {
         what: String,
     },
 }
+
+/// The newest state, from which a run goes on.
+const LAST: &str = "last.safetensors";
 
 /// The loop: what is decided about a run beside its task, model and optimizer.
 #[derive(Debug, Clone, Default)]
@@ -233,6 +242,11 @@ impl Fit {
                 return Err(FitError::NoScore { score: select.score.clone(), known });
             }
         }
+        if let (None, Some(path)) = (&state, &self.folder)
+            && path.join(LAST).exists()
+        {
+            return Err(FitError::HoldsRun { path: path.clone() });
+        }
         let path = self.folder.as_ref().map(|folder| folder.join("metrics.jsonl"));
         let log_error = |source| FitError::Log { path: path.clone().unwrap_or_default(), source };
         if let Some(state) = &state {
@@ -291,7 +305,7 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, '_, D, T, O> {
             }
             observer.epoch_begins(self.progress.epochs, all);
             if self.batches(&batches, observer, stop)? == Going::Stopped {
-                return self.save(vec![Save::Whole("last.safetensors".into())]);
+                return self.save(vec![Save::Whole(LAST.into())]);
             }
             self.end_epoch(observer)?;
         }
@@ -389,7 +403,7 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, '_, D, T, O> {
         observer.validated(self.progress.steps, &scores);
         self.log(self.progress.epochs, &scores)?;
         let mut files = self.judge(self.progress.epochs, &scores);
-        files.push(Save::Whole("last.safetensors".into()));
+        files.push(Save::Whole(LAST.into()));
         self.save(files)
     }
 
@@ -409,7 +423,7 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, '_, D, T, O> {
             files.extend(keep.outlived(epoch).map(|old| Save::Removal(keep.file(old))));
         }
         // Last, so that a run killed before it repeats the epoch and writes the same files again.
-        files.push(Save::Whole("last.safetensors".into()));
+        files.push(Save::Whole(LAST.into()));
         self.save(files)
     }
 
