@@ -51,12 +51,12 @@ impl<'h, 'a> Dataset<'h, 'a> {
         };
         let Some(shape) = &self.shape else { return Ok(None) };
         let values = self.bytes(file, shape, encoding.size)?;
-        file.work.take(memory(encoding, values.len()))?;
-        let array = encoding.decode(shape.clone(), false, &values, &mut file.work.budget)?;
+        let array = room(file, memory(encoding, values.len()))
+            .and_then(|()| Ok(encoding.decode(shape.clone(), false, &values, &mut file.work.budget)?));
         if let Cow::Owned(values) = values {
             file.work.give(values.len() as u64);
         }
-        Ok(Some(array))
+        array.map(Some)
     }
 
     /// The values as bytes, `element` of them each.
@@ -108,19 +108,21 @@ impl<'h, 'a> Dataset<'h, 'a> {
             let mask = if plain { u32::MAX } else { chunk.mask };
             parts.push((chunk.number, pipeline.undo(stored, mask, grid.bytes, &mut file.work)?));
         }
-        let mut values = self.fill(file, size, element)?;
+        let mut values = self.fill(file, size, element);
         for (number, part) in parts {
-            grid.copy(number, &part, &mut values).ok_or(Hdf5Error::Damaged("shape of the chunks"))?;
+            if let Ok(values) = &mut values {
+                grid.copy(number, &part, values).ok_or(Hdf5Error::Damaged("shape of the chunks"))?;
+            }
             if let Cow::Owned(part) = part {
                 file.work.give(part.len() as u64);
             }
         }
-        Ok(values)
+        values
     }
 
     /// So many bytes of the value of elements that were never written.
     fn fill(&self, file: &mut File<'a>, size: usize, element: usize) -> Result<Vec<u8>> {
-        file.work.take(size as u64)?;
+        room(file, size as u64)?;
         let mut values = Vec::new();
         values.try_reserve_exact(size).map_err(|_| Hdf5Error::Disproportion("memory"))?;
         values.resize(size, 0);
@@ -151,6 +153,11 @@ impl<'h, 'a> Dataset<'h, 'a> {
             None => Ok(None),
         }
     }
+}
+
+/// Grants memory for the values of one dataset. A file may hold a large one of which little was ever written, beside others that are asked for.
+fn room(file: &mut File, bytes: u64) -> Result<()> {
+    file.work.take(bytes).or_else(|_| Hdf5Error::not_read("more values than a file of its size can hold"))
 }
 
 /// A value with its size before it.

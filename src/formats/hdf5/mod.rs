@@ -5,7 +5,7 @@
 //! file, is [`Value::Unread`] where it stands and leaves the rest alone.
 //!
 //! A file is granted steps, stored bytes and memory in proportion to its size (see `work.rs`), and nothing is reserved before that: links
-//! that make a tree without end, chunks that overlap, or a size that is only declared are errors.
+//! that make a tree without end or chunks that overlap are errors; a dataset whose size is only declared is unread.
 
 mod attribute;
 mod btree1;

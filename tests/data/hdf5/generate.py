@@ -141,6 +141,7 @@ def hostile_files():
     """Small files that ask for much."""
     with h5py.File("hostile_declared.h5", "w") as file:
         file.create_dataset("video0", (2_000_000, 8_000), "f4", fillvalue=1)
+        file["video1"] = values(1, 4)
     with h5py.File("hostile_declared_chunks.h5", "w") as file:
         file.create_dataset("video0", (2_000_000, 8_000), "f4", chunks=(1, 8))[0, :8] = 1
     with h5py.File("hostile_shared_groups.h5", "w", libver="latest") as file:
