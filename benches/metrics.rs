@@ -23,7 +23,7 @@ fn relevance() -> SparseRelevance {
     let Some(folder) = annotations::folder() else { return synthetic() };
     let (videos, captions) = annotations::classes(&folder);
     let start = Instant::now();
-    let relevance = sparse_relevance(&videos, &captions, Level::Caption, EmptyUnion::Zero).unwrap();
+    let relevance = sparse_relevance(&videos, &captions, Level::Action, EmptyUnion::Zero).unwrap();
     println!("relevance: real, {} non-zeros, built in {:.0?}", relevance.non_zeros(), start.elapsed());
     relevance
 }

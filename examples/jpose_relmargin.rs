@@ -13,7 +13,9 @@ use coembed::data::Loaded;
 use coembed::metrics::graded::GradedScores;
 use coembed::models::VerbNoun;
 use coembed::prelude::*;
-use coembed::recipes::relmargin::{Dataset, Evaluation, Options, RelMarginData, RelMarginModel, RelMarginTask};
+use coembed::recipes::relmargin::{
+    Options, RelMarginData, RelMarginDataset, RelMarginEvaluation, RelMarginModel, RelMarginTask,
+};
 use coembed::run::Job;
 use coembed::train::Schedule;
 use coembed_examples::baseline::{BaselineOptions, Scores, TwoTowers, chance};
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
     let arguments = cli::arguments_with("mmen", &["train", "--model", "mmen", "--caption-type"]);
     let built_in = BuiltIn {
         replaces: "dataset",
-        adapt: |options: &mut Options| options.dataset = Dataset::Given,
+        adapt: |options: &mut Options| options.dataset = RelMarginDataset::Given,
         load: |_| built_in(),
     };
     programs::relevance_margin(arguments, built_in, Comparison)
@@ -53,7 +55,7 @@ fn options(split: Split, rel_margin: bool) -> Options {
         Split::UnseenAction => (128, 5, 0.1),
     };
     Options {
-        dataset: Dataset::Given,
+        dataset: RelMarginDataset::Given,
         rel_margin,
         all_noun_classes: true,
         tt_weight: 0.0,
@@ -69,7 +71,13 @@ fn options(split: Split, rel_margin: bool) -> Options {
 }
 
 /// A verb space, a noun space, and the action space of both side by side; triplets in all of them; nDCG and mAP on the test split.
-fn train<D: OpsDevice>(device: &D, data: &EmojiData, options: &Options, seed: u64, bar: &Epochs) -> Result<Evaluation> {
+fn train<D: OpsDevice>(
+    device: &D,
+    data: &EmojiData,
+    options: &Options,
+    seed: u64,
+    bar: &Epochs,
+) -> Result<RelMarginEvaluation> {
     let (video, text) = (Const::<{ emoji::VIDEO_WIDTH }>, Const::<{ emoji::WORD_WIDTH }>);
     let embedding = options.embedding_size;
     let combination = ConcatConfig { width: 2 * embedding };
@@ -122,7 +130,7 @@ fn compare<D: OpsDevice>(split: Split, data: &EmojiData) -> Result<()> {
     })?;
     let (info_nce, triplets) = linear.split_at(SEEDS.len());
     let chance = in_parallel(&SEEDS, |_: &Cpu, seed| chance(&data.test, *seed).into_diagnostic())?;
-    let scores = |of: &[Evaluation]| of.iter().map(|e| Scores::from(&e.main)).collect::<Vec<_>>();
+    let scores = |of: &[RelMarginEvaluation]| of.iter().map(|e| Scores::from(&e.main)).collect::<Vec<_>>();
     let table = score_table(&[
         ("chance", chance),
         ("linear two-tower, InfoNCE", info_nce.to_vec()),
@@ -131,7 +139,7 @@ fn compare<D: OpsDevice>(split: Split, data: &EmojiData) -> Result<()> {
         ("JPoSE, relevance margin", scores(relevance)),
     ]);
     say(format!("percent, mean ± standard deviation over seeds, both directions averaged\n{table}"));
-    let per_query = |runs: &[Evaluation], of: fn(&GradedScores) -> &[f64]| -> Vec<Vec<f64>> {
+    let per_query = |runs: &[RelMarginEvaluation], of: fn(&GradedScores) -> &[f64]| -> Vec<Vec<f64>> {
         let graded = runs.iter().map(|run| &run.main.graded);
         graded.map(|graded| [of(&graded.v2t), of(&graded.t2v)].concat()).collect()
     };
@@ -141,7 +149,7 @@ fn compare<D: OpsDevice>(split: Split, data: &EmojiData) -> Result<()> {
         let test = significance(&per_query(fixed, of), &per_query(relevance, of))?;
         say(format!("relevance − fixed margin, {name}: {test}"));
     }
-    let (relevant, digest) = (data.test.relevance.caption.non_zeros(), &data.digest[..12]);
+    let (relevant, digest) = (data.test.relevance.action.non_zeros(), &data.digest[..12]);
     let ties = "as published: nDCG ties by descending, mAP ties by ascending index";
     say(format!("{ties}; {relevant} relevant pairs; data {digest}; coembed {}\n", env!("CARGO_PKG_VERSION")));
     Ok(())

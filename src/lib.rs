@@ -34,6 +34,7 @@ pub mod blocks;
 pub mod data;
 pub mod device;
 pub mod digest;
+pub mod embedding;
 pub mod files;
 pub mod formats;
 mod gemm;
@@ -49,7 +50,7 @@ pub mod relevance;
 pub mod report;
 pub mod run;
 pub mod similarity;
-pub mod space;
+
 pub mod train;
 
 /// The snippets of the pages run as tests.

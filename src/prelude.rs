@@ -10,9 +10,9 @@ pub use crate::blocks::{
     Combination, ConcatConfig, Config, LearnedConfig, Linear, LinearConfig, Member, Parameters, PartOrder, Phase,
     PosText,
 };
+pub use crate::embedding::Embedding;
 pub use crate::losses::{Distance, TripletLoss};
 pub use crate::matrix::{Matrix, MatrixView};
 pub use crate::models::{Caption, Jpose, JposeConfig, Mmen, MmenConfig, Noun, Verb, VerbNoun};
 pub use crate::ops::{LayerTape, OpError, OpsDevice, RecordingTape};
-pub use crate::space::Embedding;
 pub use crate::train::{Fit, Purpose, Sgd, SgdConfig, Step, Task, rng};

@@ -1,7 +1,7 @@
 //! The published rows of the relevance margin are valid, and those that their names say.
 
 use coembed::options::{Options as _, Table, parse};
-use coembed::recipes::relmargin::{Dataset, Modalities, ModelKind, Options, RelMargin};
+use coembed::recipes::relmargin::{Modalities, ModelKind, Options, RelMargin, RelMarginDataset};
 use coembed::run::Recipe;
 
 fn table() -> Table<Options> {
@@ -27,7 +27,7 @@ fn rows_are_what_their_names_say() {
     let table = table();
     for row in &table.rows {
         let (name, options) = (row.name.as_str(), table.options(&row.name).unwrap());
-        assert_eq!(options.dataset == Dataset::Youcook2, name.starts_with("youcook2"), "{name}");
+        assert_eq!(options.dataset == RelMarginDataset::Youcook2, name.starts_with("youcook2"), "{name}");
         assert_eq!(options.model == ModelKind::Mmen, name.contains("mmen"), "{name}");
         assert_eq!(options.rel_margin, name.ends_with("_relmargin"), "{name}");
         let modalities = match name {

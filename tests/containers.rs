@@ -98,7 +98,8 @@ fn names_of_python_2_are_known() {
 fn tensors_within_pickles_are_arrays() {
     for version in ["t1.0.1", "t1.4.0", "t1.7.1", "t1.12.1"] {
         let file = |rest: &str| PathBuf::from(format!("tests/data/tensors/{version}.{rest}"));
-        let checkpoint = torch::load(&file("pth"), &pickle::Options::default()).unwrap().state_dict(None).unwrap();
+        let checkpoint =
+            torch::load(&file("pth"), &pickle::PickleOptions::default()).unwrap().state_dict(None).unwrap();
         for protocol in ["p2.pkl", "p4.pkl"] {
             let value = pickle::from_path(&file(protocol), &Limits::default());
             let value = value.unwrap_or_else(|error| panic!("{version}: {}", message(&error)));

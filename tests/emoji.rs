@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use coembed::data::relational::LEVELS;
-use coembed::recipes::relmargin::{Dataset, EpochSampler, Options};
+use coembed::recipes::relmargin::{EpochSampler, Options, RelMarginDataset};
 use coembed_examples::baseline::{BaselineOptions, TwoTowers, chance};
 use coembed_examples::emoji::{self, EmojiData, Group, Item, Split, parts_of_speech};
 
@@ -79,7 +79,7 @@ fn splits_pass_their_checks_and_share_nothing() {
         for (split, names) in [(&data.validation, &data.names.validation), (&data.test, &data.names.test)] {
             let truth = split.ground_truth.as_ref().unwrap();
             assert_eq!(*truth, (0..names.len()).map(|row| vec![row]).collect::<Vec<_>>());
-            let relevance = split.relevance.caption.to_dense();
+            let relevance = split.relevance.action.to_dense();
             assert!((0..names.len()).all(|row| relevance.row(row)[row] == 1.0));
         }
     }
@@ -99,7 +99,7 @@ fn no_action_is_in_two_unseen_action_splits() {
 
 #[test]
 fn every_anchor_has_positives_and_negatives() {
-    let options = Options { dataset: Dataset::Given, rel_margin: true, num_triplets: 1, ..Options::default() };
+    let options = Options { dataset: RelMarginDataset::Given, rel_margin: true, num_triplets: 1, ..Options::default() };
     for data in splits() {
         for level in LEVELS {
             let relations = data.train.relations.get(level);

@@ -2,10 +2,10 @@
 //! metric, and a model trained with them. Every Rust snippet of that page stands in this file.
 
 use coembed::blocks::{Config, Linear, LinearConfig, Parameters};
+use coembed::embedding::Embedding;
 use coembed::matrix::{Matrix, MatrixView};
 use coembed::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice};
 use coembed::similarity;
-use coembed::space::Embedding;
 use coembed::train::{BatchNumbers, Fit, Purpose, Sgd, SgdConfig, Step, StepStart, Task, Training, rng};
 use dfdx::prelude::{
     Axes2, Axis, Cpu, Dim, HasShape, MeanTo, Merge, OwnedTape, PermuteTo, SelectTo, Tape, Tensor, TensorFromVec,

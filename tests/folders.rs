@@ -52,10 +52,10 @@ fn the_training_split_with_all_nouns() {
     assert_eq!(relations.noun.video.classes_of(2), [13, 16, 19].map(ClassKey::Id));
     assert_eq!(relations.noun.text_classes[0].to_string(), "_8,16");
     // Sampled by the first noun, compared by all.
-    assert_eq!(relations.caption.video.classes_of(0), [ClassKey::Action("0_8".into())]);
-    assert_eq!(relations.caption.video_classes[0].to_string(), "0_8,16");
-    assert_eq!(relations.caption.text_classes[2].to_string(), "1_13,16,19");
-    assert_eq!(relations.caption.video.num_classes(), 4);
+    assert_eq!(relations.action.video.classes_of(0), [ClassKey::Action("0_8".into())]);
+    assert_eq!(relations.action.video_classes[0].to_string(), "0_8,16");
+    assert_eq!(relations.action.text_classes[2].to_string(), "1_13,16,19");
+    assert_eq!(relations.action.video.num_classes(), 4);
 
     assert!(loaded.warnings.is_empty());
     let names: Vec<_> = loaded.files.iter().map(|(path, _)| path.file_name().unwrap().to_str().unwrap()).collect();
@@ -72,13 +72,13 @@ fn the_training_split_with_first_nouns() {
     let relations = &loaded.split.relations;
     assert_eq!(relations.noun.video.classes_of(0), [ClassKey::Id(8)]);
     assert_eq!(relations.noun.video_classes[0].to_string(), "_8");
-    assert_eq!(relations.caption.video_classes[0].to_string(), "0_8");
+    assert_eq!(relations.action.video_classes[0].to_string(), "0_8");
     for (path, hex) in &loaded.files {
         assert_eq!(*hex, digest::sha256(&std::fs::read(path).unwrap()));
     }
     // MMEN knows the first noun only, whichever file it reads.
     let mmen = folder.train(&FolderOptions { first_noun_only: true, ..all_nouns() }).unwrap();
-    assert_eq!(mmen.split.relations.caption, relations.caption);
+    assert_eq!(mmen.split.relations.action, relations.action);
     assert!(
         mmen.files.iter().any(|(path, _)| path.ends_with("caption_allnouns_relational_EPIC_100_retrieval_train.pkl"))
     );
@@ -164,7 +164,7 @@ fn relevance_from_annotations_where_there_are_no_matrices() {
         let relevance = loaded.split.relevance;
         assert_eq!(relevance.verb.to_dense(), rows([0.0, 1.0, 1.0, 0.0, 0.0, 1.0]));
         assert_eq!(relevance.noun.to_dense(), rows([third, 0.5, 1.0, 2.0 * third, 2.0 * third, 1.0]));
-        assert_eq!(relevance.caption.to_dense(), rows([0.5 * third, 0.75, 1.0, third, third, 1.0]));
+        assert_eq!(relevance.action.to_dense(), rows([0.5 * third, 0.75, 1.0, third, third, 1.0]));
 
         let ids = load_ids(folder.path(), EvalSplitName::Test, &FolderOptions::default()).unwrap().split;
         assert_eq!(ids.videos, ["P01_11_0", "P01_11_1", "P02_03_7"]);
@@ -184,13 +184,13 @@ fn relations_from_annotations_where_there_are_no_dictionaries() {
     assert_eq!(all.verb.video.classes_of(1), [ClassKey::Id(1)]);
     assert_eq!(all.noun.video.classes_of(1), [2, 13, 9, 2].map(ClassKey::Id));
     assert_eq!(all.noun.text_classes[0].to_string(), "_2,9,13");
-    assert_eq!(all.caption.text.classes_of(1), [ClassKey::Action("0_13".into())]);
-    assert_eq!(all.caption.text_classes[1].to_string(), "0_2,13");
+    assert_eq!(all.action.text.classes_of(1), [ClassKey::Action("0_13".into())]);
+    assert_eq!(all.action.text_classes[1].to_string(), "0_2,13");
     let first = folder.train(&FolderOptions::default()).unwrap().split.relations;
     assert_eq!(first.noun.video.classes_of(1), [ClassKey::Id(2)]);
-    assert_eq!(first.caption.text_classes[1].to_string(), "0_13");
+    assert_eq!(first.action.text_classes[1].to_string(), "0_13");
     let mmen = folder.train(&FolderOptions { first_noun_only: true, ..all_nouns() }).unwrap().split.relations;
-    assert_eq!(mmen.caption.text_classes, first.caption.text_classes);
+    assert_eq!(mmen.action.text_classes, first.action.text_classes);
 }
 
 #[test]

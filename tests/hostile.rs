@@ -61,7 +61,7 @@ fn repeated_elements_are_counted() {
         zip.write_all(bytes).unwrap();
     }
     let file = zip.finish().unwrap().into_inner();
-    let checkpoint = torch::from_slice(&file, &pickle::Options::default()).unwrap();
+    let checkpoint = torch::from_slice(&file, &pickle::PickleOptions::default()).unwrap();
     let state = modest("stride 0", file.len(), || checkpoint.state_dict(None).map(drop));
     assert!(std::error::Error::source(&state.unwrap_err()).unwrap().to_string().contains("bytes of"));
 }

@@ -1,9 +1,9 @@
 //! Laws of the triplet loss: naive-loop oracle, zero when margins are met, permutation equivariance, gradients against finite
 //! differences in f64.
 
+use coembed::embedding::Embedding;
 use coembed::losses::{Distance, TripletLoss, mean, sum};
 use coembed::ops;
-use coembed::space::Embedding;
 use dfdx::prelude::{Backward, Cpu, OwnedTape, Tensor, Trace};
 use proptest::collection::vec;
 use proptest::prelude::*;

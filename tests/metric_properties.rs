@@ -318,7 +318,7 @@ proptest! {
 
     #[test]
     fn relevance_is_symmetric_and_1_on_the_diagonal(items in classes()) {
-        for level in [Level::Verb, Level::Noun, Level::Caption] {
+        for level in [Level::Verb, Level::Noun, Level::Action] {
             for a in &items {
                 for b in &items {
                     let r = relevance(a, b, level, EmptyUnion::Zero);
@@ -337,7 +337,7 @@ proptest! {
     #[test]
     fn sparse_relevance_equals_dense(rows in classes(), columns in classes(), one: bool) {
         let empty = if one { EmptyUnion::One } else { EmptyUnion::Zero };
-        for level in [Level::Verb, Level::Noun, Level::Caption] {
+        for level in [Level::Verb, Level::Noun, Level::Action] {
             let dense = dense_relevance(&rows, &columns, level, empty);
             let sparse = sparse_relevance(&rows, &columns, level, empty).unwrap();
             prop_assert_eq!(sparse.to_dense(), dense.clone());

@@ -114,9 +114,9 @@ fn limits() -> Limits {
     Limits::default()
 }
 
-fn both_ways() -> [pickle::Options; 2] {
+fn both_ways() -> [pickle::PickleOptions; 2] {
     [UnknownGlobal::Refuse, UnknownGlobal::Opaque]
-        .map(|unknown_globals| pickle::Options { limits: limits(), unknown_globals })
+        .map(|unknown_globals| pickle::PickleOptions { limits: limits(), unknown_globals })
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use coembed::formats::pickle::{self, Options, PickleError, UnknownGlobal, Value};
+use coembed::formats::pickle::{self, PickleError, PickleOptions, UnknownGlobal, Value};
 use coembed::formats::torch::{self, TorchError};
 use coembed::formats::{Limits, npy};
 use proptest::prelude::*;
@@ -48,7 +48,7 @@ fn fixtures() -> Vec<(PathBuf, Vec<u8>)> {
 /// Reads bytes as everything they could be; the results do not matter.
 fn read_as_anything(bytes: &[u8]) {
     for unknown_globals in [UnknownGlobal::Refuse, UnknownGlobal::Opaque] {
-        let options = Options { limits: small(), unknown_globals };
+        let options = PickleOptions { limits: small(), unknown_globals };
         let _ = options.from_slice(bytes);
         if let Ok(checkpoint) = torch::from_slice(bytes, &options) {
             let _ = checkpoint.state_dict(None);
@@ -78,7 +78,7 @@ fn code_execution_is_an_error_that_names_the_function() {
         let inst = format!("(S'id'\ni{module}\n{name}\n.");
         for bytes in [old.as_bytes(), &new, inst.as_bytes()] {
             assert!(message(bytes).contains(&format!("`{module}.{name}`")), "{}", message(bytes));
-            let opaque = Options { unknown_globals: UnknownGlobal::Opaque, limits: small() };
+            let opaque = PickleOptions { unknown_globals: UnknownGlobal::Opaque, limits: small() };
             let Ok(Value::Opaque(inert)) = opaque.from_slice(bytes) else { panic!() };
             assert_eq!(inert.path(), format!("{module}.{name}"));
         }
@@ -237,7 +237,7 @@ fn truncated_files_are_refused_at_every_byte() {
                 Some("pkl") => assert!(parse(cut).is_err(), "{} at {end}", path.display()),
                 Some("npy") => assert!(npy::from_slice(cut, &small()).is_err(), "{} at {end}", path.display()),
                 Some("npz") => assert!(npy::npz_from_slice(cut, &small()).is_err(), "{} at {end}", path.display()),
-                _ => assert!(torch::from_slice(cut, &Options::default()).is_err(), "{} at {end}", path.display()),
+                _ => assert!(torch::from_slice(cut, &PickleOptions::default()).is_err(), "{} at {end}", path.display()),
             }
         }
     }
@@ -291,7 +291,7 @@ fn checkpoint(object: &[u8], storage: &[u8]) -> Vec<u8> {
 }
 
 fn state(bytes: &[u8]) -> Result<torch::TorchState, TorchError> {
-    torch::from_slice(bytes, &Options { limits: small(), ..Options::default() })?.state_dict(None)
+    torch::from_slice(bytes, &PickleOptions { limits: small(), ..PickleOptions::default() })?.state_dict(None)
 }
 
 fn cause(error: TorchError) -> String {
@@ -336,7 +336,7 @@ fn what_is_no_tensor_in_a_state_dict_is_reported_by_name() {
     let mut nested = b"(dS'state_dict'\n".to_vec();
     nested.extend(&tensor[..tensor.len() - 1]);
     nested.extend(b"s.");
-    let nested = torch::from_slice(&checkpoint(&nested, &floats), &Options::default()).unwrap();
+    let nested = torch::from_slice(&checkpoint(&nested, &floats), &PickleOptions::default()).unwrap();
     assert_eq!(nested.state_dict(Some("state_dict")).unwrap().tensors.len(), 1);
     let error = nested.state_dict(None).unwrap_err().to_string();
     assert_eq!(error, "no state dict at the top level: found a dict without tensors, keys \"state_dict\"");
@@ -346,7 +346,7 @@ fn what_is_no_tensor_in_a_state_dict_is_reported_by_name() {
 fn zip_bombs_are_refused_before_unpacking() {
     let zeros = vec![0; 8 << 20];
     let bomb = zip_of(&[("x/data.pkl", b"}."), ("x/data/0", &zeros)], zip::CompressionMethod::Deflated);
-    let open = |limits: Limits| torch::from_slice(&bomb, &Options { limits, ..Options::default() });
+    let open = |limits: Limits| torch::from_slice(&bomb, &PickleOptions { limits, ..PickleOptions::default() });
     assert!(open(Limits::default()).unwrap_err().to_string().contains("compression ratio"));
     let error = open(Limits { archive_ratio: u64::MAX, ..small() }).unwrap_err();
     assert!(error.to_string().contains("bytes in the archive"), "{error}");
@@ -362,18 +362,18 @@ fn zip_bombs_are_refused_before_unpacking() {
 fn names_that_leave_the_archive_are_refused() {
     for name in ["../data.pkl", "/data.pkl", "x/../data.pkl", "x\\data.pkl"] {
         let bytes = zip_of(&[(name, b"N.")], zip::CompressionMethod::Stored);
-        assert!(torch::from_slice(&bytes, &Options::default()).is_err(), "{name}");
+        assert!(torch::from_slice(&bytes, &PickleOptions::default()).is_err(), "{name}");
     }
     let two = zip_of(&[("x/data.pkl", b"N."), ("y/data.pkl", b"N.")], zip::CompressionMethod::Stored);
-    assert!(torch::from_slice(&two, &Options::default()).unwrap_err().to_string().contains("several data.pkl"));
+    assert!(torch::from_slice(&two, &PickleOptions::default()).unwrap_err().to_string().contains("several data.pkl"));
 }
 
 #[test]
 fn other_containers_are_named() {
     let mut tar = vec![0; 512];
     tar[257..262].copy_from_slice(b"ustar");
-    assert!(torch::from_slice(&tar, &Options::default()).unwrap_err().to_string().contains("tar archive"));
-    assert!(torch::from_slice(b"N.", &Options::default()).unwrap_err().to_string().contains("magic number"));
+    assert!(torch::from_slice(&tar, &PickleOptions::default()).unwrap_err().to_string().contains("tar archive"));
+    assert!(torch::from_slice(b"N.", &PickleOptions::default()).unwrap_err().to_string().contains("magic number"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use coembed::data::Loaded;
 use coembed::options::{Checked, Options};
 use coembed::recipes::ce::{self, CollaborativeExpertsRecipe};
 use coembed::recipes::relmargin::{self, CombFunc, ModelKind, RelMargin};
-use coembed::run::{self, Evaluation, FolderError, Outcome, Part, Recipe, RunError, RunFolder, Summary, Tested};
+use coembed::run::{self, Evaluation, Outcome, Part, Recipe, RunError, RunFolder, RunFolderError, Summary, Tested};
 use coembed::train::{Checkpoint, Observer, Schedule};
 use dfdx::prelude::Cpu;
 use toy::{Toy, ToyOptions};
@@ -208,10 +208,10 @@ fn battery<R: Recipe>(name: &str, subject: Subject<R>) {
     assert!(matches!(refused, RunError::OtherOptions { .. }), "{refused}");
     let held = RunFolder::open(&run).unwrap();
     let refused = subject.train(whole.path(), 1).err().unwrap();
-    assert!(matches!(refused, RunError::Folder(FolderError::InUse { .. })), "{refused}");
+    assert!(matches!(refused, RunError::Folder(RunFolderError::InUse { .. })), "{refused}");
     drop(held);
     let refused = RunFolder::create(whole.path(), "run", "").unwrap_err();
-    assert!(matches!(refused, FolderError::HoldsRun { .. }), "{refused}");
+    assert!(matches!(refused, RunFolderError::HoldsRun { .. }), "{refused}");
 
     // A damaged or incomplete state is refused.
     let path = seed.join("last.safetensors");

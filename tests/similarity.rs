@@ -9,7 +9,7 @@ use coembed::metrics::standing::{Standing, positives};
 use coembed::metrics::{EmptyPolicy, TiePolicy};
 use coembed::relevance::SparseRelevance;
 use coembed::similarity::{
-    Embeddings, FrameSets, MapError, MappedEmbeddings, Measure, Side, SimilarityError, Storage, chamfer, similarity,
+    Embeddings, FrameSets, MapError, MappedEmbeddings, Measure, Precision, Side, SimilarityError, chamfer, similarity,
     standings, symmetric_chamfer, top_k, top_k_with_progress,
 };
 use half::{bf16, f16};
@@ -298,7 +298,7 @@ fn mapped(
     offset: usize,
     rows: usize,
     cols: usize,
-    storage: Storage,
+    storage: Precision,
 ) -> Result<MappedEmbeddings, MapError> {
     let mut file = tempfile::tempfile().unwrap();
     std::io::Write::write_all(&mut file, bytes).unwrap();
@@ -313,10 +313,10 @@ fn mapped_files_give_the_bits_of_memory() {
     let (queries, items) = (random(30, 300, 9), random(5000, 300, 10));
     let surround = |data: Vec<u8>| [b"odd".to_vec(), data, b"rest".to_vec()].concat();
     let raw = surround(items.as_slice().iter().flat_map(|x| x.to_le_bytes()).collect());
-    let file = mapped(&raw, 3, 5000, 300, Storage::F32).unwrap();
+    let file = mapped(&raw, 3, 5000, 300, Precision::F32).unwrap();
     let narrow: Vec<f16> = items.as_slice().iter().map(|&x| f16::from_f32(x)).collect();
     let raw = surround(narrow.iter().flat_map(|x| x.to_le_bytes()).collect());
-    let narrow_file = mapped(&raw, 3, 5000, 300, Storage::F16).unwrap();
+    let narrow_file = mapped(&raw, 3, 5000, 300, Precision::F16).unwrap();
     let narrow = MatrixView::new(&narrow, 5000, 300).unwrap();
     for threads in [1, 2] {
         on_threads(threads, || {
@@ -327,13 +327,13 @@ fn mapped_files_give_the_bits_of_memory() {
         });
     }
     let brains: Vec<u8> = [1.5_f32, -2.0].iter().flat_map(|&x| bf16::from_f32(x).to_le_bytes()).collect();
-    let file = mapped(&brains, 0, 1, 2, Storage::Bf16).unwrap();
+    let file = mapped(&brains, 0, 1, 2, Precision::Bf16).unwrap();
     assert_eq!(file.block(0..1, &mut Vec::new()), [1.5, -2.0]);
 }
 
 #[test]
 fn files_that_are_too_short_are_errors() {
-    let file = |offset, rows, cols| mapped(&[0; 24], offset, rows, cols, Storage::F32);
+    let file = |offset, rows, cols| mapped(&[0; 24], offset, rows, cols, Precision::F32);
     assert!(file(0, 2, 3).is_ok());
     assert!(file(24, 0, 3).is_ok());
     let error = file(1, 2, 3).unwrap_err();

@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use coembed_fuzz::limits;
-use coembed_fuzz::table::{Cell, Table};
+use coembed_fuzz::table::{Cell, CsvTable};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     for name in ["a.csv", "a.pkl"] {
-        let Ok(table) = Table::read(Path::new(name), bytes, ["narration_id", "noun_class"], &limits()) else {
+        let Ok(table) = CsvTable::read(Path::new(name), bytes, ["narration_id", "noun_class"], &limits()) else {
             continue;
         };
         for row in 0..table.rows() {

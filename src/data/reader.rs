@@ -178,7 +178,7 @@ impl<'o> Reader<'o> {
         interpret: impl FnOnce(&Value) -> std::result::Result<T, FileProblem>,
     ) -> Result<T> {
         let bytes = self.bytes(path)?;
-        let read = || interpret(&pickle::Options::inert(self.limits).from_slice(&bytes)?);
+        let read = || interpret(&pickle::PickleOptions::inert(self.limits).from_slice(&bytes)?);
         read().map_err(|problem| FileError::file(path, problem))
     }
 

@@ -5,7 +5,7 @@
 //!   of storage keys, then each storage as its length and raw values.
 //!
 //! The object is parsed by the [`pickle`](super::pickle) reader, so nothing in it is executed. Tensors are views into storages;
-//! [`Checkpoint::array`] and [`Checkpoint::state_dict`] copy them out with bounds and budgets checked. Storages tagged
+//! [`TorchCheckpoint::array`] and [`TorchCheckpoint::state_dict`] copy them out with bounds and budgets checked. Storages tagged
 //! with a CUDA device are read like any other.
 
 mod container;
@@ -18,7 +18,7 @@ use super::archive::ArchiveError;
 use super::limits::{self, Budget, LimitError, Limits};
 use super::ndarray::decode::{Encoding, check_axes};
 use super::ndarray::{ArrayError, NdArray, count, for_each_offset};
-use super::pickle::{Options, PickleError, Storage, Tensor, UnknownGlobal, Value};
+use super::pickle::{PickleError, PickleOptions, Storage, Tensor, UnknownGlobal, Value};
 
 /// Why a checkpoint was refused.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +94,7 @@ pub enum TorchError {
 
 /// A checkpoint: the pickled object, and the storages that its tensors refer to.
 #[derive(Debug, Clone)]
-pub struct Checkpoint {
+pub struct TorchCheckpoint {
     /// The object; its tensors are [`Value::Tensor`].
     pub value: Value,
     storages: HashMap<Arc<str>, Vec<u8>>,
@@ -102,12 +102,12 @@ pub struct Checkpoint {
     limits: Limits,
 }
 
-/// Reads a `.pth` file into memory, in either container, under [`Options`]: a file that pickles a configuration object
+/// Reads a `.pth` file into memory, in either container, under [`PickleOptions`]: a file that pickles a configuration object
 /// beside the weights needs [`super::pickle::UnknownGlobal::Opaque`].
 ///
 /// # Errors
 /// [`TorchError::File`], which names the file and holds the cause.
-pub fn load(path: &Path, options: &Options) -> Result<Checkpoint, TorchError> {
+pub fn load(path: &Path, options: &PickleOptions) -> Result<TorchCheckpoint, TorchError> {
     let read = || from_slice(&limits::read_file(path, &options.limits)??, options);
     read().map_err(|source| TorchError::File { path: path.into(), source: source.into() })
 }
@@ -116,12 +116,12 @@ pub fn load(path: &Path, options: &Options) -> Result<Checkpoint, TorchError> {
 ///
 /// # Errors
 /// [`TorchError`].
-pub fn from_slice(bytes: &[u8], options: &Options) -> Result<Checkpoint, TorchError> {
+pub fn from_slice(bytes: &[u8], options: &PickleOptions) -> Result<TorchCheckpoint, TorchError> {
     limits::check("bytes of input", bytes.len() as u64, options.limits.input_bytes)?;
     let mut budget = Budget::new(&options.limits, bytes.len());
     let content = container::read(bytes, &mut budget, options.unknown_globals)?;
     let container::Content { value, storages, big_endian } = content;
-    Ok(Checkpoint { value, storages, big_endian, limits: options.limits.clone() })
+    Ok(TorchCheckpoint { value, storages, big_endian, limits: options.limits.clone() })
 }
 
 /// Named tensors in the order of the file.
@@ -140,7 +140,7 @@ impl TorchState {
     }
 }
 
-impl Checkpoint {
+impl TorchCheckpoint {
     /// The state dict: the object itself, or its entry `key`.
     ///
     /// # Errors

@@ -51,7 +51,7 @@ fn refuse_other(bytes: &[u8], wanted: &str) -> Result<()> {
 
 /// Reads a pickle that may be an object of one of some classes. Objects within it are for whoever asks for them.
 fn parse_pickle(bytes: &[u8], limits: &Limits, classes: &[&str]) -> Result<Value, PickleError> {
-    match pickle::Options::inert(limits).from_slice(bytes)? {
+    match pickle::PickleOptions::inert(limits).from_slice(bytes)? {
         Value::Opaque(object) if !classes.contains(&&*object.name) => {
             let (module, name) = (object.module.to_string(), object.name.to_string());
             Err(PickleError::UnknownGlobal { module, name })

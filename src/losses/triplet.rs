@@ -3,8 +3,8 @@
 use dfdx::prelude::{Dim, MeanTo, SumTo, Tape, Tensor, WithEmptyTape};
 use serde::{Deserialize, Serialize};
 
+use crate::embedding::Embedding;
 use crate::ops::{self, OpError, OpsDevice, RecordingTape, device_error};
-use crate::space::Embedding;
 
 /// Added to the squared norms of [`Distance::Cosine`].
 pub const COSINE_EPS: f32 = 1e-18;

@@ -14,8 +14,8 @@ use crate::blocks::{
     Combination, Concat, ConcatConfig, Config, Member, Named, Parameters, PartOfSpeech, PartOrder, Phase, PosSet,
     PosText,
 };
+use crate::embedding::Embedding;
 use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice, RecordingTape};
-use crate::space::Embedding;
 
 /// The verb space.
 #[derive(Debug, Clone, Copy)]

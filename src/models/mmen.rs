@@ -8,8 +8,8 @@ use dfdx::prelude::{Const, Dim, Tensor};
 use rand::Rng;
 
 use crate::blocks::{Config, GateNorm, GatedEmbedding, GatedEmbeddingConfig, Parameters, Phase};
+use crate::embedding::Embedding;
 use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice};
-use crate::space::Embedding;
 
 /// No batch norm is applied in the towers, so the phase makes no difference.
 const PHASE: Phase = Phase::Evaluation;

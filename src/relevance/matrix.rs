@@ -64,7 +64,7 @@ fn halves(level: Level) -> &'static [(Choose, f64)] {
     match level {
         Level::Verb => &[(|item| &item.verbs, 1.0)],
         Level::Noun => &[(|item| &item.nouns, 1.0)],
-        Level::Caption => &[(|item| &item.verbs, 0.5), (|item| &item.nouns, 0.5)],
+        Level::Action => &[(|item| &item.verbs, 0.5), (|item| &item.nouns, 0.5)],
     }
 }
 
@@ -150,16 +150,16 @@ mod tests {
         let mut columns = items(&["0_5,1,2", "2_2,9", "-1_-1"]);
         rows.push(Classes::default());
         columns.push(Classes { verbs: ClassSet::default(), nouns: [2].into_iter().collect() });
-        for level in [Level::Verb, Level::Noun, Level::Caption] {
+        for level in [Level::Verb, Level::Noun, Level::Action] {
             for empty in [EmptyUnion::Zero, EmptyUnion::One] {
                 let dense = dense_relevance(&rows, &columns, level, empty);
                 let sparse = sparse_relevance(&rows, &columns, level, empty).unwrap();
                 assert_eq!(sparse.to_dense(), dense, "{level:?} {empty:?}");
             }
         }
-        let caption = dense_relevance(&rows, &columns, Level::Caption, EmptyUnion::Zero);
+        let caption = dense_relevance(&rows, &columns, Level::Action, EmptyUnion::Zero);
         assert_eq!(caption.row(0), [1.0, 0.125, 0.0, 1.0 / 6.0]);
         assert_eq!(empty_unions(&rows, &columns, Level::Verb), 1);
-        assert_eq!(empty_unions(&rows, &columns, Level::Caption), 1);
+        assert_eq!(empty_unions(&rows, &columns, Level::Action), 1);
     }
 }

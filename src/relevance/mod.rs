@@ -33,17 +33,17 @@ pub enum Level {
     Verb,
     /// Noun classes only.
     Noun,
-    /// Verb and noun classes, half each: the level at which captions are retrieved (the "action").
-    Caption,
+    /// Verb and noun classes, half each: the level at which whole captions are retrieved.
+    Action,
 }
 
 impl std::fmt::Display for Level {
-    /// As in the names of the published files: `verb`, `noun`, `caption`.
+    /// As published scores name it: `verb`, `noun`, `action`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Verb => "verb",
             Self::Noun => "noun",
-            Self::Caption => "caption",
+            Self::Action => "action",
         })
     }
 }
@@ -75,7 +75,7 @@ pub fn relevance(a: &Classes, b: &Classes, level: Level, empty: EmptyUnion) -> f
     match level {
         Level::Verb => verbs(),
         Level::Noun => nouns(),
-        Level::Caption => 0.5 * (verbs() + nouns()),
+        Level::Action => 0.5 * (verbs() + nouns()),
     }
 }
 
@@ -87,7 +87,7 @@ pub fn margin_relevance(anchor: &Classes, negative: &Classes, level: Level, empt
     let matched = relevance(anchor, negative, level, empty);
     match level {
         Level::Verb | Level::Noun => 0.5 * (matched + 1.0),
-        Level::Caption => matched,
+        Level::Action => matched,
     }
 }
 
@@ -111,8 +111,8 @@ mod tests {
         let (a, b) = (classes("0_2,1,5"), classes("0_5,1,7,7"));
         assert_eq!(relevance(&a, &b, Level::Verb, EmptyUnion::Zero), 1.0);
         assert_eq!(relevance(&a, &b, Level::Noun, EmptyUnion::Zero), 0.5);
-        assert_eq!(relevance(&a, &b, Level::Caption, EmptyUnion::Zero), 0.75);
-        assert_eq!(margin(&a, &b, Level::Caption, EmptyUnion::Zero), 0.25);
+        assert_eq!(relevance(&a, &b, Level::Action, EmptyUnion::Zero), 0.75);
+        assert_eq!(margin(&a, &b, Level::Action, EmptyUnion::Zero), 0.25);
         assert_eq!(margin(&a, &b, Level::Verb, EmptyUnion::Zero), 0.0);
         assert_eq!(margin(&a, &b, Level::Noun, EmptyUnion::Zero), 0.25);
         assert_eq!(margin(&a, &classes("3_9"), Level::Verb, EmptyUnion::Zero), 0.5);
@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn two_empty_sets_follow_the_policy() {
         let none = Classes::default();
-        assert_eq!(relevance(&none, &none, Level::Caption, EmptyUnion::Zero), 0.0);
-        assert_eq!(relevance(&none, &none, Level::Caption, EmptyUnion::One), 1.0);
-        assert_eq!(relevance(&none, &classes("1_2"), Level::Caption, EmptyUnion::One), 0.0);
+        assert_eq!(relevance(&none, &none, Level::Action, EmptyUnion::Zero), 0.0);
+        assert_eq!(relevance(&none, &none, Level::Action, EmptyUnion::One), 1.0);
+        assert_eq!(relevance(&none, &classes("1_2"), Level::Action, EmptyUnion::One), 0.0);
     }
 }

@@ -1,4 +1,4 @@
-//! What a run says about itself: tables, significance, the summary file, predictions for a challenge.
+//! What a run says about itself: tables, means and deviations, significance, predictions for a challenge.
 
 mod predictions;
 mod significance;
@@ -8,4 +8,4 @@ mod table;
 pub use predictions::predictions;
 pub use significance::{PairedTest, paired_permutation_test};
 pub use statistics::MeanStd;
-pub use table::Table;
+pub use table::TextTable;

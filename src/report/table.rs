@@ -2,12 +2,12 @@ use std::fmt;
 
 /// A table for the terminal and for Markdown alike: columns padded to one width, numbers as they were written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Table {
+pub struct TextTable {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
-impl Table {
+impl TextTable {
     /// A table with these column names.
     pub fn new<const N: usize>(header: [&str; N]) -> Self {
         Self { header: header.map(str::to_string).into(), rows: vec![] }
@@ -22,7 +22,7 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for TextTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = || std::iter::once(&self.header).chain(&self.rows);
         let width = |c: usize| lines().map(|line| line[c].chars().count()).max().unwrap_or(0);
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let mut table = Table::new(["model", "nDCG"]);
+        let mut table = TextTable::new(["model", "nDCG"]);
         table.row(["JPoSE", "53.4 ± 0.2"]).row(["chance"]);
         let want =
             "| model  | nDCG       |\n|--------|------------|\n| JPoSE  | 53.4 ± 0.2 |\n| chance |            |\n";

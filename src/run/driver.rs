@@ -3,7 +3,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use super::folder::{FolderError, RunFolder};
+use super::folder::{RunFolder, RunFolderError};
 use super::host::{cpu_name, device_name};
 use super::recipe::{Evaluation, Recipe, Setting, Tested};
 use super::summary::{SeedScores, Summary};
@@ -15,7 +15,7 @@ use crate::formats::npy;
 use crate::ops::{OpError, OpsDevice};
 use crate::options::{Checked, Options, OptionsError};
 use crate::train::{
-    AnyOptimizer, Checkpoint, CheckpointError, ConfigError, Fit, FitError, Observer, StateDict, Training, load,
+    AnyOptimizer, Checkpoint, CheckpointError, Fit, FitError, Observer, OptimizerConfigError, StateDict, Training, load,
 };
 
 /// What ends a run early.
@@ -29,13 +29,13 @@ pub enum RunError<E: Error + 'static> {
     Fit(#[from] FitError<E>),
     /// The folder cannot be that of this run.
     #[error(transparent)]
-    Folder(#[from] FolderError),
+    Folder(#[from] RunFolderError),
     /// A checkpoint cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// The optimizer has an option that is out of range.
     #[error(transparent)]
-    Optimizer(#[from] ConfigError),
+    Optimizer(#[from] OptimizerConfigError),
     /// An operation failed.
     #[error(transparent)]
     Op(#[from] OpError),
@@ -99,7 +99,7 @@ pub fn train<D: OpsDevice, R: Recipe>(
     options: &Checked<R::Options>,
     loaded: &Loaded<R::Data>,
     device: &D,
-    folder: impl FnOnce(&str) -> Result<RunFolder, FolderError>,
+    folder: impl FnOnce(&str) -> Result<RunFolder, RunFolderError>,
     observer: &mut impl Observer,
     stop: &AtomicBool,
 ) -> Result<Outcome<R::Evaluation>, RunError<R::Error>> {

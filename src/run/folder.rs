@@ -6,7 +6,7 @@ use crate::files::{read_text, write_atomically};
 
 /// Why a folder cannot be that of a run.
 #[derive(Debug, thiserror::Error)]
-pub enum FolderError {
+pub enum RunFolderError {
     /// The name is a path.
     #[error("{name:?} is not a name for a run: it would leave the folder of runs")]
     Name {
@@ -75,57 +75,57 @@ impl RunFolder {
     /// Where a new run of a name would be; an error if there is one.
     ///
     /// # Errors
-    /// [`FolderError::Name`] and [`FolderError::HoldsRun`].
-    pub fn place(runs: &Path, name: &str) -> Result<PathBuf, FolderError> {
+    /// [`RunFolderError::Name`] and [`RunFolderError::HoldsRun`].
+    pub fn place(runs: &Path, name: &str) -> Result<PathBuf, RunFolderError> {
         let mut parts = Path::new(name).components();
         match (parts.next(), parts.next()) {
             (Some(Component::Normal(part)), None) if part == name => {}
-            _ => return Err(FolderError::Name { name: name.into() }),
+            _ => return Err(RunFolderError::Name { name: name.into() }),
         }
         let path = runs.join(name);
-        if path.join(CONFIG).exists() { Err(FolderError::HoldsRun { path }) } else { Ok(path) }
+        if path.join(CONFIG).exists() { Err(RunFolderError::HoldsRun { path }) } else { Ok(path) }
     }
 
     /// Makes the folder of a new run.
     ///
     /// # Errors
-    /// [`FolderError`]: another run has it, or makes it at this moment.
-    pub fn create(runs: &Path, name: &str, config: &str) -> Result<Self, FolderError> {
+    /// [`RunFolderError`]: another run has it, or makes it at this moment.
+    pub fn create(runs: &Path, name: &str, config: &str) -> Result<Self, RunFolderError> {
         let path = Self::place(runs, name)?;
         let mut made: Vec<PathBuf> =
             path.ancestors().take_while(|folder| !folder.exists()).map(Path::to_path_buf).collect();
         made.reverse();
-        fs::create_dir_all(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
+        fs::create_dir_all(&path).map_err(|source| RunFolderError::Io { path: path.clone(), source })?;
         let folder = Self { is_new: true, made, ..Self::locked(path)? };
         // Once more, now that nobody else can make it.
         Self::place(runs, name)?;
         let path = folder.path.join(CONFIG);
-        write_atomically(&path, config.as_bytes()).map_err(|source| FolderError::Io { path, source })?;
+        write_atomically(&path, config.as_bytes()).map_err(|source| RunFolderError::Io { path, source })?;
         Ok(folder)
     }
 
     /// Opens the folder of a run to go on with.
     ///
     /// # Errors
-    /// [`FolderError::NoRun`] and [`FolderError::InUse`].
-    pub fn open(path: &Path) -> Result<Self, FolderError> {
+    /// [`RunFolderError::NoRun`] and [`RunFolderError::InUse`].
+    pub fn open(path: &Path) -> Result<Self, RunFolderError> {
         if !path.join(CONFIG).is_file() {
-            return Err(FolderError::NoRun { path: path.into() });
+            return Err(RunFolderError::NoRun { path: path.into() });
         }
         let folder = Self::locked(path.into())?;
         folder.sweep(&folder.path)?;
         Ok(folder)
     }
 
-    fn locked(path: PathBuf) -> Result<Self, FolderError> {
+    fn locked(path: PathBuf) -> Result<Self, RunFolderError> {
         let file = path.join(LOCK);
-        let io = |source| FolderError::Io { path: file.clone(), source };
+        let io = |source| RunFolderError::Io { path: file.clone(), source };
         let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(&file).map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let process = fs::read_to_string(&file).unwrap_or_default();
-                return Err(FolderError::InUse { path, process });
+                return Err(RunFolderError::InUse { path, process });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
@@ -135,8 +135,8 @@ impl RunFolder {
     }
 
     /// Removes what processes that died left half-written; whoever has the lock is the only one who writes.
-    fn sweep(&self, folder: &Path) -> Result<(), FolderError> {
-        let io = |source| FolderError::Io { path: folder.into(), source };
+    fn sweep(&self, folder: &Path) -> Result<(), RunFolderError> {
+        let io = |source| RunFolderError::Io { path: folder.into(), source };
         for entry in fs::read_dir(folder).map_err(io)? {
             let path = entry.map_err(io)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -166,10 +166,10 @@ impl RunFolder {
     /// Noted before the first step, so that a run without a checkpoint yet goes on with its own data alone. Files may have moved meanwhile.
     ///
     /// # Errors
-    /// [`FolderError::Io`].
-    pub fn other_data(&self, files: &[(PathBuf, String)]) -> Result<Option<PathBuf>, FolderError> {
+    /// [`RunFolderError::Io`].
+    pub fn other_data(&self, files: &[(PathBuf, String)]) -> Result<Option<PathBuf>, RunFolderError> {
         let path = self.path.join(DATA);
-        let io = |source| FolderError::Io { path: path.clone(), source };
+        let io = |source| RunFolderError::Io { path: path.clone(), source };
         let noted: Vec<(String, String)> = match read_text(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let lines: Vec<_> = files.iter().map(|(file, sha256)| (file.display().to_string(), sha256)).collect();
@@ -209,7 +209,7 @@ mod tests {
     fn a_name_stays_in_the_folder_of_runs() {
         let runs = tempfile::tempdir().unwrap();
         for name in ["", ".", "..", "../up", "a/b", "/abs", "a/", "./a"] {
-            assert!(matches!(RunFolder::place(runs.path(), name), Err(FolderError::Name { .. })), "{name:?}");
+            assert!(matches!(RunFolder::place(runs.path(), name), Err(RunFolderError::Name { .. })), "{name:?}");
         }
         assert_eq!(RunFolder::place(runs.path(), "a b").unwrap(), runs.path().join("a b"));
     }
@@ -219,7 +219,7 @@ mod tests {
         let runs = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(runs.path(), "run", "()").unwrap();
         let (path, half) = (folder.path().to_path_buf(), folder.of_seed(3).join("last.safetensors.77.tmp"));
-        assert!(matches!(RunFolder::create(runs.path(), "run", "()"), Err(FolderError::HoldsRun { .. })));
+        assert!(matches!(RunFolder::create(runs.path(), "run", "()"), Err(RunFolderError::HoldsRun { .. })));
         let error = RunFolder::open(&path).unwrap_err().to_string();
         assert!(error.ends_with(&format!("in use by process {}", std::process::id())), "{error}");
         fs::create_dir(folder.of_seed(3)).unwrap();
@@ -227,6 +227,6 @@ mod tests {
         drop(folder);
         RunFolder::open(&path).unwrap();
         assert!(!half.exists(), "what a dead process left is gone");
-        assert!(matches!(RunFolder::open(runs.path()), Err(FolderError::NoRun { .. })));
+        assert!(matches!(RunFolder::open(runs.path()), Err(RunFolderError::NoRun { .. })));
     }
 }

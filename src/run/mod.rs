@@ -12,7 +12,7 @@ mod summary;
 
 pub use device::{Job, on_device};
 pub use driver::{Outcome, RunError, evaluate, train};
-pub use folder::{FolderError, RunFolder};
+pub use folder::{RunFolder, RunFolderError};
 pub use host::cpu_name;
 pub use recipe::{Evaluation, Export, Foreign, Imported, Importer, Part, Recipe, Setting, Tested, Width};
-pub use summary::{Score, SeedScores, Summary};
+pub use summary::{ScoreOverSeeds, SeedScores, Summary};

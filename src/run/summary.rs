@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{read_text, write_atomically};
-use crate::report::{MeanStd, Table};
+use crate::report::{MeanStd, TextTable};
 
 /// What a run gave and what it rests on: two runs can be compared where these agree.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub struct Summary {
     /// One for each seed.
     pub seeds: Vec<SeedScores>,
     /// Over the seeds.
-    pub scores: BTreeMap<String, Score>,
+    pub scores: BTreeMap<String, ScoreOverSeeds>,
     /// The published row with the same options, where there is one and the split is that of the paper.
     pub published: Option<String>,
 }
@@ -53,7 +53,7 @@ pub struct SeedScores {
 
 /// One score over the seeds of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Score {
+pub struct ScoreOverSeeds {
     /// Mean.
     pub mean: f64,
     /// Sample deviation; none of a single seed.
@@ -70,7 +70,10 @@ impl Summary {
             let values: Vec<f64> = self.seeds.iter().filter_map(|seed| seed.scores.get(&name).copied()).collect();
             let over = MeanStd::of(&values)?;
             let deviation = (values.len() > 1).then_some(over.std);
-            Some((name.clone(), Score { mean: over.mean, deviation, published: published.get(&name).copied() }))
+            Some((
+                name.clone(),
+                ScoreOverSeeds { mean: over.mean, deviation, published: published.get(&name).copied() },
+            ))
         };
         self.scores = names.filter_map(score).collect();
     }
@@ -99,8 +102,8 @@ impl fmt::Display for Summary {
         let published = self.published.as_deref().unwrap_or_default();
         let runs = if self.seeds.len() > 1 { format!("{} seeds", self.seeds.len()) } else { String::new() };
         let mut table = match published {
-            "" => Table::new([self.split.as_str(), &runs]),
-            name => Table::new([self.split.as_str(), &runs, &format!("published {name}")]),
+            "" => TextTable::new([self.split.as_str(), &runs]),
+            name => TextTable::new([self.split.as_str(), &runs, &format!("published {name}")]),
         };
         // Shares of one have more decimals than percent and ranks.
         let number = |value: f64| if value.abs() <= 1.0 { format!("{value:.3}") } else { format!("{value:.2}") };

@@ -9,7 +9,7 @@ use super::Embeddings;
 
 /// How numbers are stored in a file; always little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Storage {
+pub enum Precision {
     /// IEEE 754 single precision.
     F32,
     /// IEEE 754 half precision.
@@ -18,7 +18,7 @@ pub enum Storage {
     Bf16,
 }
 
-impl Storage {
+impl Precision {
     /// Bytes of a number.
     pub fn bytes(self) -> usize {
         match self {
@@ -58,7 +58,7 @@ pub struct MappedEmbeddings {
     offset: usize,
     rows: usize,
     cols: usize,
-    storage: Storage,
+    storage: Precision,
 }
 
 impl MappedEmbeddings {
@@ -66,7 +66,7 @@ impl MappedEmbeddings {
     ///
     /// # Errors
     /// [`MapError`] when the file is too short for them.
-    pub fn new(map: Mmap, offset: usize, rows: usize, cols: usize, storage: Storage) -> Result<Self, MapError> {
+    pub fn new(map: Mmap, offset: usize, rows: usize, cols: usize, storage: Precision) -> Result<Self, MapError> {
         let bytes = storage.bytes();
         let end = rows.checked_mul(cols).and_then(|n| n.checked_mul(bytes)).and_then(|n| n.checked_add(offset));
         match end {
@@ -90,9 +90,9 @@ impl Embeddings for MappedEmbeddings {
         let bytes = &self.map[self.offset..][rows.start * row..rows.end * row];
         scratch.clear();
         match self.storage {
-            Storage::F32 => scratch.extend(bytes.as_chunks().0.iter().map(|&x| f32::from_le_bytes(x))),
-            Storage::F16 => scratch.extend(bytes.as_chunks().0.iter().map(|&x| f16::from_le_bytes(x).to_f32())),
-            Storage::Bf16 => scratch.extend(bytes.as_chunks().0.iter().map(|&x| bf16::from_le_bytes(x).to_f32())),
+            Precision::F32 => scratch.extend(bytes.as_chunks().0.iter().map(|&x| f32::from_le_bytes(x))),
+            Precision::F16 => scratch.extend(bytes.as_chunks().0.iter().map(|&x| f16::from_le_bytes(x).to_f32())),
+            Precision::Bf16 => scratch.extend(bytes.as_chunks().0.iter().map(|&x| bf16::from_le_bytes(x).to_f32())),
         }
         scratch
     }

@@ -35,7 +35,7 @@ use crate::matrix::Matrix;
 pub use chamfer::{FrameSets, chamfer, symmetric_chamfer};
 pub use embeddings::{Element, Embeddings};
 pub use error::{Side, SimilarityError};
-pub use mapped::{MapError, MappedEmbeddings, Storage};
+pub use mapped::{MapError, MappedEmbeddings, Precision};
 pub use standings::standings;
 pub use top_k::{TopK, top_k, top_k_with_progress};
 use walk::Scores;

@@ -16,9 +16,9 @@ pub use feature_rows::FeatureRows;
 pub use fit::{BestTie, Epochs, Fit, FitError, Interval, Keep, Observer, Select, Training, Validation};
 pub use metrics_log::{Line, MetricsLog};
 pub use optim::{
-    Adam, AdamConfig, AnyOptimizer, ConfigError, Kept, LookAhead, Optimizer, OptimizerConfig, ParameterGroup, RAdam,
-    RAdamConfig, Ranger, RangerConfig, RangerState, RestoreError, RuleOptimizer, Sgd, SgdConfig, StepContext, Swats,
-    SwatsConfig, SwatsRule, SwatsState, UpdateRule, Velocity,
+    Adam, AdamConfig, AnyOptimizer, Kept, LookAhead, Optimizer, OptimizerConfig, OptimizerConfigError, ParameterGroup,
+    RAdam, RAdamConfig, Ranger, RangerConfig, RangerState, RestoreError, RuleOptimizer, Sgd, SgdConfig, StepContext,
+    Swats, SwatsConfig, SwatsRule, SwatsState, UpdateRule, Velocity,
 };
 pub use schedule::{AfterWarmUp, Schedule};
 pub use seed::{Purpose, rng};

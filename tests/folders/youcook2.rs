@@ -79,7 +79,7 @@ fn the_training_split() {
     assert_eq!(loaded.files.len(), 8, "all clips count as one");
     let split = loaded.split;
     assert_eq!(split.features.video.as_slice(), [1.0, 3.0, 2.0, 3.0, 3.0, 3.0], "means of frames");
-    let (verbs, captions) = (&split.relations.verb, &split.relations.caption);
+    let (verbs, captions) = (&split.relations.verb, &split.relations.action);
     assert_eq!(verbs.video.classes_of(0), [5, 7].map(ClassKey::Id));
     assert!(verbs.video.classes_of(1).is_empty());
     assert_eq!(split.relations.noun.video_classes[0].to_string(), "_5,7");
@@ -94,14 +94,14 @@ fn the_training_split() {
     assert_eq!(again, split, "the same seed borrows the same classes");
     let mmen = FolderOptions { first_noun_only: true, ..FolderOptions::default() };
     let mmen = load_train(folder().path(), &mmen, &mut rng()).unwrap().split;
-    assert_eq!(mmen.relations.caption.video_classes[1].to_string(), "-1_2");
+    assert_eq!(mmen.relations.action.video_classes[1].to_string(), "-1_2");
 }
 
 #[test]
 fn the_validation_split() {
     let folder = folder();
     let split = load_eval(folder.path(), &FolderOptions::default()).unwrap().split;
-    assert_eq!(split.relevance.caption.to_dense().as_slice(), [1.0, 0.0, 0.5, 0.0, 0.25, 1.0]);
+    assert_eq!(split.relevance.action.to_dense().as_slice(), [1.0, 0.0, 0.5, 0.0, 0.25, 1.0]);
     assert_eq!(split.ground_truth, None);
     let inner = load_eval(&folder.join("data"), &FolderOptions::default()).unwrap().split;
     assert_eq!(inner.features, split.features);

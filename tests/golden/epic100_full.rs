@@ -54,10 +54,10 @@ pub fn check(expected: &Value, folder: &Path) {
     let videos = annotations.classes();
     let captions: Vec<_> = captions.into_iter().map(|row| videos[row].clone()).collect();
     let build = |level| sparse_relevance(&videos, &captions, level, EmptyUnion::Zero).unwrap();
-    for (level, name) in [(Level::Verb, "verb"), (Level::Noun, "noun"), (Level::Caption, "caption")] {
+    for (level, name) in [(Level::Verb, "verb"), (Level::Noun, "noun"), (Level::Action, "caption")] {
         check_statistics(name, &build(level), &expected["relevance_statistics"][name]);
     }
-    let relevance = build(Level::Caption);
+    let relevance = build(Level::Action);
 
     let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| expected["similarity"][name].as_f64().unwrap());
     let wave = Matrix::from_fn(videos.len(), captions.len(), |i, j| {

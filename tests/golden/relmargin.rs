@@ -10,6 +10,7 @@ use coembed::data::epic100::{self, EvalSplitName};
 use coembed::data::relational::FolderOptions;
 use coembed::data::relational::sampling::{ClassKey, ClassTable, TripletSampler, anchor_slice};
 use coembed::data::relational::{EvalSplit, Features, PerLevel};
+use coembed::embedding::Embedding;
 use coembed::formats::{pickle, torch};
 use coembed::losses::{Distance, TripletLoss};
 use coembed::metrics::graded::{self, GradedOptions};
@@ -23,7 +24,6 @@ use coembed::recipes::relmargin::{
 use coembed::relevance::{
     Classes, EmptyUnion, Level, SparseRelevance, dense_relevance, margin, margin_relevance, sparse_relevance,
 };
-use coembed::space::Embedding;
 use coembed::train::{FeatureRows, Optimizer, Sgd, SgdConfig, StepStart, from_torch, state_dict};
 use dfdx::prelude::{Backward, Const, Gradients, OwnedTape, Shape, SumTo, Tensor, Trace};
 use rand::SeedableRng;
@@ -320,7 +320,7 @@ pub fn relevance_pairs() {
     }
     let pairs: Vec<_> = x.iter().zip(&y).collect();
     for (level, relevance, margins) in [
-        (Level::Caption, "output.relevance", "output.margin_action"),
+        (Level::Action, "output.relevance", "output.margin_action"),
         (Level::Verb, "output.verb_relevance", "output.margin_verb"),
         (Level::Noun, "output.noun_relevance", "output.margin_noun"),
     ] {
@@ -353,7 +353,7 @@ pub fn relevance_matrix_epic() {
     let names = [
         ("output.verb_relevancy", Level::Verb),
         ("output.noun_relevancy", Level::Noun),
-        ("output.caption_relevancy", Level::Caption),
+        ("output.caption_relevancy", Level::Action),
     ];
     compare_relevance(&case, &side("video"), &side("sentence"), &names);
     case.finish();
@@ -365,8 +365,8 @@ pub fn relevance_matrix_multi_verb() {
     let names = [
         ("output.verb_relevancy", Level::Verb),
         ("output.noun_relevancy", Level::Noun),
-        ("output.caption_relevancy", Level::Caption),
-        ("output.syn_proxy", Level::Caption),
+        ("output.caption_relevancy", Level::Action),
+        ("output.syn_proxy", Level::Action),
     ];
     compare_relevance(&case, &side("video"), &side("sentence"), &names);
     case.finish();
@@ -559,7 +559,7 @@ fn train_jpose<C: Config<Dev, Built: Combination<usize, Dev>>>(name: &str, combi
     let text = PerLevel {
         verb: case.matrix("input.y_verb").try_into().unwrap(),
         noun: case.matrix("input.y_noun").try_into().unwrap(),
-        caption: Default::default(),
+        action: Default::default(),
     };
     let features = Features { video: case.matrix("input.x").try_into().unwrap(), text };
     let features = FeatureTables::resident(&Dev::default(), &features).unwrap();
@@ -568,10 +568,10 @@ fn train_jpose<C: Config<Dev, Built: Combination<usize, Dev>>>(name: &str, combi
     let batch = PerLevel {
         verb: terms("verb", Level::Verb),
         noun: terms("noun", Level::Noun),
-        caption: terms("action", Level::Caption),
+        action: terms("action", Level::Action),
     };
     let weights: BTreeMap<String, f32> = serde_json::from_str(case.meta("pos_weights")).unwrap();
-    let weights = PerLevel { verb: weights["verb"], noun: weights["noun"], caption: weights["action"] };
+    let weights = PerLevel { verb: weights["verb"], noun: weights["noun"], action: weights["action"] };
     let cosine = case.meta("cosine") == "true";
     let loss = TripletLoss { distance: if cosine { Distance::Cosine } else { Distance::SquaredEuclidean } };
     let mut first = true;
@@ -580,7 +580,7 @@ fn train_jpose<C: Config<Dev, Built: Combination<usize, Dev>>>(name: &str, combi
         let TermStep { losses, loss: total, gradients } =
             jpose_step(model, &Dev::default(), &features, &batch, &weights, loss, start).unwrap();
         if std::mem::take(&mut first) {
-            for (name, level) in [("verb.", Level::Verb), ("noun.", Level::Noun), ("action.", Level::Caption)] {
+            for (name, level) in [("verb.", Level::Verb), ("noun.", Level::Noun), ("action.", Level::Action)] {
                 compare_term_losses(&case, name, batch.get(level), losses.get(level), (*weights.get(level)).into());
             }
         }
@@ -616,7 +616,7 @@ fn train_mmen(name: &str) {
     let (video, text) = (case.matrix("input.x"), case.matrix("input.y"));
     let video = FeatureRows::resident(&Dev::default(), video.view()).unwrap();
     let text = FeatureRows::resident(&Dev::default(), text.view()).unwrap();
-    let terms = train_terms(&case, "", "", Level::Caption, &train_classes(&case, true));
+    let terms = train_terms(&case, "", "", Level::Action, &train_classes(&case, true));
     let mut first = true;
     two_steps(&case, &mut model, |model| {
         let loss = TripletLoss::default();
@@ -655,7 +655,7 @@ pub fn mini_eval() {
         let name = if model == "jpose" { "JPoSE" } else { "MMEN" };
         for container in ["", "_legacy"] {
             let path = run.join(format!("model/{name}_99{container}.pth"));
-            let checkpoint = torch::load(&path, &pickle::Options::default()).unwrap();
+            let checkpoint = torch::load(&path, &pickle::PickleOptions::default()).unwrap();
             let tensors = from_torch(&checkpoint.state_dict(None).unwrap()).unwrap();
             if model == "jpose" {
                 assert_eq!(tensors, case.parameters(), "{}", path.display());

@@ -2,6 +2,7 @@
 
 use coembed::blocks::{Config, Linear, LinearConfig, Parameters};
 use coembed::data::relational::{EvalSplit, Features, TrainSplit};
+use coembed::embedding::Embedding;
 use coembed::losses::{self, TripletLoss};
 use coembed::matrix::Matrix;
 use coembed::metrics::rank::RankReport;
@@ -9,7 +10,6 @@ use coembed::models::Caption;
 use coembed::ops::{self, AdamMoments, AdamStep, LayerTape, OpError, WeightDecay};
 use coembed::recipes::relmargin::{EpochSampler, LevelEvaluation, Modality, Options, RelMarginError, Term};
 use coembed::relevance::Level;
-use coembed::space::Embedding;
 use coembed::train::{Optimizer, Purpose, Sgd, rng};
 use dfdx::prelude::{Backward, Cpu, Gradients, HasShape, NoneTape, Tensor, Trace, TryMul, ZerosTensor};
 use miette::IntoDiagnostic;
@@ -139,7 +139,7 @@ impl TwoTowers {
         let mut weights = rng(options.seed, Purpose::Weights, 0, 0);
         let mut towers = Self {
             video: Tower::new(video.cols(), options.embedding_size, &mut weights)?,
-            text: Tower::new(text.caption.cols(), options.embedding_size, &mut weights)?,
+            text: Tower::new(text.action.cols(), options.embedding_size, &mut weights)?,
         };
         let batch = options.batch_size.min(video.rows());
         let steps = options.epochs * (video.rows() / batch);
@@ -153,7 +153,7 @@ impl TwoTowers {
                 let learning_rate = options.learning_rate * 0.5 * (1.0 + cosine);
                 let weight_decay = WeightDecay::Decoupled(options.weight_decay);
                 let step = AdamStep { number, learning_rate, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay };
-                towers.step(gather(video, rows)?, gather(&text.caption, rows)?, options.temperature, step)?;
+                towers.step(gather(video, rows)?, gather(&text.action, rows)?, options.temperature, step)?;
             }
         }
         Ok(towers)
@@ -179,11 +179,11 @@ impl TwoTowers {
         let mut weights = rng(seed, Purpose::Weights, 0, 0);
         let mut towers = Self {
             video: Tower::new(video.cols(), options.embedding_size, &mut weights)?,
-            text: Tower::new(text.caption.cols(), options.embedding_size, &mut weights)?,
+            text: Tower::new(text.action.cols(), options.embedding_size, &mut weights)?,
         };
         let mut optimizer = Sgd::new(options.sgd());
-        let mut sampler = EpochSampler::new(options, Level::Caption, seed);
-        let relations = &split.relations.caption;
+        let mut sampler = EpochSampler::new(options, Level::Action, seed);
+        let relations = &split.relations.action;
         for epoch in 0..options.num_epochs {
             sampler.begin_epoch(relations, epoch)?;
             let batches = sampler.num_batches();
@@ -204,7 +204,7 @@ impl TwoTowers {
             let embed = |modality, rows: &[u32], gradients| {
                 let (tower, features) = match modality {
                     Modality::Video => (&self.video, &features.video),
-                    Modality::Text => (&self.text, &features.text.caption),
+                    Modality::Text => (&self.text, &features.text.action),
                 };
                 let rows: Vec<usize> = rows.iter().map(|row| *row as usize).collect();
                 tower.embed(gather(features, &rows)?.traced(gradients)).map(Embedding::<Caption, _, _, _, _>::new)
@@ -241,7 +241,7 @@ impl TwoTowers {
             Ok::<_, OpError>(Matrix::from_fn(rows, width, |row, column| values[row * width + column]))
         };
         let Features { video, text } = &split.features;
-        score(&embed(&self.video, video)?, &embed(&self.text, &text.caption)?, split)
+        score(&embed(&self.video, video)?, &embed(&self.text, &text.action)?, split)
     }
 }
 
@@ -262,10 +262,10 @@ pub fn linear_ranks(train: &TrainSplit, test: &EvalSplit, seed: u64) -> miette::
 pub fn chance(split: &EvalSplit, seed: u64) -> Result<Scores, RelMarginError> {
     let mut rng = rng(seed, Purpose::Weights, 0, 0);
     let mut random = |rows| Matrix::from_fn(rows, 64, |_, _| rng.random_range(-1.0..1.0f32));
-    let (videos, texts) = (random(split.features.video.rows()), random(split.features.text.caption.rows()));
+    let (videos, texts) = (random(split.features.video.rows()), random(split.features.text.action.rows()));
     Ok(Scores::from(&score(&videos, &texts, split)?))
 }
 
 fn score(videos: &Matrix<f32>, texts: &Matrix<f32>, split: &EvalSplit) -> Result<LevelEvaluation, RelMarginError> {
-    LevelEvaluation::new(videos, texts, &split.relevance.caption, split.ground_truth.as_deref())
+    LevelEvaluation::new(videos, texts, &split.relevance.action, split.ground_truth.as_deref())
 }

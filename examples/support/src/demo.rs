@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use coembed::data::experts::ExpertSplit;
 use coembed::metrics::rank::RankReport;
 use coembed::ops::OpsDevice;
-use coembed::report::{MeanStd, Table, paired_permutation_test};
+use coembed::report::{MeanStd, TextTable, paired_permutation_test};
 use coembed::train::{Fit, Observer, Optimizer, Task, Training};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, Result, miette};
@@ -72,8 +72,8 @@ pub fn in_parallel<D: OpsDevice, I: Sync, O: Send>(
 }
 
 /// Mean and sample deviation over seeds, one row for each name.
-pub fn rank_table(rows: &[(&str, Vec<RankReport>)]) -> Result<Table> {
-    let mut table = Table::new(["t2v", "R@1", "R@5", "R@10", "MdR", "MnR", "Geom", "v2t R@1"]);
+pub fn rank_table(rows: &[(&str, Vec<RankReport>)]) -> Result<TextTable> {
+    let mut table = TextTable::new(["t2v", "R@1", "R@5", "R@10", "MdR", "MnR", "Geom", "v2t R@1"]);
     let columns: [fn(&RankReport) -> f64; 7] = [
         |r| r.t2v.r1,
         |r| r.t2v.r5,
@@ -95,9 +95,9 @@ pub fn rank_table(rows: &[(&str, Vec<RankReport>)]) -> Result<Table> {
 }
 
 /// nDCG, mAP and R@1 in percent, mean and sample deviation over seeds, one row for each name.
-pub fn score_table(rows: &[(&str, Vec<Scores>)]) -> Table {
+pub fn score_table(rows: &[(&str, Vec<Scores>)]) -> TextTable {
     let columns: [fn(&Scores) -> f64; 4] = [|s| s.ndcg, |s| s.map, |s| s.t2v_r1 / 100.0, |s| s.v2t_r1 / 100.0];
-    let mut table = Table::new(["", "nDCG", "mAP", "R@1 t2v", "R@1 v2t"]);
+    let mut table = TextTable::new(["", "nDCG", "mAP", "R@1 t2v", "R@1 v2t"]);
     for (name, scores) in rows {
         let over_seeds = |of: &fn(&Scores) -> f64| MeanStd::of(&scores.iter().map(of).collect::<Vec<_>>());
         let cells = columns.iter().map(|of| over_seeds(of).map(|over| over.to_string()).unwrap_or_default());

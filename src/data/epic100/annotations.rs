@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub use super::table::{AnnotationError, CellProblem};
 
-use super::table::{Cell, Table};
+use super::table::{Cell, CsvTable};
 use crate::data::relational::Relations;
 use crate::data::relational::sampling::{ClassKey, ClassTable};
 use crate::formats::limits::{self, Limits};
@@ -63,7 +63,7 @@ impl Annotations {
 
     pub(crate) fn from_bytes(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Self> {
         let names = ["narration_id", "narration", "verb_class", "noun_class", "all_noun_classes"];
-        let table = Table::read(path, bytes, names, limits)?;
+        let table = CsvTable::read(path, bytes, names, limits)?;
         table.unique(0)?;
         let rows = (0..table.rows()).map(|row| {
             Ok(Annotation {
@@ -87,7 +87,7 @@ impl Annotations {
     }
 
     pub(crate) fn captions_from_bytes(&self, path: &Path, bytes: &[u8], limits: &Limits) -> Result<Vec<usize>> {
-        let table = Table::read(path, bytes, ["narration_id"], limits)?;
+        let table = CsvTable::read(path, bytes, ["narration_id"], limits)?;
         let ids = table.unique(0)?;
         let row_of: HashMap<&str, usize> =
             self.rows.iter().enumerate().map(|(row, annotation)| (annotation.narration_id.as_str(), row)).collect();
@@ -111,7 +111,7 @@ impl Annotations {
             Level::Verb => vec![ClassKey::Id(row.verb)],
             Level::Noun if all_nouns => row.nouns.iter().map(|noun| ClassKey::Id(*noun)).collect(),
             Level::Noun => vec![ClassKey::Id(row.noun)],
-            Level::Caption => vec![ClassKey::Action(row.action())],
+            Level::Action => vec![ClassKey::Action(row.action())],
         };
         let margin = |row: &Annotation| {
             let first = || [row.noun].into_iter().collect();
@@ -119,7 +119,7 @@ impl Annotations {
             match level {
                 Level::Verb => Classes { verbs, ..Classes::default() },
                 Level::Noun => Classes { nouns: if all_nouns { nouns } else { first() }, ..Classes::default() },
-                Level::Caption => Classes { verbs, nouns: if all_nouns && !first_noun_only { nouns } else { first() } },
+                Level::Action => Classes { verbs, nouns: if all_nouns && !first_noun_only { nouns } else { first() } },
             }
         };
         let caption_rows = || captions.iter().filter_map(|row| self.rows.get(*row));
@@ -141,7 +141,7 @@ pub fn narration_ids(path: &Path, limits: &Limits) -> Result<Vec<String>> {
 }
 
 pub(crate) fn ids_from_bytes(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Vec<String>> {
-    Table::read(path, bytes, ["narration_id"], limits)?.unique(0)
+    CsvTable::read(path, bytes, ["narration_id"], limits)?.unique(0)
 }
 
 fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>> {

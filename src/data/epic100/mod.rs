@@ -19,7 +19,7 @@ use annotations::{AnnotationError, Annotations};
 use super::reader::{FileError, Loaded};
 use super::relational::dictionary::Layout;
 use super::relational::folder::{FolderReader, SourcedFeatures, data_folder};
-use super::relational::{EvalSplit, Features, FolderError, FolderOptions, PerLevel, SplitError, TrainSplit};
+use super::relational::{EvalSplit, Features, FolderError, FolderOptions, PerLevel, SplitError, TrainSplit, file_name};
 use crate::formats::pickle::{AccessError, At, Value};
 use crate::relevance::{EmptyUnion, Level, sparse_relevance};
 
@@ -95,7 +95,7 @@ pub fn load_train(folder: &Path, options: &FolderOptions, rng: &mut impl Rng) ->
     let relations = PerLevel::try_from_fn(|level| {
         let paths = source.relational_paths(level);
         let Some(path) = existing(&paths) else {
-            let what = format!("the {} relational dictionary", level);
+            let what = format!("the {} relational dictionary", file_name(level));
             let FolderOptions { all_noun_classes, first_noun_only, .. } = *options;
             let Annotated { annotations, captions, .. } = source.annotated(&what, &paths, &features)?;
             return Ok(annotations.relations(captions, level, all_noun_classes, first_noun_only));
@@ -124,7 +124,7 @@ pub fn load_eval(folder: &Path, split: EvalSplitName, options: &FolderOptions) -
         if let Some(path) = existing(&paths) {
             return Ok(source.reader.relevance(path, &features)?);
         }
-        let what = format!("the {} relevance matrix", level);
+        let what = format!("the {} relevance matrix", file_name(level));
         let Annotated { path, annotations, captions } = source.annotated(&what, &paths, &features)?;
         let videos = annotations.classes();
         let captions: Vec<_> = captions.iter().map(|row| videos[*row].clone()).collect();
@@ -209,7 +209,7 @@ impl<'o> Source<'o> {
         let split = self.names[0];
         let video = self.data.join(format!("video_features/EPIC_100_retrieval_{split}_features_mean.pkl"));
         let folder = self.data.join("text_features");
-        let text = |level| folder.join(format!("EPIC_100_retrieval_{}_text_features_{split}.pkl", level));
+        let text = |level| folder.join(format!("EPIC_100_retrieval_{}_text_features_{split}.pkl", file_name(level)));
         let features = Features { video: self.reader.video(&video)?, text: self.reader.text(text)? };
         Ok(SourcedFeatures { features, video, text: text(Level::Verb) })
     }
@@ -217,7 +217,7 @@ impl<'o> Source<'o> {
     /// The name that the training programs read, and that which the script writes.
     fn relational_paths(&self, level: Level) -> Vec<PathBuf> {
         let folder = self.data.join("relational");
-        let (name, split) = (level, self.names[0]);
+        let (name, split) = (file_name(level), self.names[0]);
         // Verbs have no file of their own for all nouns.
         if self.reader.options.all_noun_classes && level != Level::Verb {
             return vec![folder.join(format!("{name}_allnouns_relational_EPIC_100_retrieval_{split}.pkl"))];
@@ -230,7 +230,7 @@ impl<'o> Source<'o> {
 
     /// The name that the programs read, and that which the script writes.
     fn relevance_paths(&self, level: Level) -> Vec<PathBuf> {
-        let (name, split) = (level, self.names[0]);
+        let (name, split) = (file_name(level), self.names[0]);
         let file = |infix: &str| format!("relevancy/{name}{infix}_relevancy_EPIC_100_retrieval_{split}.pkl");
         vec![self.data.join(file("")), self.data.join(file("_prova"))]
     }

@@ -144,7 +144,7 @@ impl Cell {
 }
 
 /// Some columns of a file.
-pub struct Table<const N: usize> {
+pub struct CsvTable<const N: usize> {
     path: PathBuf,
     names: [&'static str; N],
     /// `line` or `row`.
@@ -152,7 +152,7 @@ pub struct Table<const N: usize> {
     rows: Vec<(u64, [Cell; N])>,
 }
 
-impl<const N: usize> Table<N> {
+impl<const N: usize> CsvTable<N> {
     /// Reads the columns of these names; the extension says what kind of file it is.
     pub fn read(path: &Path, bytes: &[u8], names: [&'static str; N], limits: &Limits) -> Result<Self> {
         let pickled = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("pkl"));
@@ -199,7 +199,7 @@ impl<const N: usize> Table<N> {
     ) -> Result<Vec<(u64, [Cell; N])>> {
         let failed = |problem| AnnotationError::Pickle { path: path.into(), problem };
         // Objects in columns that nobody asks for may be of any class.
-        let value = pickle::Options::inert(limits).from_slice(bytes).map_err(failed)?;
+        let value = pickle::PickleOptions::inert(limits).from_slice(bytes).map_err(failed)?;
         let frame = value.as_data_frame().map_err(|error| failed(error.into()))?;
         let mut columns = vec![];
         for column in names {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::formats::Limits;
-use crate::formats::pickle::{Options, UnknownGlobal, Value};
+use crate::formats::pickle::{PickleOptions, UnknownGlobal, Value};
 use crate::formats::torch::{self, TorchError, TorchState};
 
 /// What `nn.DataParallel`, training on several GPUs, puts before every name.
@@ -61,12 +61,12 @@ impl fmt::Display for Skipped {
 /// # Errors
 /// [`TorchError::File`], which names the file and holds the cause.
 pub fn load_checkpoint(path: &Path, limits: &Limits) -> Result<ExpertCheckpoint, TorchError> {
-    let options = Options { limits: limits.clone(), unknown_globals: UnknownGlobal::Opaque };
+    let options = PickleOptions { limits: limits.clone(), unknown_globals: UnknownGlobal::Opaque };
     let file = torch::load(path, &options)?;
     interpret(&file).map_err(|source| TorchError::File { path: path.into(), source: source.into() })
 }
 
-fn interpret(file: &torch::Checkpoint) -> Result<ExpertCheckpoint, TorchError> {
+fn interpret(file: &torch::TorchCheckpoint) -> Result<ExpertCheckpoint, TorchError> {
     let mut state = file.state_dict(Some("state_dict"))?;
     if state.tensors.iter().all(|(name, _)| name.starts_with(PARALLEL)) {
         state.tensors.iter_mut().for_each(|(name, _)| *name = name[PARALLEL.len()..].into());

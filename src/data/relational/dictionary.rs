@@ -141,7 +141,7 @@ fn modality<'a>(
 ) -> Result<(ClassTable, Vec<Classes>)> {
     let class = root.get(names.class)?.as_dict()?;
     let (of_item, classes) = match options.level {
-        Level::Caption => {
+        Level::Action => {
             let texts = keys.iter().map(|key| class.get(*key)).collect::<std::result::Result<Vec<_>, _>>()?;
             let classes = caption_classes(root, names, keys, &texts, options, rng)?;
             let action = |text: &At| Ok(vec![ClassKey::Action(text.as_str()?.into())]);
@@ -168,7 +168,7 @@ fn modality<'a>(
     let items_of_class = root.get(names.items)?.as_dict()?;
     let items_of_class = items_of_class.iter().map(|(key, items)| {
         let class = match options.level {
-            Level::Caption => ClassKey::Action(key.as_str()?.into()),
+            Level::Action => ClassKey::Action(key.as_str()?.into()),
             _ => ClassKey::Id(key.as_i64()?),
         };
         Ok((class, rows(items)?))

@@ -10,3 +10,14 @@ mod split;
 
 pub use folder::{FolderError, FolderOptions};
 pub use split::{EvalSplit, Features, LEVELS, PerLevel, Relations, SplitError, TrainSplit};
+
+use crate::relevance::Level;
+
+/// What the published files call a level: the action is that of a `caption`.
+pub(super) fn file_name(level: Level) -> &'static str {
+    match level {
+        Level::Verb => "verb",
+        Level::Noun => "noun",
+        Level::Action => "caption",
+    }
+}

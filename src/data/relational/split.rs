@@ -1,5 +1,6 @@
 //! One retrieval split in memory: features, class tables, relevance.
 
+use super::file_name;
 use super::sampling::ClassTable;
 use crate::data::FiniteMatrix;
 use crate::relevance::{Classes, Level, SparseRelevance};
@@ -11,8 +12,8 @@ pub struct PerLevel<T> {
     pub verb: T,
     /// Nouns.
     pub noun: T,
-    /// Whole captions: actions.
-    pub caption: T,
+    /// Whole captions: a verb with its nouns.
+    pub action: T,
 }
 
 impl<T> PerLevel<T> {
@@ -21,7 +22,7 @@ impl<T> PerLevel<T> {
         match level {
             Level::Verb => &self.verb,
             Level::Noun => &self.noun,
-            Level::Caption => &self.caption,
+            Level::Action => &self.action,
         }
     }
 
@@ -30,21 +31,21 @@ impl<T> PerLevel<T> {
         match level {
             Level::Verb => &mut self.verb,
             Level::Noun => &mut self.noun,
-            Level::Caption => &mut self.caption,
+            Level::Action => &mut self.action,
         }
     }
 
-    /// Makes one for each level, in the order verb, noun, caption.
+    /// Makes one for each level, in the order verb, noun, action.
     ///
     /// # Errors
     /// The first that `f` returns.
     pub fn try_from_fn<E>(mut f: impl FnMut(Level) -> Result<T, E>) -> Result<Self, E> {
-        Ok(Self { verb: f(Level::Verb)?, noun: f(Level::Noun)?, caption: f(Level::Caption)? })
+        Ok(Self { verb: f(Level::Verb)?, noun: f(Level::Noun)?, action: f(Level::Action)? })
     }
 }
 
 /// The levels in the order of the published loops.
-pub const LEVELS: [Level; 3] = [Level::Verb, Level::Noun, Level::Caption];
+pub const LEVELS: [Level; 3] = [Level::Verb, Level::Noun, Level::Action];
 
 /// Pre-extracted features of one split.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -133,7 +134,7 @@ impl Features {
     pub fn check(&self) -> Result<(), SplitError> {
         not_empty("video features", &self.video)?;
         for level in LEVELS {
-            let (name, text) = (format!("{} text features", level), self.text.get(level));
+            let (name, text) = (format!("{} text features", file_name(level)), self.text.get(level));
             not_empty(&name, text)?;
             let verb = &self.text.verb;
             same("captions", ("verb text features", verb.rows()), (&name, text.rows()))?;
@@ -153,7 +154,7 @@ impl TrainSplit {
         for level in LEVELS {
             let Relations { video, text, video_classes, text_classes } = self.relations.get(level);
             let (videos, captions) = (self.features.video.rows(), self.features.text.verb.rows());
-            let name = format!("the {} relational dictionary", level);
+            let name = format!("the {} relational dictionary", file_name(level));
             same("videos", ("video features", videos), (&name, video.len()))?;
             same("captions", ("text features", captions), (&name, text.len()))?;
             same("videos", ("video features", videos), (&name, video_classes.len()))?;
@@ -173,7 +174,7 @@ impl EvalSplit {
         let (videos, captions) = (self.features.video.rows(), self.features.text.verb.rows());
         for level in LEVELS {
             let relevance = self.relevance.get(level);
-            let name = format!("{} relevance", level);
+            let name = format!("{} relevance", file_name(level));
             same("videos", ("video features", videos), (&name, relevance.rows()))?;
             same("captions", ("text features", captions), (&name, relevance.cols()))?;
         }

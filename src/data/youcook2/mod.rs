@@ -13,7 +13,7 @@ use super::finite::NotFinite;
 use super::reader::{FileError, FileProblem, Loaded, array_problem};
 use super::relational::dictionary::Layout;
 use super::relational::folder::{FolderReader, Result, SourcedFeatures, data_folder, finite, same_size};
-use super::relational::{EvalSplit, Features, FolderError, FolderOptions, PerLevel, TrainSplit};
+use super::relational::{EvalSplit, Features, FolderError, FolderOptions, PerLevel, TrainSplit, file_name};
 use crate::digest;
 use crate::formats::ndarray::NdArray;
 use crate::formats::npy;
@@ -57,7 +57,7 @@ pub fn load_train(folder: &Path, options: &FolderOptions, rng: &mut impl Rng) ->
     let mut source = Source::new(folder, options)?;
     let (features, names_path, names) = source.features("trn", "train")?;
     let relations = PerLevel::try_from_fn(|level| {
-        let name = format!("relational/{}_allnouns_relational_parsed_youcookii_synsets_train.pkl", level);
+        let name = format!("relational/{}_allnouns_relational_parsed_youcookii_synsets_train.pkl", file_name(level));
         let path = source.data.join(name);
         let relational = source.reader.relational(&path, level, Layout::VerbsAndNouns, &features, rng)?;
         source.reader.compare_videos((&names_path, &names), (&path, &relational.video_ids));
@@ -76,7 +76,7 @@ pub fn load_eval(folder: &Path, options: &FolderOptions) -> Result<Loaded<EvalSp
     let mut source = Source::new(folder, options)?;
     let (features, ..) = source.features("val", "val")?;
     let relevance = PerLevel::try_from_fn(|level| {
-        let name = format!("relevancy/{}_prova_relevancy_parsed_youcookii_synsets_val.pkl", level);
+        let name = format!("relevancy/{}_prova_relevancy_parsed_youcookii_synsets_val.pkl", file_name(level));
         source.reader.relevance(&source.data.join(name), &features)
     })?;
     let split = EvalSplit { features: features.features, relevance, ground_truth: None };
@@ -101,7 +101,7 @@ impl<'o> Source<'o> {
         let folder = self.data.join("video_features/YC2_Resnet_feats");
         let video = self.video(&folder, &names)?;
         let texts = self.data.join("text_features");
-        let text = |level| texts.join(format!("{}_features_parsed_youcookii_synsets_{split}.pkl", level));
+        let text = |level| texts.join(format!("{}_features_parsed_youcookii_synsets_{split}.pkl", file_name(level)));
         let features = Features { video, text: self.reader.text(text)? };
         Ok((SourcedFeatures { features, video: names_path.clone(), text: text(Level::Verb) }, names_path, names))
     }

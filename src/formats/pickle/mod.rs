@@ -59,7 +59,7 @@ pub enum UnknownGlobal {
 
 /// How to read a pickle.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Options {
+pub struct PickleOptions {
     /// Budgets.
     pub limits: Limits,
     /// Unknown classes and functions.
@@ -71,7 +71,7 @@ pub struct Options {
 /// # Errors
 /// [`PickleError::File`], which names the file and holds the cause.
 pub fn from_path(path: &Path, limits: &Limits) -> Result<Value, PickleError> {
-    Options { limits: limits.clone(), ..Options::default() }.from_path(path)
+    PickleOptions { limits: limits.clone(), ..PickleOptions::default() }.from_path(path)
 }
 
 /// Reads a pickle from memory, refusing unknown globals.
@@ -79,10 +79,10 @@ pub fn from_path(path: &Path, limits: &Limits) -> Result<Value, PickleError> {
 /// # Errors
 /// [`PickleError`].
 pub fn from_slice(bytes: &[u8], limits: &Limits) -> Result<Value, PickleError> {
-    Options { limits: limits.clone(), ..Options::default() }.from_slice(bytes)
+    PickleOptions { limits: limits.clone(), ..PickleOptions::default() }.from_slice(bytes)
 }
 
-impl Options {
+impl PickleOptions {
     /// Objects of any class are kept inert, for whoever asks for them.
     pub(crate) fn inert(limits: &Limits) -> Self {
         Self { limits: limits.clone(), unknown_globals: UnknownGlobal::Opaque }

@@ -106,7 +106,7 @@ fn unknown_classes_are_refused_by_name_or_kept_inert() {
         let PickleError::File { source, .. } = error else { panic!() };
         assert!(source.to_string().contains("`project.config.Config`"), "{source}");
 
-        let options = Options { unknown_globals: UnknownGlobal::Opaque, ..Options::default() };
+        let options = PickleOptions { unknown_globals: UnknownGlobal::Opaque, ..PickleOptions::default() };
         let value = options.from_path(&path).unwrap();
         let dict = value.as_dict().unwrap();
         assert_eq!(dict.get("epoch").unwrap().as_i64(), Ok(3));

@@ -11,7 +11,7 @@ fn golden(name: &str) -> PathBuf {
 #[test]
 fn both_containers_hold_the_golden_parameters() {
     let load = |name: &str| {
-        let checkpoint = load(&golden("mini/logs/runs").join(name), &Options::default()).unwrap();
+        let checkpoint = load(&golden("mini/logs/runs").join(name), &PickleOptions::default()).unwrap();
         checkpoint.state_dict(None).unwrap()
     };
     let zip = load("jpose/model/JPoSE_99.pth");
@@ -50,7 +50,7 @@ fn with_tensor(numel: u64, offset: u64, shape: &[usize], strides: &[usize]) -> R
     let bytes = (0..6).flat_map(|i| (i as f32).to_le_bytes()).collect();
     let limits = Limits { bytes: 1000, ..Limits::default() };
     let storages = HashMap::from([("0".into(), bytes)]);
-    Checkpoint { value: Value::None, storages, big_endian: false, limits }.array(&tensor)
+    TorchCheckpoint { value: Value::None, storages, big_endian: false, limits }.array(&tensor)
 }
 
 /// The pickle of one tensor over the storage "0" of two floats, its arguments behind the strides given.
@@ -76,7 +76,7 @@ fn read_tensor(function: &str, rest: &[u8]) -> Result<Vec<f32>, TorchError> {
     let Value::Tensor(tensor) = &value else { panic!("{}", value.type_name()) };
     let bytes = [1.5_f32, -0.0].iter().flat_map(|value| value.to_le_bytes()).collect();
     let storages = HashMap::from([("0".into(), bytes)]);
-    let checkpoint = Checkpoint { value: value.clone(), storages, big_endian: false, limits };
+    let checkpoint = TorchCheckpoint { value: value.clone(), storages, big_endian: false, limits };
     Ok(checkpoint.array(tensor)?.to_f32_vec().unwrap())
 }
 

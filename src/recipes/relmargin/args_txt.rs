@@ -64,51 +64,58 @@ fn text(value: &Value) -> String {
     }
 }
 
-pub(super) fn parse(text_of_file: &str) -> Result<(Options, Vec<String>), OptionsError> {
-    let line = text_of_file.lines().next().unwrap_or_default();
-    let no_dictionary = || OptionsError::new("args.txt", "the first line is not a Python dictionary");
-    let entries = dictionary(line).ok_or_else(no_dictionary)?;
-    let mut changes = Changes::default();
-    let mut unknown = vec![];
-    for (key, value) in &entries {
-        let published = Options::FIELDS.iter().find_map(|field| {
-            let named = field.published.iter().find(|published| published.name == key)?;
-            Some((field.name, named.value?))
-        });
-        match published {
-            Some((field, stands_for)) => {
-                let wrong = || OptionsError::new(key.clone(), format!("{value} is neither True nor False"));
-                // `--rgb` wins, as published.
-                if value.as_bool().ok_or_else(wrong)? && (changes.modalities.is_none() || key == "rgb") {
-                    changes.set(field, stands_for)?;
+impl Options {
+    /// Reads the `args.txt` of a published run: a Python dictionary of options on the first line. Unknown keys are returned
+    /// (older runs carry others), missing ones keep their defaults, those without a counterpart are passed over.
+    ///
+    /// # Errors
+    /// [`OptionsError`] naming the key whose value does not fit, or `args.txt` when the line is no dictionary.
+    pub fn from_args_txt(file: &str) -> Result<(Self, Vec<String>), OptionsError> {
+        let line = file.lines().next().unwrap_or_default();
+        let no_dictionary = || OptionsError::new("args.txt", "the first line is not a Python dictionary");
+        let entries = dictionary(line).ok_or_else(no_dictionary)?;
+        let mut changes = Changes::default();
+        let mut unknown = vec![];
+        for (key, value) in &entries {
+            let published = Options::FIELDS.iter().find_map(|field| {
+                let named = field.published.iter().find(|published| published.name == key)?;
+                Some((field.name, named.value?))
+            });
+            match published {
+                Some((field, stands_for)) => {
+                    let wrong = || OptionsError::new(key.clone(), format!("{value} is neither True nor False"));
+                    // `--rgb` wins, as published.
+                    if value.as_bool().ok_or_else(wrong)? && (changes.modalities.is_none() || key == "rgb") {
+                        changes.set(field, stands_for)?;
+                    }
                 }
+                None if Options::FIELDS.iter().any(|field| field.name == key) => changes.set(key, &text(value))?,
+                None if WITHOUT_EFFECT.contains(&key.as_str()) => {}
+                None => unknown.push(key.clone()),
             }
-            None if Options::FIELDS.iter().any(|field| field.name == key) => changes.set(key, &text(value))?,
-            None if WITHOUT_EFFECT.contains(&key.as_str()) => {}
-            None => unknown.push(key.clone()),
         }
+        // MMEN runs have a caption type, JPoSE runs do not.
+        let model = if entries.contains_key("caption_type") { ModelKind::Mmen } else { ModelKind::Jpose };
+        let mut options = Options { model, ..Options::default() };
+        changes.apply(&mut options);
+        Ok((options, unknown))
     }
-    // MMEN runs have a caption type, JPoSE runs do not.
-    let model = if entries.contains_key("caption_type") { ModelKind::Mmen } else { ModelKind::Jpose };
-    let mut options = Options { model, ..Options::default() };
-    changes.apply(&mut options);
-    Ok((options, unknown))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::options::{CombFunc, Dataset, Modalities};
+    use super::super::options::{CombFunc, Modalities, RelMarginDataset};
     use super::*;
 
     #[test]
     fn a_published_dictionary_is_read() {
         let line = "{'embedding_size': 10, 'gpu': False, 'learning_rate': 1e-05, 'rgb': True, 'rgb_flow': True, \
                     'dataset': 'youcook2', 'comb_func': 'fc', 'out_dir': './it\\'s', 'online_hard': None}\nmore";
-        let (options, unknown) = parse(line).unwrap();
+        let (options, unknown) = Options::from_args_txt(line).unwrap();
         assert_eq!(options.embedding_size, 10);
         assert_eq!(options.learning_rate, 1e-5);
         assert_eq!(options.modalities, Modalities::Rgb);
-        assert_eq!((options.dataset, options.comb_func), (Dataset::Youcook2, CombFunc::Fc));
+        assert_eq!((options.dataset, options.comb_func), (RelMarginDataset::Youcook2, CombFunc::Fc));
         assert_eq!(options.model, ModelKind::Jpose);
         assert_eq!(unknown, ["online_hard"]);
     }
@@ -116,9 +123,14 @@ mod tests {
     #[test]
     fn what_is_no_dictionary_or_does_not_fit_is_refused() {
         for text in ["", "[1]", "{'a': open('x')}", "{'a", "{'margin': }"] {
-            assert_eq!(parse(text).unwrap_err().field, "args.txt", "{text}");
+            assert_eq!(Options::from_args_txt(text).unwrap_err().field, "args.txt", "{text}");
         }
-        assert!(parse("{'margin': 'x'}").unwrap_err().to_string().starts_with("margin: \"x\" is not a value of it"));
-        assert_eq!(parse("{'batch_size': -1}").unwrap_err().field, "batch_size");
+        assert!(
+            Options::from_args_txt("{'margin': 'x'}")
+                .unwrap_err()
+                .to_string()
+                .starts_with("margin: \"x\" is not a value of it")
+        );
+        assert_eq!(Options::from_args_txt("{'batch_size': -1}").unwrap_err().field, "batch_size");
     }
 }

@@ -27,15 +27,6 @@ pub(super) fn embed_all<E: Dim, D: OpsDevice>(
         .map_err(|_| OpError::Undefined { op: "embed", reason: "chunks of different widths" })
 }
 
-/// The space of a level, as scores name it.
-pub(super) fn space(level: Level) -> &'static str {
-    match level {
-        Level::Verb => "verb",
-        Level::Noun => "noun",
-        Level::Caption => "action",
-    }
-}
-
 /// As published, where queries without a relevant item are worth 0: there is always a mean.
 fn map(scores: &GradedScores) -> f64 {
     scores.ap.as_ref().map_or(0.0, |ap| ap.mean)
@@ -43,9 +34,9 @@ fn map(scores: &GradedScores) -> f64 {
 
 const DIRECTIONS: [&str; 3] = ["vid2txt", "txt2vid", "avg"];
 
-/// The name of a score: of the space of a level, a metric (`nDCG` or `mAP`) and a direction, or `avg` of both.
+/// The name of a score: of a level, a metric (`nDCG` or `mAP`) and a direction, or `avg` of both.
 pub(super) fn score_name(level: Level, metric: &str, direction: &str) -> String {
-    format!("{}/{metric}/{direction}", space(level))
+    format!("{level}/{metric}/{direction}")
 }
 
 /// Names of the scores of a level.
@@ -87,7 +78,7 @@ impl LevelEvaluation {
 
 /// A model evaluated on a split.
 #[derive(Debug, Clone)]
-pub struct Evaluation {
+pub struct RelMarginEvaluation {
     /// The space that it is judged by.
     pub main: LevelEvaluation,
     /// Its level.
@@ -96,7 +87,7 @@ pub struct Evaluation {
     pub parts: Vec<(Level, LevelEvaluation)>,
 }
 
-impl Evaluation {
+impl RelMarginEvaluation {
     /// nDCG and mAP of every space under the published names, in [0, 1]: `action/nDCG/vid2txt` and so on.
     pub fn graded_numbers(&self) -> Vec<(String, f64)> {
         let spaces = self.parts.iter().map(|(level, evaluation)| (*level, evaluation));
@@ -120,7 +111,7 @@ impl Evaluation {
         numbers
     }
 
-    /// What the published test script of JPoSE prints: two lines of nDCG and mAP, and [`Evaluation::published_line`].
+    /// What the published test script of JPoSE prints: two lines of nDCG and mAP, and [`RelMarginEvaluation::published_line`].
     pub fn published_output(&self) -> String {
         let GradedReport { v2t, t2v, .. } = &self.main.graded;
         let line = |name, v2t: f64, t2v: f64| format!("{name}: VT:{v2t:.3} TV:{t2v:.3} AVG:{:.3}\n", 0.5 * (v2t + t2v));

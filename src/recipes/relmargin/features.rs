@@ -16,8 +16,8 @@ impl<'a, D: OpsDevice> FeatureTables<'a, D> {
     /// See [`FeatureRows::copied`].
     pub fn copied(device: &D, features: &'a Features) -> Self {
         let table = |matrix: &'a Matrix<f32>| FeatureRows::copied(device, matrix.view());
-        let PerLevel { verb, noun, caption } = &features.text;
-        let text = PerLevel { verb: table(verb), noun: table(noun), caption: table(caption) };
+        let PerLevel { verb, noun, action } = &features.text;
+        let text = PerLevel { verb: table(verb), noun: table(noun), action: table(action) };
         Self { video: table(&features.video), text }
     }
 

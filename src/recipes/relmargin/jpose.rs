@@ -1,11 +1,11 @@
-use dfdx::prelude::{Dim, Gradients, OwnedTape, Tensor};
+use dfdx::prelude::{Dim, Gradients};
 
 use super::RelMarginError;
-use super::evaluate::{Evaluation, LevelEvaluation, embed_all};
+use super::evaluate::{LevelEvaluation, RelMarginEvaluation, embed_all};
 use super::features::FeatureTables;
 use super::model::RelMarginModel;
 use super::options::{CombFunc, Options, PosWeights};
-use super::terms::{BatchRows, Term, TermLoss, TermStep, Towers, Traced, backward_terms};
+use super::terms::{BatchRows, Term, TermLoss, TermStep, Towers, backward_terms, single};
 use crate::blocks::{
     AnyCombination, AnyCombinationConfig, Combination, ConcatConfig, LearnedConfig, PartOrder, PosText,
 };
@@ -14,7 +14,6 @@ use crate::losses::TripletLoss;
 use crate::models::{Jpose, JposeConfig, Noun, Verb, VerbNoun};
 use crate::ops::{OpError, OpsDevice, data};
 use crate::relevance::Level;
-use crate::space::Embedding;
 use crate::train::StepStart;
 
 /// JPoSE with every size and the combination chosen at run time: what one program needs to run every configuration.
@@ -33,8 +32,6 @@ pub fn jpose_config(
     };
     JposeConfig::new(video, text, width, combination)
 }
-
-type TracedRows<W, D> = Tensor<(usize, W), f32, D, OwnedTape<f32, D>>;
 
 /// Loss and gradients of one batch: triplet terms of the verb, noun and action spaces.
 ///
@@ -84,7 +81,7 @@ pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
                 );
                 backward_terms(loss, terms, scale, device, &rows, towers, single::<Noun, E, D>)?
             }
-            Level::Caption => {
+            Level::Action => {
                 let parts = PosText::new([text(Level::Verb)?, text(Level::Noun)?])?;
                 let towers = Towers::new(before, model.video_parts(x)?, model.text_parts(parts)?);
                 let combine = |parts| model.combine(parts, PartOrder::Reversed, start.phase);
@@ -96,12 +93,6 @@ pub fn jpose_step<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice>(
         Ok(step.losses)
     })?;
     Ok(TermStep { losses, loss: total, gradients })
-}
-
-/// The embedding of a role where a tower already gives it.
-pub(super) fn single<S, E: Dim, D: OpsDevice>(parts: Vec<TracedRows<E, D>>) -> Result<Traced<S, E, D>, OpError> {
-    let part = parts.into_iter().next();
-    Ok(Embedding::new(part.ok_or(OpError::Undefined { op: "embed", reason: "no part" })?))
 }
 
 impl<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> RelMarginModel<D> for Jpose<VerbNoun, V, X, E, C, D> {
@@ -125,7 +116,7 @@ impl<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> RelMarginModel<
         jpose_step(self, device, features, batch, &options.pos_weights(), loss, start)
     }
 
-    fn evaluate(&self, _: &Options, device: &D, split: &EvalSplit) -> Result<Evaluation, RelMarginError> {
+    fn evaluate(&self, _: &Options, device: &D, split: &EvalSplit) -> Result<RelMarginEvaluation, RelMarginError> {
         split.check()?;
         let FeatureTables { video, text } = &FeatureTables::copied(device, &split.features);
         let levels = PerLevel::try_from_fn(|level| {
@@ -133,9 +124,7 @@ impl<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> RelMarginModel<
             let videos = match level {
                 Level::Verb => embed_all(rows, |of| Ok(self.embed_video_part::<Verb, _, _>(x(of)?)?.into_tensor())),
                 Level::Noun => embed_all(rows, |of| Ok(self.embed_video_part::<Noun, _, _>(x(of)?)?.into_tensor())),
-                Level::Caption => {
-                    embed_all(rows, |of| Ok(self.embed_video(x(of)?, PartOrder::Declared)?.into_tensor()))
-                }
+                Level::Action => embed_all(rows, |of| Ok(self.embed_video(x(of)?, PartOrder::Declared)?.into_tensor())),
             }?;
             let (rows, part) = (text.verb.len(), |level, rows: &[u32]| text.get(level).take(rows));
             let texts = match level {
@@ -145,16 +134,16 @@ impl<V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> RelMarginModel<
                 Level::Noun => {
                     embed_all(rows, |of| Ok(self.embed_text_part::<Noun, _, _>(part(level, of)?)?.into_tensor()))
                 }
-                Level::Caption => embed_all(rows, |of| {
+                Level::Action => embed_all(rows, |of| {
                     let parts = PosText::new([part(Level::Verb, of)?, part(Level::Noun, of)?])?;
                     Ok(self.embed_text(parts, PartOrder::Declared)?.into_tensor())
                 }),
             }?;
-            let truth = split.ground_truth.as_deref().filter(|_| level == Level::Caption);
+            let truth = split.ground_truth.as_deref().filter(|_| level == Level::Action);
             LevelEvaluation::new(&videos, &texts, split.relevance.get(level), truth)
         })?;
-        let PerLevel { verb, noun, caption } = levels;
+        let PerLevel { verb, noun, action } = levels;
         let parts = vec![(Level::Verb, verb), (Level::Noun, noun)];
-        Ok(Evaluation { main: caption, level: Level::Caption, parts })
+        Ok(RelMarginEvaluation { main: action, level: Level::Action, parts })
     }
 }

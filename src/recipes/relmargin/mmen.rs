@@ -1,12 +1,11 @@
 use dfdx::prelude::Dim;
 
 use super::RelMarginError;
-use super::evaluate::{Evaluation, LevelEvaluation, embed_all};
+use super::evaluate::{LevelEvaluation, RelMarginEvaluation, embed_all};
 use super::features::FeatureTables;
-use super::jpose::single;
 use super::model::RelMarginModel;
 use super::options::Options;
-use super::terms::{BatchRows, Term, TermLoss, TermStep, Towers, backward_terms};
+use super::terms::{BatchRows, Term, TermLoss, TermStep, Towers, backward_terms, single};
 use crate::data::relational::{EvalSplit, PerLevel};
 use crate::losses::TripletLoss;
 use crate::models::{Caption, Mmen, MmenConfig};
@@ -69,15 +68,20 @@ impl<S, V: Dim, X: Dim, E: Dim, D: OpsDevice> RelMarginModel<D> for Mmen<S, V, X
         Ok(TermStep { losses: by_level, loss, gradients })
     }
 
-    fn evaluate(&self, options: &Options, device: &D, split: &EvalSplit) -> Result<Evaluation, RelMarginError> {
+    fn evaluate(
+        &self,
+        options: &Options,
+        device: &D,
+        split: &EvalSplit,
+    ) -> Result<RelMarginEvaluation, RelMarginError> {
         split.check()?;
         let level = options.caption_type.level();
         let FeatureTables { video, text } = &FeatureTables::copied(device, &split.features);
         let text = text.get(level);
         let videos = embed_all(video.len(), |rows| Ok(self.embed_video(video.take(rows)?)?.into_tensor()))?;
         let texts = embed_all(text.len(), |rows| Ok(self.embed_text(text.take(rows)?)?.into_tensor()))?;
-        let truth = split.ground_truth.as_deref().filter(|_| level == Level::Caption);
+        let truth = split.ground_truth.as_deref().filter(|_| level == Level::Action);
         let main = LevelEvaluation::new(&videos, &texts, split.relevance.get(level), truth)?;
-        Ok(Evaluation { main, level, parts: vec![] })
+        Ok(RelMarginEvaluation { main, level, parts: vec![] })
     }
 }

@@ -10,18 +10,22 @@ mod features;
 mod jpose;
 mod mmen;
 mod model;
+mod network;
 mod options;
 mod recipe;
 mod sampling;
 mod task;
 mod terms;
 
-pub use evaluate::{Evaluation, LevelEvaluation};
+pub use evaluate::{LevelEvaluation, RelMarginEvaluation};
 pub use features::FeatureTables;
 pub use jpose::{JposeModel, jpose_config, jpose_step};
 pub use mmen::{MmenModel, mmen_config, mmen_step};
-pub use model::{RelMarginModel, RelMarginNetwork};
-pub use options::{CaptionType, Changes, CombFunc, Dataset, Modalities, ModelKind, Options, PairWeights, PosWeights};
+pub use model::RelMarginModel;
+pub use network::RelMarginNetwork;
+pub use options::{
+    CaptionType, Changes, CombFunc, Modalities, ModelKind, Options, PairWeights, PosWeights, RelMarginDataset,
+};
 pub use recipe::{RelMargin, RelMarginData, RelMarginReport};
 pub use sampling::EpochSampler;
 pub use task::{RelMarginBatches, RelMarginTask};
@@ -34,6 +38,7 @@ use crate::data::relational::sampling::SamplingError;
 use crate::data::relational::{FolderError, SplitError};
 use crate::metrics::MetricError;
 use crate::ops::OpError;
+use crate::relevance::Level;
 use crate::similarity::SimilarityError;
 
 /// What can go wrong while training or evaluating.
@@ -46,7 +51,7 @@ pub enum RelMarginError {
     #[error("{level} triplets, {pair}: {source}")]
     Sampling {
         /// Which relational dictionary.
-        level: &'static str,
+        level: Level,
         /// Which pair of modalities.
         pair: Pair,
         /// Why.

@@ -21,7 +21,7 @@ pub enum ModelKind {
 
 /// Data sets of the paper, or one's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Dataset {
+pub enum RelMarginDataset {
     /// EPIC-Kitchens-100 multi-instance retrieval.
     #[default]
     Epic100,
@@ -70,7 +70,7 @@ impl CaptionType {
     /// The level of comparison.
     pub fn level(self) -> Level {
         match self {
-            CaptionType::Caption => Level::Caption,
+            CaptionType::Caption => Level::Action,
             CaptionType::Verb => Level::Verb,
             CaptionType::Noun => Level::Noun,
         }
@@ -92,7 +92,7 @@ crate::options! {
         /// Which of the two programs.
         model: ModelKind = ModelKind::Jpose,
         /// Data set.
-        dataset: Dataset = Dataset::Epic100,
+        dataset: RelMarginDataset = RelMarginDataset::Epic100,
         /// Which video features are read; `--rgb` wins over `--rgb-flow`.
         modalities ["rgb" = "Rgb", "rgb_flow" = "RgbFlow"]: Modalities = Modalities::All,
         /// Margin `1 − relevance` instead of `margin`.
@@ -192,17 +192,18 @@ impl Options {
     /// The combinations on which the published programs crash, among others.
     fn check_data(&self) -> Result<(), OptionsError> {
         let jpose = self.model == ModelKind::Jpose;
-        let without_nouns = self.rel_margin && jpose && self.dataset == Dataset::Epic100 && !self.all_noun_classes;
+        let without_nouns =
+            self.rel_margin && jpose && self.dataset == RelMarginDataset::Epic100 && !self.all_noun_classes;
         let reason = "rel_margin on Epic100 needs it: without all nouns there are no noun sets to compare";
         ensure(!without_nouns, "all_noun_classes", || reason.into())?;
         let part = self.rel_margin && !jpose && self.caption_type != CaptionType::Caption;
         let reason = "rel_margin needs Caption: only captions have verb and noun classes";
         ensure(!part, "caption_type", || reason.into())?;
         match (self.dataset, self.modalities) {
-            (Dataset::Youcook2, Modalities::RgbFlow) => {
+            (RelMarginDataset::Youcook2, Modalities::RgbFlow) => {
                 Err(OptionsError::new("modalities", "Youcook2 has RGB features only"))
             }
-            (Dataset::Given, Modalities::Rgb | Modalities::RgbFlow) => {
+            (RelMarginDataset::Given, Modalities::Rgb | Modalities::RgbFlow) => {
                 Err(OptionsError::new("modalities", "the features are not those of EPIC-Kitchens-100"))
             }
             _ => Ok(()),
@@ -239,7 +240,7 @@ impl Options {
     /// The level that a run is judged by: the action, or for MMEN that of its caption type.
     pub fn level(&self) -> Level {
         match self.model {
-            ModelKind::Jpose => Level::Caption,
+            ModelKind::Jpose => Level::Action,
             ModelKind::Mmen => self.caption_type.level(),
         }
     }
@@ -247,15 +248,15 @@ impl Options {
     /// Number of leading video features that are read; `None` for all.
     pub fn video_width(&self) -> Option<usize> {
         match (self.dataset, self.modalities) {
-            (Dataset::Epic100, Modalities::Rgb) => Some(1024),
-            (Dataset::Epic100, Modalities::RgbFlow) => Some(2048),
+            (RelMarginDataset::Epic100, Modalities::Rgb) => Some(1024),
+            (RelMarginDataset::Epic100, Modalities::RgbFlow) => Some(2048),
             _ => None,
         }
     }
 
     /// Weights of the levels.
     pub fn pos_weights(&self) -> PosWeights {
-        PerLevel { verb: self.verb_weight, noun: self.noun_weight, caption: self.action_weight }
+        PerLevel { verb: self.verb_weight, noun: self.noun_weight, action: self.action_weight }
     }
 
     /// The optimizer.
@@ -266,15 +267,6 @@ impl Options {
     /// What triplets compare.
     pub fn distance(&self) -> Distance {
         if self.cosine { Distance::Cosine } else { Distance::SquaredEuclidean }
-    }
-
-    /// Reads the `args.txt` of a published run: a Python dictionary of options on the first line. Unknown keys are returned
-    /// (older runs carry others), missing ones keep their defaults, those without a counterpart are passed over.
-    ///
-    /// # Errors
-    /// [`OptionsError`] naming the key whose value does not fit, or `args.txt` when the line is no dictionary.
-    pub fn from_args_txt(text: &str) -> Result<(Self, Vec<String>), OptionsError> {
-        super::args_txt::parse(text)
     }
 }
 
@@ -308,7 +300,8 @@ mod tests {
                 .starts_with("caption_type: ")
         );
         assert!(
-            error(|o| (o.dataset, o.modalities) = (Dataset::Youcook2, Modalities::RgbFlow)).starts_with("modalities: ")
+            error(|o| (o.dataset, o.modalities) = (RelMarginDataset::Youcook2, Modalities::RgbFlow))
+                .starts_with("modalities: ")
         );
     }
 }

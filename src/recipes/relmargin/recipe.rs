@@ -4,9 +4,10 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::RelMarginError;
-use super::evaluate::{Evaluation, score_name};
-use super::model::{RelMarginModel, RelMarginNetwork};
-use super::options::{Dataset, ModelKind, Options};
+use super::evaluate::{RelMarginEvaluation, score_name};
+use super::model::RelMarginModel;
+use super::network::RelMarginNetwork;
+use super::options::{ModelKind, Options, RelMarginDataset};
 use super::task::RelMarginTask;
 use crate::data::epic100::{self, EvalSplitName};
 use crate::data::relational::{EvalSplit, Features, FolderOptions, TrainSplit};
@@ -53,7 +54,7 @@ fn read(options: &Options, folder: &Path, part: Part) -> Result<Loaded<RelMargin
     let mut all = Loaded::nothing();
     let trains = part == Part::Training;
     let data = match options.dataset {
-        Dataset::Epic100 => {
+        RelMarginDataset::Epic100 => {
             let training = match trains {
                 true => Some((
                     all.take(epic100::load_train(folder, &from, draw)?),
@@ -64,12 +65,12 @@ fn read(options: &Options, folder: &Path, part: Part) -> Result<Loaded<RelMargin
             let test = all.take(epic100::load_eval(folder, EvalSplitName::Test, &from)?);
             RelMarginData { training, test, name: "epic100 test" }
         }
-        Dataset::Youcook2 => {
+        RelMarginDataset::Youcook2 => {
             let train = if trains { Some(all.take(youcook2::load_train(folder, &from, draw)?)) } else { None };
             let test = all.take(youcook2::load_eval(folder, &from)?);
             RelMarginData { training: train.map(|train| (train, test.clone())), test, name: "youcook2 validation" }
         }
-        Dataset::Given => return Err(RelMarginError::NotGiven),
+        RelMarginDataset::Given => return Err(RelMarginError::NotGiven),
     };
     Ok(all.with(data))
 }
@@ -209,7 +210,7 @@ fn read_foreign(path: &Path) -> Result<Foreign<Options>, RelMarginError> {
     let text = read_text(&args).map_err(|error| of_args(error.into()))?;
     let (options, unknown) = Options::from_args_txt(&text).map_err(|error| of_args(error.into()))?;
     let warning = format!("{}: options without effect here: {}", args.display(), unknown.join(", "));
-    let checkpoint = torch::load(path, &pickle::Options::default()).map_err(|error| file(error.into()))?;
+    let checkpoint = torch::load(path, &pickle::PickleOptions::default()).map_err(|error| file(error.into()))?;
     let tensors = checkpoint.state_dict(None).map_err(|error| file(error.into()))?;
     let parameters = from_torch(&tensors).map_err(|error| file(error.into()))?;
     let warnings = if unknown.is_empty() { vec![] } else { vec![warning] };
@@ -226,7 +227,7 @@ fn submission(folder: &Path, report: &RelMarginReport) -> Result<Vec<u8>, RelMar
 #[derive(Debug, Clone)]
 pub struct RelMarginReport {
     /// Scores and similarities.
-    pub evaluation: Evaluation,
+    pub evaluation: RelMarginEvaluation,
     ranks: Vec<(&'static str, Vec<f64>)>,
 }
 
@@ -246,7 +247,7 @@ impl run::Evaluation for RelMarginReport {
 }
 
 /// Ranks of the best of the items whose relevance to a query is 1, a tie at its expectation.
-fn ranks(evaluation: &Evaluation, split: &EvalSplit) -> Result<Vec<(&'static str, Vec<f64>)>, RelMarginError> {
+fn ranks(evaluation: &RelMarginEvaluation, split: &EvalSplit) -> Result<Vec<(&'static str, Vec<f64>)>, RelMarginError> {
     let relevance = split.relevance.get(evaluation.level);
     let of_row = |row| {
         let (columns, values) = relevance.row(row);
@@ -262,7 +263,7 @@ fn ranks(evaluation: &Evaluation, split: &EvalSplit) -> Result<Vec<(&'static str
 
 fn features_digest(Features { video, text }: &Features) -> String {
     let mut digest = Sha256::new();
-    for matrix in [video, &text.verb, &text.noun, &text.caption] {
+    for matrix in [video, &text.verb, &text.noun, &text.action] {
         digest.update((matrix.rows() as u64).to_le_bytes());
         digest.update((matrix.cols() as u64).to_le_bytes());
         matrix.as_slice().iter().for_each(|v| digest.update(v.to_le_bytes()));
@@ -272,7 +273,7 @@ fn features_digest(Features { video, text }: &Features) -> String {
 
 fn relevance_digest(split: &EvalSplit) -> String {
     let mut digest = Sha256::new();
-    for level in [&split.relevance.verb, &split.relevance.noun, &split.relevance.caption] {
+    for level in [&split.relevance.verb, &split.relevance.noun, &split.relevance.action] {
         for row in 0..level.rows() {
             let (columns, values) = level.row(row);
             digest.update((columns.len() as u64).to_le_bytes());

@@ -71,7 +71,7 @@ impl EpochSampler {
             for (pair, _) in &self.pairs {
                 let (anchors, items) = (side(pair.anchor, tables), side(pair.other, tables));
                 let sampler = TripletSampler::new(anchors, items).map_err(|source| RelMarginError::Sampling {
-                    level: super::evaluate::space(self.level),
+                    level: self.level,
                     pair: *pair,
                     source,
                 })?;

@@ -5,9 +5,9 @@ use dfdx::prelude::{
     Backward, Dim, Gradients, Merge, NoneTape, OwnedTape, PutTape, SplitTape, Tensor, Trace, TryAdd, TryMul,
 };
 
+use crate::embedding::Embedding;
 use crate::losses::{Distance, TripletLoss, mean};
 use crate::ops::{self, OpError, OpsDevice, device_error};
-use crate::space::Embedding;
 
 /// Video or text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,12 @@ pub struct TermStep<L, D: OpsDevice> {
 
 /// Embeddings of some rows, with their tape.
 pub(super) type Traced<S, E, D> = Embedding<S, usize, E, D, OwnedTape<f32, D>>;
+
+/// The embedding of a role where a tower already gives it.
+pub(super) fn single<S, E: Dim, D: OpsDevice>(parts: Vec<TracedTensor<E, D>>) -> Result<Traced<S, E, D>, OpError> {
+    let part = parts.into_iter().next();
+    Ok(Embedding::new(part.ok_or(OpError::Undefined { op: "embed", reason: "no part" })?))
+}
 
 /// The rows of each modality that some terms need, each once: anchors are repeated for every triplet, and a row may have
 /// several roles. Towers see a row once, roles pick their rows from what the towers gave.

@@ -402,7 +402,7 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, '_, D, T, O> {
         let scores = self.training.task.evaluate(self.training.model).map_err(FitError::Task)?;
         observer.validated(self.progress.steps, &scores);
         self.log(self.progress.epochs, &scores)?;
-        let mut files = self.judge(self.progress.epochs, &scores);
+        let mut files = self.select_best(self.progress.epochs, &scores);
         files.push(Save::Whole(LAST.into()));
         self.save(files)
     }
@@ -412,7 +412,7 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, '_, D, T, O> {
         let (mut numbers, mut files) = (self.progress.end_epoch(), vec![]);
         if self.fit.validation.after_epoch(epoch, epochs) {
             let scores = self.training.task.evaluate(self.training.model).map_err(FitError::Task)?;
-            files = self.judge(epoch, &scores);
+            files = self.select_best(epoch, &scores);
             numbers.extend(scores);
         }
         observer.epoch_ends(epoch, &numbers);
@@ -428,7 +428,7 @@ impl<D: OpsDevice, T: Task<D>, O: Optimizer<D>> Run<'_, '_, D, T, O> {
     }
 
     /// Notes whether these are the best scores, and what is to be written if so.
-    fn judge(&mut self, epoch: usize, scores: &[(String, f64)]) -> Vec<Save> {
+    fn select_best(&mut self, epoch: usize, scores: &[(String, f64)]) -> Vec<Save> {
         let Some(select) = &self.fit.select else { return vec![] };
         let progress = &mut self.progress;
         let score = scores.iter().find(|(name, _)| *name == select.score).map_or(f64::NAN, |(_, score)| *score);

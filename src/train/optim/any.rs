@@ -27,7 +27,7 @@ pub enum OptimizerConfig {
 /// An option of an optimizer that is out of range.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("optimizer: {field} is {value}, expected {expected}")]
-pub struct ConfigError {
+pub struct OptimizerConfigError {
     /// The option.
     pub field: &'static str,
     /// Its value.
@@ -54,7 +54,7 @@ enum Range {
 }
 
 impl Range {
-    fn check(self, field: &'static str, value: f64) -> Result<(), ConfigError> {
+    fn check(self, field: &'static str, value: f64) -> Result<(), OptimizerConfigError> {
         let (fits, expected) = match self {
             Self::NotNegative => (value >= 0.0 && value.is_finite(), "a finite number, at least 0"),
             Self::Positive => (value > 0.0 && value.is_finite(), "a finite number above 0"),
@@ -62,7 +62,7 @@ impl Range {
             Self::Part => ((0.0..=1.0).contains(&value), "between 0 and 1"),
             Self::Zero => (value == 0.0, "0: this optimizer has no weight decay"),
         };
-        if fits { Ok(()) } else { Err(ConfigError { field, value, expected }) }
+        if fits { Ok(()) } else { Err(OptimizerConfigError { field, value, expected }) }
     }
 }
 
@@ -80,8 +80,8 @@ impl OptimizerConfig {
     /// The optimizer, fresh.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first option that is out of range.
-    pub fn build<D: OpsDevice>(&self) -> Result<AnyOptimizer<D>, ConfigError> {
+    /// [`OptimizerConfigError`] for the first option that is out of range.
+    pub fn build<D: OpsDevice>(&self) -> Result<AnyOptimizer<D>, OptimizerConfigError> {
         self.check()?;
         Ok(match self.clone() {
             Self::Sgd(config) => AnyOptimizer::Sgd(Sgd::new(config)),
@@ -116,8 +116,8 @@ impl OptimizerConfig {
     /// Refuses options that are out of range.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first.
-    pub fn check(&self) -> Result<(), ConfigError> {
+    /// [`OptimizerConfigError`] for the first.
+    pub fn check(&self) -> Result<(), OptimizerConfigError> {
         let mut checks = match self {
             Self::Sgd(c) => vec![
                 ("learning_rate", c.learning_rate.into(), Range::NotNegative),

@@ -17,7 +17,7 @@ use crate::blocks::{Parameters, Path, Role, Visitor, VisitorMut};
 use crate::ops::{self, OpError, OpsDevice};
 
 pub use adam::{Adam, AdamConfig};
-pub use any::{AnyOptimizer, ConfigError, OptimizerConfig};
+pub use any::{AnyOptimizer, OptimizerConfig, OptimizerConfigError};
 pub use radam::{LookAhead, RAdam, RAdamConfig, Ranger, RangerConfig, RangerState};
 pub use sgd::{Sgd, SgdConfig, Velocity};
 pub use swats::{Swats, SwatsConfig, SwatsRule, SwatsState};

@@ -104,7 +104,7 @@ fn features(items: &[&Item], scale: &Scale, vectors: &mut WordVectors) -> Result
         text: PerLevel {
             verb: text(&verb)?,
             noun: text(&noun)?,
-            caption: text(&|item| [verb(item), noun(item)].concat())?,
+            action: text(&|item| [verb(item), noun(item)].concat())?,
         },
     })
 }
@@ -126,7 +126,7 @@ fn relations(items: &[&Item]) -> PerLevel<Relations> {
             nouns: item.classes().nouns,
             ..Classes::default()
         }),
-        caption: relations(&|item| vec![ClassKey::Action(format!("{}_{}", item.verb, item.nouns[0]))], &|item| {
+        action: relations(&|item| vec![ClassKey::Action(format!("{}_{}", item.verb, item.nouns[0]))], &|item| {
             item.classes()
         }),
     }
