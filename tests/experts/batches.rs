@@ -144,16 +144,16 @@ fn missing_experts_are_nan_or_zero_and_availability_follows_the_option() {
     assert_eq!(sound.values[..6], [5.0, 5.0, 5.0, 5.0, 0.0, 0.0]);
     assert!(sound.values[6..12].iter().all(|value| value.is_nan()));
     assert_eq!(sound.values[12..], [0.0; 6]);
-    assert_eq!(sound.available, [1.0, 0.0, 1.0]);
+    assert_eq!(sound.available, [true, false, true]);
     let published = audio(BatchOptions { availability: AvailabilityRule::AssumedUnlessFlaky, ..options() });
-    assert_eq!(published.experts[0].available, [1.0; 3]);
+    assert_eq!(published.experts[0].available, [true; 3]);
     let zeros = audio(BatchOptions { missing: MissingRows::Zeros, ..options() });
     assert_eq!(zeros.experts[0].values[6..12], [0.0; 6]);
     let mut flaky = split.clone();
     flaky.experts[0].flaky = true;
     let published = BatchOptions { availability: AvailabilityRule::AssumedUnlessFlaky, ..options() };
     let batch = Batcher::new(&flaky, published).unwrap().train(&[0, 1, 2], &mut rng(0)).unwrap();
-    assert_eq!(batch.experts[0].available, [1.0, 0.0, 1.0]);
+    assert_eq!(batch.experts[0].available, [true, false, true]);
 }
 
 #[test]

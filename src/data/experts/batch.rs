@@ -85,8 +85,8 @@ pub struct ExpertBatch {
     pub values: Vec<f32>,
     /// `[B, D]`, or `[B, N, D]` for a sequence.
     pub shape: Vec<usize>,
-    /// 1 where the expert is available, else 0: `[B]`.
-    pub available: Vec<f32>,
+    /// Whether the expert is available: `[B]`.
+    pub available: Vec<bool>,
     /// Vectors of each video, at most N: `[B]`.
     pub tokens: Vec<usize>,
 }
@@ -265,7 +265,7 @@ impl<'s> Batcher<'s> {
             .map(|(expert, &replacement)| {
                 let mut batch = collate(expert, videos, self.options.missing, replacement);
                 if availability == AvailabilityRule::AssumedUnlessFlaky && !expert.flaky {
-                    batch.available.fill(1.0);
+                    batch.available.fill(true);
                 }
                 if replacement == Replacement::Noise {
                     let present = batch.values.iter_mut().filter(|value| !value.is_nan());
@@ -297,7 +297,7 @@ fn collate(expert: &Expert, videos: &[usize], missing: MissingRows, replacement:
     let (mut available, mut tokens) = (Vec::with_capacity(videos.len()), Vec::with_capacity(videos.len()));
     for (&video, slot) in videos.iter().zip(values.chunks_exact_mut(max * width)) {
         let features = expert.get(video);
-        available.push(f32::from(u8::from(features.is_some())));
+        available.push(features.is_some());
         let rows = features.map_or(0, |features| features.rows().min(max));
         tokens.push(rows);
         match features {

@@ -165,7 +165,7 @@ impl Machine<'_, '_, '_> {
         }))
     }
 
-    /// Opcodes that take values from the stack.
+    /// Opcodes that make lists, tuples, sets and dicts of values on the stack, or put values into them.
     fn structure(&mut self, opcode: u8) -> Result<()> {
         match opcode {
             b'l' | b't' | 0x91 => {
@@ -201,6 +201,13 @@ impl Machine<'_, '_, '_> {
                 let entries = self.pop_entries()?;
                 self.insert(entries)
             }
+            _ => self.object(opcode),
+        }
+    }
+
+    /// Opcodes that make objects: names, calls, states, references.
+    fn object(&mut self, opcode: u8) -> Result<()> {
+        match opcode {
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let (Node::Text(module), Node::Text(name)) = (&self.nodes[module], &self.nodes[name]) else {

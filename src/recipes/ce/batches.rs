@@ -30,8 +30,7 @@ pub(super) fn experts<D: OpsDevice, T: LayerTape<D>>(
     let mut available = Vec::with_capacity(batches.len());
     let mut features = Vec::with_capacity(batches.len());
     for (name, mut batch) in names.iter().zip(batches) {
-        let has: Vec<bool> = batch.available.iter().map(|flag| *flag == 1.0).collect();
-        clear_missing(name, &mut batch.values, &has)?;
+        clear_missing(name, &mut batch.values, &batch.available)?;
         features.push(match *batch.shape.as_slice() {
             [videos, width] => {
                 let vectors = ops::to_tensor(device, batch.values, (videos, width))?;
@@ -45,7 +44,7 @@ pub(super) fn experts<D: OpsDevice, T: LayerTape<D>>(
             }
             _ => return Err(OpError::Undefined { op: "experts", reason: "features have two or three axes" }.into()),
         });
-        available.push(has);
+        available.push(batch.available);
     }
     Ok((features, Availability::new(&available)?))
 }
