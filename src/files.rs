@@ -1,8 +1,9 @@
 //! Reading files that end, and writing files so that nothing is ever left half-written.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, FileType, TryLockError};
 use std::io::{self, BufWriter, Read, Write};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
 /// The longest log that is read.
@@ -18,10 +19,54 @@ const LONGEST_TEXT: u64 = 4 << 20;
 pub fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     // Asked before it is opened, which waits for the other end of a pipe.
     let metadata = fs::metadata(path)?;
-    match metadata.is_file() {
-        true => Ok((File::open(path)?, metadata.len())),
-        false if metadata.is_dir() => Err(io::Error::new(io::ErrorKind::IsADirectory, "a folder, not a file")),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "a pipe or device, not a regular file")),
+    regular(metadata.file_type())?;
+    Ok((File::open(path)?, metadata.len()))
+}
+
+/// Refuses, by name, what is no regular file.
+pub(crate) fn regular(kind: FileType) -> io::Result<()> {
+    let refused = |error, what: &str| Err(io::Error::new(error, what));
+    match kind {
+        kind if kind.is_file() => Ok(()),
+        kind if kind.is_dir() => refused(io::ErrorKind::IsADirectory, "a folder, not a file"),
+        kind if kind.is_symlink() => refused(io::ErrorKind::InvalidInput, "a symbolic link, not a regular file"),
+        _ => refused(io::ErrorKind::InvalidInput, "a pipe or device, not a regular file"),
+    }
+}
+
+/// A file whose lock this process has. The system gives it back when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct LockedFile(File);
+
+impl LockedFile {
+    /// Locks a file; `None` if another process has the lock.
+    pub fn lock(file: File) -> io::Result<Option<Self>> {
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(source),
+        }
+    }
+}
+
+impl Drop for LockedFile {
+    /// Gives it back at once: a child that another thread is about to start has the same file open until it runs its program.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+impl Deref for LockedFile {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl DerefMut for LockedFile {
+    fn deref_mut(&mut self) -> &mut File {
+        &mut self.0
     }
 }
 
@@ -173,7 +218,7 @@ mod tests {
         assert!(at("link").is_symlink() && at("second").is_symlink());
         symlink("ring", at("ring")).unwrap();
         assert!(write_atomically(&at("ring"), b"3").is_err());
-        assert!(write_atomically(folder.path(), b"3").is_err(), "a folder");
+        assert!(write_atomically(folder.path(), b"3").is_err(), "a folder, not a file");
     }
 
     #[cfg(unix)]

@@ -1,8 +1,8 @@
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 
-use crate::files::{read_text, write_atomically};
+use crate::files::{LockedFile, read_text, write_atomically};
 
 /// Why a folder cannot be that of a run.
 #[derive(Debug, thiserror::Error)]
@@ -53,22 +53,11 @@ const LOCK: &str = ".lock";
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    _lock: Lock,
+    _lock: LockedFile,
     /// Whether this is a new run.
     is_new: bool,
     /// Folders that did not exist before, the innermost last.
     made: Vec<PathBuf>,
-}
-
-/// A file whose lock this process has.
-#[derive(Debug)]
-struct Lock(File);
-
-impl Drop for Lock {
-    /// Gives it back at once: a child that another thread is about to start has the same file open until it runs its program.
-    fn drop(&mut self) {
-        let _ = self.0.unlock();
-    }
 }
 
 impl RunFolder {
@@ -120,18 +109,14 @@ impl RunFolder {
     fn locked(path: PathBuf) -> Result<Self, RunFolderError> {
         let file = path.join(LOCK);
         let io = |source| RunFolderError::Io { path: file.clone(), source };
-        let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(&file).map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let process = fs::read_to_string(&file).unwrap_or_default();
-                return Err(RunFolderError::InUse { path, process });
-            }
-            Err(TryLockError::Error(source)) => return Err(io(source)),
-        }
+        let open = File::options().read(true).write(true).create(true).truncate(false).open(&file);
+        let Some(mut lock) = open.and_then(LockedFile::lock).map_err(io)? else {
+            let process = fs::read_to_string(&file).unwrap_or_default();
+            return Err(RunFolderError::InUse { path, process });
+        };
         let mut note = || lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
         note().map_err(io)?;
-        Ok(Self { path, _lock: Lock(lock), is_new: false, made: vec![] })
+        Ok(Self { path, _lock: lock, is_new: false, made: vec![] })
     }
 
     /// Removes what processes that died left half-written; whoever has the lock is the only one who writes.

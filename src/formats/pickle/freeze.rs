@@ -185,13 +185,17 @@ impl<'g> Freezer<'g, '_, '_> {
     /// `bytes`, `bytearray`, and how older protocols write both: `_codecs.encode(text, "latin1")`.
     fn encode(&mut self, call: &'g Call) -> Result<Value> {
         let Some(&source) = call.args.first() else { return Ok(Value::Bytes([].into())) };
+        let encoding = call.args.get(1).map(|&encoding| self.value(encoding)).transpose()?;
+        match &encoding {
+            None => {}
+            Some(Value::Str(name)) if matches!(&**name, "latin1" | "latin-1") => {}
+            Some(_) => return Err(refuse(call, "an encoding other than latin1")),
+        }
         if let Some(bytes) = self.raw(source) {
             return Ok(Value::Bytes(self.copied(&bytes)?));
         }
-        let encoding = call.args.get(1).map(|&encoding| self.value(encoding)).transpose()?;
-        let is_latin = matches!(&encoding, Some(Value::Str(name)) if matches!(&**name, "latin1" | "latin-1"));
         match self.value(source)? {
-            Value::Str(text) if is_latin => {
+            Value::Str(text) if encoding.is_some() => {
                 self.budget.bytes(text.len() as u64)?;
                 let bytes =
                     text.chars().map(|c| u8::try_from(u32::from(c))).collect::<std::result::Result<Vec<_>, _>>();

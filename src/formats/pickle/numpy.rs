@@ -94,10 +94,12 @@ pub(super) fn dtype<'g>(freezer: &mut Freezer<'g, '_, '_>, call: &'g Call) -> Re
         other => return Err(wrong(call, "a type string", &other)),
     };
     let state = freezer.values(freezer.graph.state(call))?;
+    // `=` is the order of the machine that wrote, which is taken to be little.
     let big_endian = match state.get(1) {
-        Some(Value::Str(order)) => &**order == ">",
-        Some(Value::Bytes(order)) => &**order == b">",
-        _ => prefix == Some('>'),
+        None => prefix == Some('>'),
+        Some(Value::Str(order)) if matches!(&**order, "<" | ">" | "|" | "=") => &**order == ">",
+        Some(Value::Bytes(order)) if matches!(&**order, b"<" | b">" | b"|" | b"=") => &**order == b">",
+        Some(_) => return Err(refuse(call, "a byte order other than <, >, | and =")),
     };
     let structured = state.iter().skip(2).take(3).any(|part| !matches!(part, Value::None));
     Ok(Value::NumpyDType(NumpyDType { code, big_endian, structured }))

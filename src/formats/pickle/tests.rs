@@ -160,3 +160,14 @@ fn values_cross_threads() {
     fn check<T: Send + Sync>() {}
     check::<Value>();
 }
+
+#[test]
+fn what_would_change_values_is_refused() {
+    let error = |bytes: &[u8]| from_slice(bytes, &Limits::default()).unwrap_err().to_string();
+    let bytes = |encoding: &str| format!("c_codecs\nencode\n(S'ab'\nS'{encoding}'\ntR.");
+    assert_eq!(parse(bytes("latin1").as_bytes()), Value::Bytes(b"ab".as_slice().into()));
+    assert!(error(bytes("utf-16").as_bytes()).contains("an encoding other than latin1"));
+    let dtype = |order: &str| format!("cnumpy\ndtype\n(S'f4'\nI0\nI1\ntR(I3\nS'{order}'\nNNNI-1\nI-1\nI0\ntb.");
+    assert!(matches!(parse(dtype(">").as_bytes()), Value::NumpyDType(NumpyDType { big_endian: true, .. })));
+    assert!(error(dtype("!").as_bytes()).contains("a byte order other than"));
+}

@@ -1,6 +1,6 @@
 //! What has come of a file that is being fetched, and what tells whether the server still has the same file.
 
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,22 +8,15 @@ use ureq::http::HeaderMap;
 
 use super::Result;
 use crate::data::experts::archives::{FeatureArchiveError, check_sum};
-use crate::files::{read_text, write_atomically};
+use crate::files::{LockedFile, read_text, regular, write_atomically};
 
 /// `NAME.part`, which no other process can write meanwhile, and `NAME.part.validator`.
 #[derive(Debug)]
 pub(super) struct Part {
     path: PathBuf,
-    file: File,
+    file: LockedFile,
     length: u64,
     validator: Option<Validator>,
-}
-
-impl Drop for Part {
-    /// Gives the lock back at once: a child that another thread is about to start has the same file open until it runs its program.
-    fn drop(&mut self) {
-        let _ = self.file.unlock();
-    }
 }
 
 impl Part {
@@ -37,12 +30,8 @@ impl Part {
             fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
         }
         let path = with_suffix(target, ".part");
-        let file = open_itself(&path).map_err(|source| failed(&path, source))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(FeatureArchiveError::InUse { path }),
-            Err(TryLockError::Error(source)) => return Err(failed(&path, source)),
-        }
+        let file = open_itself(&path).and_then(LockedFile::lock).map_err(|source| failed(&path, source))?;
+        let Some(file) = file else { return Err(FeatureArchiveError::InUse { path }) };
         let metadata = file.metadata().map_err(|source| failed(&path, source))?;
         // Whoever had the lock may have given the file its name, or put another in its place.
         if !fs::symlink_metadata(&path).is_ok_and(|there| is_same(&there, &metadata)) {
@@ -84,7 +73,7 @@ impl Part {
     /// Names the file once its sum is right, and removes it if it is wrong.
     pub fn finish(mut self, target: &Path, sums: &[&str]) -> Result<String> {
         self.file.sync_all().and_then(|()| self.file.rewind()).map_err(|source| self.failed(source))?;
-        let sum = match check_sum(&self.file, &self.path, sums) {
+        let sum = match check_sum(&*self.file, &self.path, sums) {
             Err(wrong @ FeatureArchiveError::Sum { .. }) => {
                 self.remove()?;
                 return Err(wrong);
@@ -144,13 +133,8 @@ fn open_itself(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         other => return other,
     }
-    let refused = |kind, problem| Err(io::Error::new(kind, problem));
-    match fs::symlink_metadata(path)?.file_type() {
-        kind if kind.is_file() => options.open(path),
-        kind if kind.is_dir() => refused(io::ErrorKind::IsADirectory, "a folder, not a file"),
-        kind if kind.is_symlink() => refused(io::ErrorKind::InvalidInput, "a symbolic link, not a regular file"),
-        _ => refused(io::ErrorKind::InvalidInput, "a pipe or device, not a regular file"),
-    }
+    regular(fs::symlink_metadata(path)?.file_type())?;
+    options.open(path)
 }
 
 #[cfg(unix)]
