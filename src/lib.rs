@@ -50,7 +50,6 @@ pub mod relevance;
 pub mod report;
 pub mod run;
 pub mod similarity;
-
 pub mod train;
 
 /// The snippets of the pages run as tests.
