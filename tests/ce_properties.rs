@@ -195,5 +195,5 @@ fn features_that_do_not_fit_are_named() {
     assert!(error.to_string().contains("number of features is 1, expected 2"), "{error}");
     let alone = config(1, Design::Collaborative(ReasoningConfig::default()));
     let error = alone.build(&Cpu::default(), &mut rng(0, Purpose::Weights, 0, 0)).unwrap_err();
-    assert!(error.to_string().contains("at least two experts"), "{error}");
+    assert!(error.to_string().contains("too few experts: 1, at least 2"), "{error}");
 }

@@ -359,7 +359,7 @@ fn bad_input_is_named_and_nothing_is_written() {
     // A learned combination has no statistics of a single row: found by the first step, and nothing is written either.
     let single =
         ["train", "--data", MINI, "--out-dir", out, "--comb-func", "fc", "--batch-size", "1", "--num-triplets", "1"];
-    fail(&single, 1, &["at least two rows"]);
+    fail(&single, 1, &["batch norm: too few rows for a variance: 1, at least 2 needed"]);
     assert!(!Path::new(out).exists(), "something was written");
 
     // Options.

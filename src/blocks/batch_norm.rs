@@ -4,7 +4,7 @@ use dfdx::prelude::{Dim, HasShape, Tensor, TryAdd, TryMul};
 use rand::Rng;
 
 use super::{Config, Parameters, Phase};
-use crate::ops::{self, BatchStatistics, LayerTape, OpError, OpsDevice, Rows, check_number, device_error};
+use crate::ops::{self, BatchStatistics, LayerTape, OpError, OpsDevice, Rows, check_option, device_error};
 
 /// Describes a [`BatchNorm1d`] over `E` features.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,7 +93,8 @@ impl<E: Dim, D: OpsDevice> BatchNorm1d<E, D> {
     /// `(.., E)` to the same; statistics are over all rows.
     ///
     /// # Errors
-    /// [`OpError::Undefined`] for fewer than two rows in training and for an eps or momentum that makes no sense, [`OpError::Shape`] when run-time widths disagree.
+    /// [`OpError::TooFew`] for fewer than two rows in training, [`OpError::Option`] for an eps or momentum that makes no sense,
+    /// [`OpError::Shape`] when run-time widths disagree.
     pub fn forward<S: Rows<Last = E>, T: LayerTape<D>>(
         &self,
         x: Tensor<S, f32, D, T>,
@@ -121,7 +122,7 @@ impl<E: Dim, D: OpsDevice> BatchNorm1d<E, D> {
             return ops::batch_norm_eval(x, &self.weight, &self.bias, &statistics, self.eps);
         }
         let share = (0.0..=1.0).contains(&self.momentum);
-        check_number("batch norm", share, "the momentum is not between 0 and 1")?;
+        check_option("batch norm", share, "the momentum is not between 0 and 1")?;
         let rows = x.shape().rows() as f32 / groups as f32;
         let (y, batches) = ops::batch_norm_train(x, groups, &self.weight, &self.bias, self.eps)?;
         for batch in batches {

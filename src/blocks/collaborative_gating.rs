@@ -6,7 +6,7 @@ use super::{
     Activation, Availability, Config, Linear, LinearConfig, PairReasoning, PairReasoningConfig, Parameters, Phase,
     ReasoningGate, ReasoningGateConfig, ReasoningStack, ReasoningStackConfig,
 };
-use crate::ops::{self, OpError, OpsDevice, RecordingTape, check_size, device_error};
+use crate::ops::{self, OpError, OpsDevice, RecordingTape, check_least, check_size, device_error};
 
 /// Experts of a batch in one common space of width `S`: what can be compared with each other, and gated by each other.
 ///
@@ -164,17 +164,12 @@ impl<S: Dim, D: OpsDevice> Config<D> for CollaborativeGatingConfig<S> {
     }
 
     fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
-        let undefined = |reason| Err(OpError::Undefined { op: "collaborative gating", reason });
-        if self.experts < 2 {
-            return undefined("it takes at least two experts");
+        let ReasoningConfig { relation, include_self, g_layers, .. } = self.reasoning;
+        check_least("collaborative gating", "experts", 2, self.experts)?;
+        if relation == Relation::Triplet && !include_self {
+            check_least("collaborative gating", "experts for triplets without the expert itself", 3, self.experts)?;
         }
-        let ReasoningConfig { relation, include_self, .. } = self.reasoning;
-        if relation == Relation::Triplet && !include_self && self.experts < 3 {
-            return undefined("triplets without the expert itself take at least three");
-        }
-        if self.reasoning.g_layers == 0 {
-            return undefined("g needs at least one layer");
-        }
+        check_least("collaborative gating", "layers of g", 1, g_layers)?;
         let width = self.width.size();
         let first = match self.reasoning.relation {
             Relation::Pairwise => First::Pairs(self.layer(2 * width).build(device, rng)?),
@@ -245,7 +240,7 @@ impl<S: Dim, D: OpsDevice> CollaborativeGating<S, D> {
     /// Experts `(B, S)` each, as many as were described, to the same; rows of unit length.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time sizes or the number of experts disagree, [`OpError::Undefined`] for a batch of one in training.
+    /// [`OpError::Shape`] when run-time sizes or the number of experts disagree, [`OpError::TooFew`] for a batch of one in training.
     pub fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         experts: CommonExperts<B, S, D, T>,
@@ -322,7 +317,7 @@ impl<S: Dim, D: OpsDevice> CollaborativeGating<S, D> {
             First::Pairs(layer) | First::Triplets(layer) => {
                 ops::linear_columns(expert.retaped::<T>(), &layer.weight, (role + 1) * self.width.size(), None)
             }
-            _ => Err(OpError::Undefined { op: "collaborative gating", reason: "a star has no partners" }),
+            _ => Err(OpError::Form { op: "collaborative gating", reason: "a star has no partners" }),
         }
     }
 

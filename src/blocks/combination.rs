@@ -13,7 +13,7 @@ pub trait Combination<E: Dim, D: OpsDevice>: Parameters<D> {
     /// Each part `(B, E)`; result `(B, Out)`.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a learned combination of fewer than two rows in
+    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] for a learned combination of fewer than two rows in
     /// training.
     fn forward<B: Dim, T: RecordingTape<D>>(
         &self,

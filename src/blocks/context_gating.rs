@@ -55,7 +55,7 @@ impl<E: Dim, D: OpsDevice> ContextGating<E, D> {
     /// `(B, E)` to `(B, E)`.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time widths disagree, [`OpError::Undefined`] for a batch of one under an applied norm in training.
+    /// [`OpError::Shape`] when run-time widths disagree, [`OpError::TooFew`] for a batch of one under an applied norm in training.
     pub fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         x: Tensor<(B, E), f32, D, T>,

@@ -18,7 +18,7 @@ impl Dropout {
     /// Any.
     ///
     /// # Errors
-    /// [`OpError::Undefined`] for a rate outside 0 to 1.
+    /// [`OpError::Option`] for a rate outside 0 to 1.
     pub fn forward<S: Shape, D: OpsDevice, T: Tape<f32, D>>(
         &self,
         x: Tensor<S, f32, D, T>,

@@ -54,7 +54,7 @@ impl<B: Dim, E: Dim, D: OpsDevice, T> Frames<B, E, D, T> {
 /// `(B, N, E)` to `(B, statistics · E)`.
 ///
 /// # Errors
-/// [`OpError::Undefined`] without statistics, [`OpError::Shape`] when run-time sizes disagree.
+/// [`OpError::TooFew`] without statistics, [`OpError::Shape`] when run-time sizes disagree.
 pub fn pool_frames<B: Dim, E: Dim, D: OpsDevice, T: LayerTape<D>>(
     input: Frames<B, E, D, T>,
     statistics: &[FrameStatistic],

@@ -2,7 +2,7 @@ use dfdx::prelude::{Dim, Tensor};
 use rand::Rng;
 
 use super::{Config, Parameters};
-use crate::ops::{self, LayerTape, OpError, OpsDevice, Rows};
+use crate::ops::{self, LayerTape, OpError, OpsDevice, Rows, check_least};
 
 /// Describes a [`Linear`] layer from width `I` to width `O`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +33,8 @@ impl<I: Dim, O: Dim, D: OpsDevice> Config<D> for LinearConfig<I, O> {
     /// Weight and bias uniform in `±1/√I`.
     fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
         let (inputs, outputs) = (self.inputs.size(), self.outputs.size());
-        if inputs == 0 || outputs == 0 {
-            return Err(OpError::Undefined { op: "linear", reason: "a layer of width 0" });
-        }
+        check_least("linear", "inputs", 1, inputs)?;
+        check_least("linear", "outputs", 1, outputs)?;
         let bound = 1.0 / (inputs as f32).sqrt();
         let mut draw = || rng.random_range(-bound..bound);
         let weight = ops::drawn(device, "linear", (self.outputs, self.inputs), &mut draw)?;

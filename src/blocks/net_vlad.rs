@@ -2,7 +2,7 @@ use dfdx::prelude::{Axes3, Const, Dim, HasShape, PutTape, ReshapeTo, SplitTape, 
 use rand::Rng;
 
 use super::{BatchNorm1d, BatchNorm1dConfig, Config, Parameters, Phase};
-use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice, device_error};
+use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice, check_least, device_error};
 
 /// Describes a [`NetVlad`] over descriptors of width `E`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +62,8 @@ impl<E: Dim, D: OpsDevice> Config<D> for NetVladConfig<E> {
 
     /// Both kinds of clusters from a normal distribution of variance `1 / E`.
     fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
-        if self.clusters == 0 || self.width.size() == 0 {
-            return Err(OpError::Undefined {
-                op: "NetVLAD",
-                reason: "there are no clusters, or descriptors of width 0",
-            });
-        }
+        check_least("NetVLAD", "clusters", 1, self.clusters)?;
+        check_least("NetVLAD", "values of a descriptor", 1, self.width.size())?;
         let scale = 1.0 / (self.width.size() as f32).sqrt();
         let mut normal = || scale * standard_normal(rng);
         let (width, assigned) = (self.width, self.clusters + self.ghosts);
@@ -90,7 +86,7 @@ impl<E: Dim, D: OpsDevice> NetVlad<E, D> {
     /// `(B, N, E)` to `(B, E · K)`, rows of unit length.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time widths disagree, [`OpError::Undefined`] for fewer than two descriptors in training.
+    /// [`OpError::Shape`] when run-time widths disagree, [`OpError::TooFew`] for fewer than two descriptors in training.
     pub fn forward<B: Dim, N: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, N, E), f32, D, T>,

@@ -2,7 +2,7 @@ use dfdx::prelude::{Dim, HasShape, ReshapeTo, Tensor};
 use rand::Rng;
 
 use super::{BatchNorm1d, BatchNorm1dConfig, Config, Linear, LinearConfig, Parameters, Phase};
-use crate::ops::{self, LayerTape, OpError, OpsDevice, check_size, device_error};
+use crate::ops::{self, LayerTape, OpError, OpsDevice, check_least, check_size, device_error};
 
 /// Describes a [`PlainEmbedding`] from width `I` to width `O`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +58,7 @@ impl<I: Dim, O: Dim, D: OpsDevice> Config<D> for PlainEmbeddingConfig<I, O> {
     }
 
     fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Self::Built, OpError> {
-        if self.num_layers == 0 {
-            return Err(OpError::Undefined { op: "plain embedding", reason: "no linear layer" });
-        }
+        check_least("plain embedding", "linear layers", 1, self.num_layers)?;
         Ok(PlainEmbedding {
             fc_layers: self.layers().iter().map(|layer| layer.build(device, rng)).collect::<Result<_, _>>()?,
             batch_norm: BatchNorm1dConfig::new(self.outputs).build(device, rng)?,
@@ -75,7 +73,7 @@ impl<I: Dim, O: Dim, D: OpsDevice> PlainEmbedding<I, O, D> {
     /// `(B, I)` to `(B, O)`.
     ///
     /// # Errors
-    /// [`OpError::Undefined`] for fewer than two rows in training, [`OpError::Shape`] when run-time widths disagree.
+    /// [`OpError::TooFew`] for fewer than two rows in training, [`OpError::Shape`] when run-time widths disagree.
     pub fn forward<B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, I), f32, D, T>,

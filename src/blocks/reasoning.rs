@@ -45,7 +45,7 @@ impl<S: Dim, D: OpsDevice> ReasoningGate<S, D> {
     /// `x`, `mask` and result: `(B, S)`; rows of the result are of unit length.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a batch of one in training.
+    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] for a batch of one in training.
     pub fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         x: Tensor<(B, S), f32, D, T>,
@@ -125,7 +125,7 @@ impl<S: Dim, D: OpsDevice> ReasoningStack<S, D> {
     /// `(B, S)` to `(B, S)`.
     ///
     /// # Errors
-    /// [`OpError::Undefined`] for a batch of one with batch norms in training, [`OpError::Shape`] when run-time widths disagree.
+    /// [`OpError::TooFew`] for a batch of one with batch norms in training, [`OpError::Shape`] when run-time widths disagree.
     pub fn forward<B: Dim, T: RecordingTape<D>>(
         &self,
         mut x: Tensor<(B, S), f32, D, T>,

@@ -5,7 +5,7 @@
 use dfdx::prelude::{Dim, HasShape, Merge, NoneTape, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::ops::{self, LossReduction, OpError, OpsDevice, RecordingTape, check_size};
+use crate::ops::{self, LossReduction, OpError, OpsDevice, RecordingTape, check_least, check_size};
 
 /// What a teacher's similarity is of its experts' inner products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct TeacherEmbeddings<Q: Dim, B: Dim, D: OpsDevice> {
 /// `(Q, B)`.
 ///
 /// # Errors
-/// [`OpError::Undefined`] without teachers or for one without experts, [`OpError::Shape`] when sizes disagree.
+/// [`OpError::TooFew`] without teachers or for one without experts, [`OpError::Shape`] when sizes disagree.
 pub fn teacher_similarity<Q: Dim, B: Dim, D: OpsDevice>(
     teachers: &[TeacherEmbeddings<Q, B, D>],
     scale: TeacherScale,
@@ -45,9 +45,7 @@ pub fn teacher_similarity<Q: Dim, B: Dim, D: OpsDevice>(
     let mut sum: Option<Tensor<(Q, B), f32, D>> = None;
     for teacher in teachers {
         check_size(OP, "experts of a teacher's videos", teacher.text.len(), teacher.video.len())?;
-        if teacher.text.is_empty() {
-            return Err(OpError::Undefined { op: OP, reason: "a teacher has no experts" });
-        }
+        check_least(OP, "experts of a teacher", 1, teacher.text.len())?;
         for (text, video) in teacher.text.iter().zip(&teacher.video) {
             let product = ops::matmul_nt::<_, B, _, NoneTape, NoneTape>(text.clone(), video.clone())?;
             let product = match scale {
@@ -60,7 +58,7 @@ pub fn teacher_similarity<Q: Dim, B: Dim, D: OpsDevice>(
             });
         }
     }
-    let sum = sum.ok_or(OpError::Undefined { op: OP, reason: "there are no teachers" })?;
+    let sum = sum.ok_or(OpError::TooFew { op: OP, what: "teachers", least: 1, got: 0 })?;
     ops::scale(sum, 1.0 / teachers.len() as f32)
 }
 

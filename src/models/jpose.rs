@@ -235,7 +235,7 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C: Combination<E, D>, D: OpsDevice> Jpos
     /// `(B, E)` each to `(B, C::Out)`.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time widths disagree, [`OpError::Undefined`] for a learned combination of fewer than two
+    /// [`OpError::Shape`] when run-time widths disagree, [`OpError::TooFew`] for a learned combination of fewer than two
     /// rows.
     pub fn combine<B: Dim, T: RecordingTape<D>>(
         &self,

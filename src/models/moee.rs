@@ -137,7 +137,7 @@ impl<D: OpsDevice> Moee<D> {
     /// Words `(Q, N, W)`, features of `B` videos, `available` in the order face, audio, visual, motion; results `(Q, B)` and `(Q, 4)`.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a batch of one in training.
+    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] for a batch of one in training.
     pub fn forward<Q: Dim, N: Dim, B: Dim, T: LayerTape<D>>(
         &self,
         words: Tensor<(Q, N, usize), f32, D, T>,
@@ -148,7 +148,12 @@ impl<D: OpsDevice> Moee<D> {
         check_size("MoEE", "experts of the availability", self.video.len(), available.experts())?;
         let MoeeFeatures { face, audio, visual, motion } = features;
         let [face_unit, audio_unit, visual_unit, motion_unit] = self.video.as_slice() else {
-            return Err(OpError::Undefined { op: "MoEE", reason: "the network has four experts" });
+            return Err(OpError::Shape {
+                op: "MoEE",
+                what: "experts of the network",
+                expected: 4,
+                got: self.video.len(),
+            });
         };
         let audio = self.audio_pooling.forward(audio, phase)?;
         let video = vec![

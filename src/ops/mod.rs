@@ -107,7 +107,7 @@ pub use weighted_sum::weighted_sum;
 use crate::device::DeviceError;
 use kernels::*;
 
-pub(crate) use error::{check_eps, check_number, check_size, check_sizes, device_error};
+pub(crate) use error::{check_eps, check_least, check_option, check_size, check_sizes, device_error, typed_size};
 pub(crate) use tape::begin;
 
 /// What a device provides: a trait for each operation, whose provided methods are the operation composed of dfdx's own.

@@ -1,6 +1,6 @@
 use dfdx::prelude::{Axes6, Dim, HasShape, Merge, PutTape, ReshapeTo, SplitTape, Tensor};
 
-use super::{LayerTape, OpError, OpsDevice, begin, check_size, device_error, linear, permute};
+use super::{LayerTape, OpError, OpsDevice, begin, check_least, check_size, device_error, linear, permute};
 
 /// A convolution whose kernel moves by its own size: every `P x P` patch of a picture through one linear map (the stem of
 /// a vision transformer, Dosovitskiy et al. 2021).
@@ -12,7 +12,7 @@ use super::{LayerTape, OpError, OpsDevice, begin, check_size, device_error, line
 /// `N = (H / P) (W / P)` patches row by row.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time sizes disagree or `P` does not divide `H` and `W`, [`OpError::Undefined`] for empty patches.
+/// [`OpError::Shape`] when run-time sizes disagree or `P` does not divide `H` and `W`, [`OpError::TooFew`] for empty patches.
 pub fn patch_embedding<B: Dim, C: Dim, H: Dim, W: Dim, O: Dim, P: Dim, D: OpsDevice, T: LayerTape<D>>(
     x: Tensor<(B, C, H, W), f32, D, T>,
     weight: &Tensor<(O, C, P, P), f32, D>,
@@ -22,9 +22,7 @@ pub fn patch_embedding<B: Dim, C: Dim, H: Dim, W: Dim, O: Dim, P: Dim, D: OpsDev
     let ((batch, channels, height, width), (outputs, inputs, side, across)) = (*x.shape(), *weight.shape());
     check_size(OP, "channels", inputs.size(), channels.size())?;
     check_size(OP, "width of a patch", side.size(), across.size())?;
-    if side.size() == 0 {
-        return Err(OpError::Undefined { op: OP, reason: "the patches are empty" });
-    }
+    check_least(OP, "values along a patch", 1, side.size())?;
     let (channels, side) = (channels.size(), side.size());
     let (rows, columns) = (height.size() / side, width.size() / side);
     check_size(OP, "height", rows * side, height.size())?;

@@ -26,7 +26,7 @@ pub(crate) fn view_mut<S: Shape, T>(
     tensor: &mut Tensor<S, f32, Cpu, T>,
 ) -> Result<impl DerefMut<Target = [f32]>, OpError> {
     if tensor.shape().num_elements() > 0 && !is_contiguous(tensor) {
-        return Err(OpError::Undefined {
+        return Err(OpError::Form {
             op: "update",
             reason: "the values of a parameter do not stand in row-major order",
         });

@@ -1,7 +1,7 @@
 use dfdx::prelude::{Dim, Tensor};
 
 use crate::matrix::MatrixView;
-use crate::ops::{self, OpError, OpsDevice};
+use crate::ops::{self, OpError, OpsDevice, typed_size};
 
 /// A matrix of features, one row per item, of which batches take rows.
 ///
@@ -49,11 +49,9 @@ impl<'a, D: OpsDevice> FeatureRows<'a, D> {
     /// Some rows, in any order and any number of times, as a tensor `(rows.len(), W)`.
     ///
     /// # Errors
-    /// [`OpError::Undefined`] when the features have not the width `W`, [`OpError::Index`] when there is no such row.
+    /// [`OpError::Shape`] when the features have not the width `W`, [`OpError::Index`] when there is no such row.
     pub fn take<W: Dim>(&self, rows: &[u32]) -> Result<Tensor<(usize, W), f32, D>, OpError> {
-        let width = W::from_size(self.features.cols());
-        let width =
-            width.ok_or(OpError::Undefined { op: "take", reason: "the features have not the model's width" })?;
+        let width = typed_size::<W>("take", "width of the features", self.features.cols())?;
         let rows: Vec<usize> = rows.iter().map(|row| *row as usize).collect();
         if let Some(index) = rows.iter().find(|row| **row >= self.len()) {
             return Err(OpError::Index { op: "take", index: *index, rows: self.len() });
@@ -85,7 +83,7 @@ mod tests {
             let taken = table.take::<Const<2>>(&[2, 0, 2]).unwrap();
             assert_eq!(ops::to_vec(&taken).unwrap(), [20.0, 21.0, 0.0, 1.0, 20.0, 21.0]);
             assert!(ops::to_vec(&table.take::<usize>(&[]).unwrap()).unwrap().is_empty());
-            assert!(matches!(table.take::<Const<3>>(&[0]), Err(OpError::Undefined { .. })));
+            assert!(matches!(table.take::<Const<3>>(&[0]), Err(OpError::Shape { expected: 3, got: 2, .. })));
             assert!(matches!(table.take::<usize>(&[3]), Err(OpError::Index { index: 3, rows: 3, .. })));
         }
         // The CPU has the matrix already.

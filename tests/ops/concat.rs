@@ -58,10 +58,10 @@ fn concat_refuses_parts_that_do_not_fit() {
         ops::concat_along(parts, Axis::<0>, shape).unwrap_err().to_string()
     };
     let part = |rows, width| tensor(1, (rows, width));
-    assert_eq!(error(vec![], (0, 0)), "concat: nothing to concatenate");
+    assert_eq!(error(vec![], (0, 0)), "concat: too few parts: 0, at least 1 needed");
     assert_eq!(error(vec![part(1, 2), part(1, 3)], (2, 2)), "concat: another axis of a part is 3, expected 2");
     let other = ops::concat_along(vec![part(1, 2)], Axis::<0>, (1usize, 1usize, 2usize)).unwrap_err();
-    assert_eq!(other.to_string(), "concat: the result has another number of axes");
+    assert_eq!(other.to_string(), "concat: number of axes of the result is 3, expected 2");
     let none = ops::concat_along(vec![part(0, 2), part(0, 2)], Axis::<0>, (0usize, 2usize)).unwrap();
     assert!(ops::to_vec(&none).unwrap().is_empty());
 }

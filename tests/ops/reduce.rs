@@ -84,7 +84,7 @@ fn masked_reduce_skips_padding() {
         let first_two = |v: &[Vec<f64>]| naive(&v[0], around, |row| mask[row] != 0.0, reduction, 0.0)[..4].to_vec();
         check(&[finite], first_two, outcomes);
         let refused = ops::masked_reduce(x.clone(), &valid, reduction, EmptyRows::Refuse).unwrap_err();
-        assert_eq!(refused.to_string(), "masked reduce: a sequence has no valid step");
+        assert_eq!(refused.to_string(), "masked reduce: too few valid steps of a sequence: 0, at least 1 needed");
     }
 }
 
@@ -125,7 +125,7 @@ fn reduce_of_nothing() {
     let columns = ops::reduce(none.clone(), Axis::<0>, Reduction::Mean).unwrap();
     assert!(ops::to_vec(&columns).unwrap().is_empty());
     let error = ops::reduce(none, Axis::<1>, Reduction::Mean).unwrap_err();
-    assert_eq!(error.to_string(), "reduce: no values along the axis");
+    assert_eq!(error.to_string(), "reduce: too few values along the axis: 0, at least 1 needed");
     let (x, mask) = (tensor(1, (2usize, 3usize, 4usize)), tensor(2, (2usize, 4usize)));
     let error = ops::masked_reduce(x, &mask, Reduction::Mean, EmptyRows::Refuse).unwrap_err();
     assert_eq!(error.to_string(), "masked reduce: steps of the mask is 4, expected 3");

@@ -52,7 +52,7 @@ pub trait ExpertKind: 'static {
     /// Features to vectors.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a batch norm over fewer than two rows in training.
+    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] for a batch norm over fewer than two rows in training.
     fn pool<B: Dim, D: OpsDevice, T: LayerTape<D>>(
         pooling: &Self::Pooling<D>,
         features: Self::Features<B, D, T>,

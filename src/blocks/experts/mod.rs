@@ -75,22 +75,22 @@ impl<B: Dim, D: OpsDevice, T, W: Dim> ExpertFeatures<B, D, T, W> {
     /// One vector per video.
     ///
     /// # Errors
-    /// [`OpError::Undefined`] when it is a sequence.
+    /// [`OpError::Form`] when it is a sequence.
     pub fn into_vector(self) -> Result<Tensor<(B, W), f32, D, T>, OpError> {
         match self {
             Self::Vector(x) => Ok(x),
-            Self::Sequence(_) => Err(undefined("a sequence where one vector per video is expected")),
+            Self::Sequence(_) => Err(form("a sequence where one vector per video is expected")),
         }
     }
 
     /// A sequence per video.
     ///
     /// # Errors
-    /// [`OpError::Undefined`] when it is one vector.
+    /// [`OpError::Form`] when it is one vector.
     pub fn into_sequence(self) -> Result<Frames<B, W, D, T>, OpError> {
         match self {
             Self::Sequence(x) => Ok(x),
-            Self::Vector(_) => Err(undefined("one vector per video where a sequence is expected")),
+            Self::Vector(_) => Err(form("one vector per video where a sequence is expected")),
         }
     }
 }
@@ -163,8 +163,8 @@ pub fn sequence<B: Dim, W: Dim, D: OpsDevice, T: LayerTape<D>>(
     Ok(Frames { frames, valid: x.valid })
 }
 
-fn undefined(reason: &'static str) -> OpError {
-    OpError::Undefined { op: "expert", reason }
+fn form(reason: &'static str) -> OpError {
+    OpError::Form { op: "expert", reason }
 }
 
 /// Features handed out one expert after the other.
@@ -180,6 +180,6 @@ impl<B: Dim, D: OpsDevice, T> InOrder<B, D, T> {
 
     /// Those of the next.
     pub fn take_next(&mut self) -> Result<ExpertFeatures<B, D, T>, OpError> {
-        self.0.next().ok_or(undefined("there are no more features"))
+        self.0.next().ok_or(OpError::TooFew { op: "experts", what: "features", least: 1, got: 0 })
     }
 }

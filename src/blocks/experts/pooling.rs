@@ -52,7 +52,7 @@ pub trait PoolingKind: Clone + Debug + 'static {
     /// `(B, W)` or `(B, N, W)` to `(B, pooled width)`.
     ///
     /// # Errors
-    /// [`OpError::Undefined`] for features of another form, [`OpError::Shape`] when run-time sizes disagree.
+    /// [`OpError::Form`] for features of another form, [`OpError::Shape`] when run-time sizes disagree.
     fn pool<B: Dim, W: Dim, D: OpsDevice, T: LayerTape<D>>(
         block: &Self::Block<W, D>,
         features: ExpertFeatures<B, D, T, W>,

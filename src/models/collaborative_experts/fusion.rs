@@ -7,7 +7,7 @@ use crate::blocks::{
     Availability, CollaborativeGating, CommonExperts, Config, GatedEmbedding, Linear, NormalizedGating, Parameters,
     Phase, Pooled, Projection,
 };
-use crate::ops::{self, LayerTape, OpError, OpsDevice, RecordingTape, check_size, device_error};
+use crate::ops::{self, LayerTape, OpError, OpsDevice, RecordingTape, check_least, check_size, device_error};
 
 /// Rows of a width that only run time knows.
 type Rows<B, D, T> = Tensor<(B, usize), f32, D, T>;
@@ -82,9 +82,7 @@ impl<S: Dim, D: OpsDevice> ExpertFusion<S, D> {
         rng: &mut impl Rng,
     ) -> Result<Self, OpError> {
         let experts = parts.experts.len();
-        if experts == 0 {
-            return Err(OpError::Undefined { op: "collaborative experts", reason: "there are no experts" });
-        }
+        check_least("collaborative experts", "experts", 1, experts)?;
         let all = || 0..experts;
         let moe_fc = parts.mixture().build(device, rng)?;
         let layers = match design {
@@ -117,7 +115,7 @@ impl<S: Dim, D: OpsDevice> ExpertFusion<S, D> {
     /// Pooled experts `(B, P_m)` each.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a batch of one in training.
+    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] for a batch of one in training.
     pub fn embed_video<B: Dim, T: LayerTape<D>>(
         &self,
         pooled: Vec<Pooled<B, D, T>>,
@@ -202,7 +200,7 @@ impl<S: Dim, D: OpsDevice> ExpertFusion<S, D> {
         check_size("collaborative experts", "experts of the text", video.0.len(), text.experts.len())?;
         let batch = video.0.first().map(|x| x.shape().0);
         match (self.weights, batch) {
-            (_, None) => Err(OpError::Undefined { op: "collaborative experts", reason: "there are no experts" }),
+            (_, None) => Err(OpError::TooFew { op: "collaborative experts", what: "experts", least: 1, got: 0 }),
             (MixtureWeights::Sum, _) => sum_of_products(text.experts, video.0),
             (_, Some(batch)) => {
                 let available = available.tensor(text.weights.device(), batch)?;
@@ -271,7 +269,7 @@ fn sum_of_products<Q: Dim, B: Dim, D: OpsDevice, T: RecordingTape<D>>(
             Some(sum) => ops::add(sum, product)?,
         });
     }
-    sum.ok_or(OpError::Undefined { op: "collaborative experts", reason: "there are no experts" })
+    sum.ok_or(OpError::TooFew { op: "collaborative experts", what: "experts", least: 1, got: 0 })
 }
 
 /// Inner products of texts, padded with zeros, with videos. As published, wider texts have the similarity 0: the program means to pad the
@@ -280,7 +278,7 @@ fn padded_products<Q: Dim, B: Dim, D: OpsDevice, T: RecordingTape<D>>(
     mut text: TextEmbedding<Q, D, T>,
     mut video: VideoEmbedding<B, D, T>,
 ) -> Result<Tensor<(Q, B), f32, D, T>, OpError> {
-    let nothing = || OpError::Undefined { op: "collaborative experts", reason: "there are no experts" };
+    let nothing = || OpError::TooFew { op: "collaborative experts", what: "experts", least: 1, got: 0 };
     let (text, video) = (text.experts.pop().ok_or_else(nothing)?, video.0.pop().ok_or_else(nothing)?);
     let ((queries, narrow), (videos, wide), device) = (*text.shape(), *video.shape(), text.device().clone());
     if narrow > wide {

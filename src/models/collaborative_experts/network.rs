@@ -3,7 +3,9 @@ use rand::Rng;
 
 use super::{CollaborativeExpertsConfig, ExpertFusion, TextEmbedding, VideoEmbedding};
 use crate::blocks::{Availability, Config, ExpertFeatures, ExpertSet, NetVlad, Parameters, Phase};
-use crate::ops::{self, LayerTape, OpError, OpsDevice, RecordingTape, Reduction, check_size, device_error};
+use crate::ops::{
+    self, LayerTape, OpError, OpsDevice, RecordingTape, Reduction, check_least, check_size, device_error,
+};
 
 /// The network over the experts `E`, words of width `W`, in a common space of width `S`.
 ///
@@ -57,7 +59,7 @@ impl<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> CollaborativeExperts<E, W, S, D
     /// Features of `B` videos, as the experts have them.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a batch of one in training.
+    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] for a batch of one in training.
     pub fn embed_video<B: Dim, T: LayerTape<D>>(
         &self,
         features: E::Features<B, D, T>,
@@ -129,16 +131,14 @@ pub enum CaptionMerge {
 /// `(B · captions, V)`, captions of a video one after the other, to `(B, V)`.
 ///
 /// # Errors
-/// [`OpError::Undefined`] when the rows are no multiple of the captions.
+/// [`OpError::TooFew`] for no captions, [`OpError::Shape`] when the rows are no multiple of them.
 pub fn average_captions<V: Dim, D: OpsDevice, T: RecordingTape<D>>(
     similarity: Tensor<(usize, V), f32, D, T>,
     captions: usize,
 ) -> Result<Tensor<(usize, V), f32, D, T>, OpError> {
     let (rows, videos) = *similarity.shape();
-    if captions == 0 || !rows.is_multiple_of(captions) {
-        let reason = "the texts are no whole number of captions for every video";
-        return Err(OpError::Undefined { op: "average over captions", reason });
-    }
+    check_least("average over captions", "captions of a video", 1, captions)?;
+    check_size("average over captions", "remainder of the texts by the captions of a video", 0, rows % captions)?;
     let by_video = similarity.try_reshape_like(&(rows / captions, captions, videos)).map_err(device_error)?;
     ops::reduce(by_video, Axis::<1>, Reduction::Mean)
 }

@@ -7,7 +7,7 @@ pub use rectified::{Rectification, RectifiedStep, Unrectified, rectified_adam};
 
 use dfdx::prelude::{Device, Gradients, HasShape, Shape, Tensor};
 
-use super::{OpError, check_number, check_size};
+use super::{OpError, check_option, check_size};
 
 /// Devices that can apply [`moment_update`], of which [`adam`] and [`rectified_adam`] are made.
 pub trait AdamKernel: Device<f32> {
@@ -116,11 +116,11 @@ pub struct AdamStep {
 
 /// Refuses options of a step that would make every parameter NaN.
 fn check_numbers(op: &'static str, [rate, eps, decay]: [f32; 3], [beta1, beta2]: [f64; 2]) -> Result<(), OpError> {
-    check_number(op, rate.is_finite(), "the learning rate is not a finite number")?;
-    check_number(op, (0.0..1.0).contains(&beta1), "beta1 is not at least 0 and below 1")?;
-    check_number(op, (0.0..1.0).contains(&beta2), "beta2 is not at least 0 and below 1")?;
-    check_number(op, decay.is_finite(), "the weight decay is not a finite number")?;
-    check_number(op, eps.is_finite() && eps >= 0.0, "eps is not a finite number of at least 0")
+    check_option(op, rate.is_finite(), "the learning rate is not a finite number")?;
+    check_option(op, (0.0..1.0).contains(&beta1), "beta1 is not at least 0 and below 1")?;
+    check_option(op, (0.0..1.0).contains(&beta2), "beta2 is not at least 0 and below 1")?;
+    check_option(op, decay.is_finite(), "the weight decay is not a finite number")?;
+    check_option(op, eps.is_finite() && eps >= 0.0, "eps is not a finite number of at least 0")
 }
 
 /// `β` and `1 − β`.
@@ -132,11 +132,9 @@ impl AdamStep {
     /// The coefficients of the step, in f64 until the last as PyTorch computes them.
     ///
     /// # Errors
-    /// [`OpError::Undefined`] for step 0 and for options that make no sense.
+    /// [`OpError::Option`] for step 0 and for options that make no sense.
     pub fn update(&self) -> Result<MomentUpdate, OpError> {
-        if self.number == 0 {
-            return Err(OpError::Undefined { op: "adam", reason: "steps count from 1" });
-        }
+        check_option("adam", self.number > 0, "steps count from 1")?;
         check_numbers("adam", [self.learning_rate, self.eps, self.weight_decay.strength()], [self.beta1, self.beta2])?;
         let missing = |beta: f64| 1.0 - beta.powf(f64::from(self.number));
         let (rate, root) = (f64::from(self.learning_rate) / missing(self.beta1), missing(self.beta2).sqrt());
@@ -159,8 +157,8 @@ impl AdamStep {
 /// `parameter`: any, N values; moments: `(N,)`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when the number of values differs, [`OpError::Undefined`] for step 0, for options that make no sense, and for a
-/// parameter whose values do not stand in row-major order.
+/// [`OpError::Shape`] when the number of values differs, [`OpError::Option`] for step 0 and for options that make no sense,
+/// [`OpError::Form`] for a parameter whose values do not stand in row-major order.
 pub fn adam<S: Shape, D: AdamKernel>(
     parameter: &mut Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
@@ -176,7 +174,7 @@ pub fn adam<S: Shape, D: AdamKernel>(
 /// `parameter`: any, N values; moments: `(N,)`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when the number of values differs, [`OpError::Undefined`] for a parameter whose values do not stand in row-major order.
+/// [`OpError::Shape`] when the number of values differs, [`OpError::Form`] for a parameter whose values do not stand in row-major order.
 pub fn moment_update<S: Shape, D: AdamKernel>(
     parameter: &mut Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,

@@ -2,7 +2,7 @@ use dfdx::prelude::{Gradients, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{AdamKernel, AdamMoments, MomentUpdate, check_numbers, moment_update, shares};
-use crate::ops::OpError;
+use crate::ops::{OpError, check_option};
 
 /// From which length n of the approximated average on a step of [`rectified_adam`] is adaptive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,11 +50,9 @@ impl RectifiedStep {
     /// The coefficients of the step, in f64 until the last.
     ///
     /// # Errors
-    /// [`OpError::Undefined`] for step 0 and for options that make no sense.
+    /// [`OpError::Option`] for step 0 and for options that make no sense.
     pub fn update(&self) -> Result<MomentUpdate, OpError> {
-        if self.number == 0 {
-            return Err(OpError::Undefined { op: "rectified adam", reason: "steps count from 1" });
-        }
+        check_option("rectified adam", self.number > 0, "steps count from 1")?;
         let betas = [self.beta1, self.beta2];
         check_numbers("rectified adam", [self.learning_rate, self.eps, self.weight_decay], betas)?;
         let (t, alpha) = (f64::from(self.number), f64::from(self.learning_rate));
@@ -100,8 +98,8 @@ impl RectifiedStep {
 /// `parameter`: any, N values; moments: `(N,)`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when the number of values differs, [`OpError::Undefined`] for step 0, for options that make no sense, and for a
-/// parameter whose values do not stand in row-major order.
+/// [`OpError::Shape`] when the number of values differs, [`OpError::Option`] for step 0 and for options that make no sense,
+/// [`OpError::Form`] for a parameter whose values do not stand in row-major order.
 pub fn rectified_adam<S: Shape, D: AdamKernel>(
     parameter: &mut Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,

@@ -58,7 +58,7 @@ impl<B: Dim, Q: Dim, K: Dim, D: Storage<f32>> AttentionOptions<'_, B, Q, K, D> {
 /// `query` and result: `(B, Q, E)`; `key`, `value`: `(B, K, E)`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time sizes disagree; [`OpError::Undefined`] when the heads do not divide E or the dropout is not in `[0, 1)`.
+/// [`OpError::Shape`] when run-time sizes disagree; [`OpError::Option`] when the heads do not divide E or the dropout is not in `[0, 1)`.
 pub fn attention<B: Dim, Q: Dim, K: Dim, E: Dim, D: AttentionKernel, T, R, U>(
     query: Tensor<(B, Q, E), f32, D, T>,
     key: Tensor<(B, K, E), f32, D, R>,
@@ -87,10 +87,10 @@ where
         check("columns of the additive mask", keys.size(), mask.shape().1.size())?;
     }
     if options.heads == 0 || width.size() % options.heads != 0 {
-        return Err(OpError::Undefined { op: "attention", reason: "the number of heads must divide the width" });
+        return Err(OpError::Option { op: "attention", reason: "the number of heads must divide the width" });
     }
     if options.dropout.is_some_and(|(rate, _)| !(0.0..1.0).contains(&rate)) {
-        return Err(OpError::Undefined {
+        return Err(OpError::Option {
             op: "attention",
             reason: "the share of dropped probabilities must be in [0, 1)",
         });

@@ -5,7 +5,7 @@ pub use composed::{eval as composed_eval, train as composed_train};
 
 use dfdx::prelude::{Device, Dim, HasShape, Storage, Tensor};
 
-use super::{LayerTape, OpError, Rows, check_eps, check_size};
+use super::{LayerTape, OpError, Rows, check_eps, check_least, check_size};
 
 /// Mean and variance of every feature over one batch, outside the tape.
 #[derive(Debug, Clone)]
@@ -60,8 +60,8 @@ fn check_widths<S: Rows, D: Storage<f32>, T>(
 /// `x` and result: `(.., E)`; `scale`, `shift`, statistics: `(E,)`.
 ///
 /// # Errors
-/// [`OpError::Undefined`] for fewer than two rows in a group (no variance), rows that are no multiple of the groups, and an `eps` that is
-/// negative or not finite, [`OpError::Shape`] when run-time widths disagree.
+/// [`OpError::TooFew`] for fewer than two rows in a group (no variance), [`OpError::Option`] for an `eps` that is negative or not finite,
+/// [`OpError::Shape`] when run-time widths disagree and for rows that are no multiple of the groups.
 pub fn batch_norm_train<S: Rows, D: BatchNormKernel, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     groups: usize,
@@ -72,13 +72,9 @@ pub fn batch_norm_train<S: Rows, D: BatchNormKernel, T: LayerTape<D>>(
     check_widths(&x, [("width of the scale", scale), ("width of the shift", shift)])?;
     check_eps("batch norm", eps)?;
     let rows = x.shape().rows();
-    if groups == 0 || !rows.is_multiple_of(groups) {
-        return Err(OpError::Undefined { op: "batch norm", reason: "the rows are no whole number of groups" });
-    }
-    if rows / groups < 2 {
-        let reason = "training needs at least two rows, the variance of one is undefined";
-        return Err(OpError::Undefined { op: "batch norm", reason });
-    }
+    check_least("batch norm", "groups", 1, groups)?;
+    check_size("batch norm", "remainder of the rows by the groups", 0, rows % groups)?;
+    check_least("batch norm", "rows for a variance", 2, rows / groups)?;
     D::batch_norm_train(x, groups, scale, shift, eps)
 }
 
@@ -88,7 +84,7 @@ pub fn batch_norm_train<S: Rows, D: BatchNormKernel, T: LayerTape<D>>(
 /// As [`batch_norm_train`].
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time widths disagree, [`OpError::Undefined`] for an `eps` that is negative or not finite.
+/// [`OpError::Shape`] when run-time widths disagree, [`OpError::Option`] for an `eps` that is negative or not finite.
 pub fn batch_norm_eval<S: Rows, D: BatchNormKernel, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     scale: &Tensor<(S::Last,), f32, D>,

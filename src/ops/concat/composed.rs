@@ -20,6 +20,6 @@ pub fn concat<S: Shape, O: Shape, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
             Some(before) => (before, part).try_concat_along(Axis::<1>).map_err(device_error)?,
         });
     }
-    let joined = joined.ok_or(OpError::Undefined { op: "concat", reason: "nothing to concatenate" })?;
+    let joined = joined.ok_or(OpError::TooFew { op: "concat", what: "parts", least: 1, got: 0 })?;
     joined.try_reshape_like(&shape).map_err(device_error)
 }

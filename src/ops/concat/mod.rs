@@ -20,7 +20,7 @@ pub trait ConcatKernel: Device<f32> {
 }
 
 fn first<S: Shape, D: Storage<f32>, T>(parts: &[Tensor<S, f32, D, T>]) -> Result<S, OpError> {
-    let nothing = OpError::Undefined { op: "concat", reason: "nothing to concatenate" };
+    let nothing = OpError::TooFew { op: "concat", what: "parts", least: 1, got: 0 };
     parts.first().map(|part| *part.shape()).ok_or(nothing)
 }
 
@@ -32,7 +32,7 @@ fn first<S: Shape, D: Storage<f32>, T>(parts: &[Tensor<S, f32, D, T>]) -> Result
 /// `parts`: each `(B, E)`; result: `(B, W)` with `W` the sum of the widths.
 ///
 /// # Errors
-/// [`OpError::Shape`] when `width` is not that sum or the rows disagree, [`OpError::Undefined`] without parts.
+/// [`OpError::Shape`] when `width` is not that sum or the rows disagree, [`OpError::TooFew`] without parts.
 pub fn concat<B: Dim, E: Dim, W: Dim, D: ConcatKernel, T: Tape<f32, D> + Merge<T>>(
     parts: Vec<Tensor<(B, E), f32, D, T>>,
     width: W,
@@ -47,7 +47,7 @@ pub fn concat<B: Dim, E: Dim, W: Dim, D: ConcatKernel, T: Tape<f32, D> + Merge<T
 /// `parts`: alike but for the axis, where their sizes sum to that of `shape`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when sizes disagree, [`OpError::Undefined`] without parts or when `shape` has another number of axes.
+/// [`OpError::Shape`] when sizes disagree or `shape` has another number of axes, [`OpError::TooFew`] without parts.
 pub fn concat_along<S, O, Ax, D: ConcatKernel, T: Tape<f32, D> + Merge<T>>(
     parts: Vec<Tensor<S, f32, D, T>>,
     _axis: Ax,
@@ -59,9 +59,7 @@ where
     Ax: Axes<Array = [isize; 1]>,
 {
     first(&parts)?;
-    if S::NUM_DIMS != O::NUM_DIMS {
-        return Err(OpError::Undefined { op: "concat", reason: "the result has another number of axes" });
-    }
+    check_size("concat", "number of axes of the result", S::NUM_DIMS, O::NUM_DIMS)?;
     let along = Ax::as_array()[0] as usize;
     for axis in 0..S::NUM_DIMS {
         let mut sizes = parts.iter().map(|part| part.shape().concrete()[axis]);

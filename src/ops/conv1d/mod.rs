@@ -6,7 +6,7 @@ pub use composed::conv1d as composed;
 use dfdx::prelude::{Device, Dim, HasShape, Tensor};
 
 use super::error::room;
-use super::{LayerTape, OpError, check_size};
+use super::{LayerTape, OpError, check_least, check_option, check_size};
 
 /// How the kernel of [`conv1d`] moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +25,6 @@ impl Default for Conv1dSteps {
 }
 
 impl Conv1dSteps {
-    /// Number of positions of a kernel over `length` values, if it fits at all.
-    fn positions(self, length: usize, kernel: usize) -> Option<usize> {
-        let room = length.checked_add(self.padding.checked_mul(2)?)?.checked_sub(kernel)?;
-        room.checked_div(self.stride).map(|steps| steps + 1)
-    }
-
     /// Which value stands under place `k` of the kernel at a position; none over the padding.
     fn source(self, position: usize, k: usize, length: usize) -> Option<usize> {
         (position * self.stride + k).checked_sub(self.padding).filter(|i| *i < length)
@@ -61,8 +55,8 @@ pub trait Conv1dKernel: Device<f32> {
 /// `x`: `(B, C, L)`, `weight`: `(O, C, K)`, `bias`: `(O,)`; result: `(B, O, P)` with `P = (L + 2 padding − K) / stride + 1`, rounded down.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for an empty kernel, one longer than the padded input,
-/// and a stride of 0.
+/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] for an empty kernel and a padded input shorter than the kernel,
+/// [`OpError::Option`] for a stride of 0.
 pub fn conv1d<B: Dim, C: Dim, L: Dim, O: Dim, K: Dim, D: Conv1dKernel, T: LayerTape<D>>(
     x: Tensor<(B, C, L), f32, D, T>,
     weight: &Tensor<(O, C, K), f32, D>,
@@ -74,12 +68,11 @@ pub fn conv1d<B: Dim, C: Dim, L: Dim, O: Dim, K: Dim, D: Conv1dKernel, T: LayerT
     if let Some(bias) = bias {
         check_size("conv1d", "bias width", outputs.size(), bias.shape().0.size())?;
     }
-    let undefined = |reason| OpError::Undefined { op: "conv1d", reason };
-    if steps.stride == 0 || kernel.size() == 0 {
-        return Err(undefined("stride and kernel are at least 1"));
-    }
-    let positions = steps.positions(length.size(), kernel.size());
-    let positions = positions.ok_or(undefined("the kernel is longer than the padded input"))?;
+    check_option("conv1d", steps.stride > 0, "the stride is 0")?;
+    check_least("conv1d", "values of the kernel", 1, kernel.size())?;
+    let padded = steps.padding.saturating_mul(2).saturating_add(length.size());
+    check_least("conv1d", "values of the padded input", kernel.size(), padded)?;
+    let positions = (padded - kernel.size()) / steps.stride + 1;
     // What it makes for one item, and in all.
     room("conv1d", &[channels.size(), kernel.size(), positions])?;
     room("conv1d", &[x.shape().0.size(), outputs.size(), positions])?;

@@ -5,7 +5,7 @@ pub use composed::dropout as composed;
 
 use dfdx::prelude::{Device, Shape, Tape, Tensor};
 
-use super::OpError;
+use super::{OpError, check_option};
 
 /// A place in a stream of random numbers: number `offset + i` of the stream `seed` decides about value `i`.
 ///
@@ -75,15 +75,13 @@ pub trait DropoutKernel: Device<f32> {
 /// Any.
 ///
 /// # Errors
-/// [`OpError::Undefined`] for a rate outside 0 to 1.
+/// [`OpError::Option`] for a rate outside 0 to 1.
 pub fn dropout<S: Shape, D: DropoutKernel, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     rate: f32,
     stream: Option<RandomStream>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
-    if !(0.0..=1.0).contains(&rate) {
-        return Err(OpError::Undefined { op: "dropout", reason: "the rate is not between 0 and 1" });
-    }
+    check_option("dropout", (0.0..=1.0).contains(&rate), "the rate is not between 0 and 1")?;
     match stream {
         Some(stream) if rate > 0.0 => D::dropout(x, Lottery::new(rate, stream)),
         _ => Ok(x),

@@ -31,7 +31,7 @@ pub trait L2NormalizeKernel: Device<f32> {
 /// `(.., D)` to `(.., D)`.
 ///
 /// # Errors
-/// [`OpError::Undefined`] for an `eps` that is negative or not finite.
+/// [`OpError::Option`] for an `eps` that is negative or not finite.
 pub fn l2_normalize<S: Rows, D: L2NormalizeKernel, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     eps: f32,

@@ -30,7 +30,7 @@ pub trait LayerNormKernel: Device<f32> {
 /// `x` and result: `(.., E)`; `scale`, `shift`: `(E,)`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time widths disagree, [`OpError::Undefined`] for an `eps` that is negative or not finite.
+/// [`OpError::Shape`] when run-time widths disagree, [`OpError::Option`] for an `eps` that is negative or not finite.
 pub fn layer_norm<S: Rows, D: LayerNormKernel, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     scale: &Tensor<(S::Last,), f32, D>,

@@ -5,7 +5,7 @@ pub use composed::look_ahead as composed;
 
 use dfdx::prelude::{Device, HasShape, Shape, Tensor};
 
-use super::{OpError, check_number, check_size};
+use super::{OpError, check_option, check_size};
 
 /// Devices that can apply [`look_ahead`].
 pub trait LookAheadKernel: Device<f32> {
@@ -26,14 +26,14 @@ pub trait LookAheadKernel: Device<f32> {
 /// `parameter`: any; `slow`: its slow values in row-major order.
 ///
 /// # Errors
-/// [`OpError::Shape`] when the number of values differs, [`OpError::Undefined`] for a parameter whose values do not stand in row-major order and for an
-/// α that is not finite.
+/// [`OpError::Shape`] when the number of values differs, [`OpError::Form`] for a parameter whose values do not stand in row-major order,
+/// [`OpError::Option`] for an α that is not finite.
 pub fn look_ahead<S: Shape, D: LookAheadKernel>(
     parameter: &mut Tensor<S, f32, D>,
     slow: &mut Tensor<(usize,), f32, D>,
     alpha: f32,
 ) -> Result<(), OpError> {
-    check_number("look-ahead", alpha.is_finite(), "alpha is not a finite number")?;
+    check_option("look-ahead", alpha.is_finite(), "alpha is not a finite number")?;
     check_size("look-ahead", "slow weights", parameter.shape().num_elements(), slow.shape().0)?;
     D::look_ahead(parameter, slow, alpha)
 }

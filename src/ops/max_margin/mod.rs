@@ -5,7 +5,7 @@ pub use composed::max_margin as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Tape, Tensor};
 
-use super::{OpError, check_number, check_size};
+use super::{OpError, check_least, check_option, check_size};
 
 /// Which terms the mean of [`max_margin`] is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +48,8 @@ pub trait MaxMarginKernel: Device<f32> {
 /// `scores`: `(B, B)`; result: a scalar.
 ///
 /// # Errors
-/// [`OpError::Shape`] when a run-time matrix is not square, [`OpError::Undefined`] when there are no terms (no pairs, or one pair
-/// under [`MarginTerms::NonMatching`]) and for a margin that is not finite.
+/// [`OpError::Shape`] when a run-time matrix is not square, [`OpError::TooFew`] when there are no terms (no pairs, or one pair
+/// under [`MarginTerms::NonMatching`]), [`OpError::Option`] for a margin that is not finite.
 pub fn max_margin<B: Dim, D: MaxMarginKernel, T: Tape<f32, D>>(
     scores: Tensor<(B, B), f32, D, T>,
     margin: f32,
@@ -57,9 +57,7 @@ pub fn max_margin<B: Dim, D: MaxMarginKernel, T: Tape<f32, D>>(
 ) -> Result<Tensor<(), f32, D, T>, OpError> {
     let (rows, columns) = *scores.shape();
     check_size("max margin", "columns", rows.size(), columns.size())?;
-    check_number("max margin", margin.is_finite(), "the margin is not a finite number")?;
-    if terms.count(rows.size()) == 0 {
-        return Err(OpError::Undefined { op: "max margin", reason: "no pair has another one to be compared with" });
-    }
+    check_option("max margin", margin.is_finite(), "the margin is not a finite number")?;
+    check_least("max margin", "terms of a pair and another one", 1, terms.count(rows.size()))?;
     D::max_margin(scores, margin, terms)
 }

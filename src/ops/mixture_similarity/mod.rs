@@ -5,7 +5,7 @@ pub use composed::mixture_similarity as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Merge, Tape, Tensor};
 
-use super::{OpError, check_size};
+use super::{OpError, check_least, check_size};
 
 /// Devices that can compute [`mixture_similarity`].
 pub trait MixtureSimilarityKernel: Device<f32> {
@@ -32,7 +32,7 @@ pub trait MixtureSimilarityKernel: Device<f32> {
 /// run-time size); `weights`: `(Q, M)`, positive; `available`: `(V, M)`, 1 or 0; result: `(Q, V)`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] without experts.
+/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] without experts.
 pub fn mixture_similarity<Q: Dim, V: Dim, E: Dim, D: MixtureSimilarityKernel, T: Tape<f32, D> + Merge<T>>(
     text: Vec<Tensor<(Q, E), f32, D, T>>,
     video: Vec<Tensor<(V, E), f32, D, T>>,
@@ -40,9 +40,7 @@ pub fn mixture_similarity<Q: Dim, V: Dim, E: Dim, D: MixtureSimilarityKernel, T:
     available: &Tensor<(V, usize), f32, D>,
 ) -> Result<Tensor<(Q, V), f32, D, T>, OpError> {
     const OP: &str = "mixture similarity";
-    if text.is_empty() {
-        return Err(OpError::Undefined { op: OP, reason: "there are no experts" });
-    }
+    check_least(OP, "experts", 1, text.len())?;
     check_size(OP, "experts of the videos", text.len(), video.len())?;
     check_size(OP, "experts of the weights", text.len(), weights.shape().1)?;
     check_size(OP, "experts of the availability", text.len(), available.shape().1)?;

@@ -5,7 +5,7 @@ pub use composed::reduce as composed;
 
 use dfdx::prelude::{Axes, Device, Dim, HasShape, ReduceShape, ReduceStridesTo, ReshapeTo, Shape, Tape, Tensor};
 
-use super::{AroundAxis, OpError, check_size, device_error, to_vec};
+use super::{AroundAxis, OpError, check_least, check_size, device_error, to_vec};
 
 /// What becomes of the values along the axis that goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,15 +73,15 @@ pub trait ReduceKernel: Device<f32> {
 /// `x`: any with that axis; result: the same without it.
 ///
 /// # Errors
-/// [`OpError::Undefined`] for the mean or the maximum along an axis of size 0.
+/// [`OpError::TooFew`] for the mean or the maximum along an axis of size 0.
 pub fn reduce<S: Shape + ReduceShape<Ax>, Ax: Axes<Array = [isize; 1]>, D: ReduceKernel, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     _axis: Ax,
     reduction: Reduction,
 ) -> Result<Tensor<Reduced<S, Ax>, f32, D, T>, OpError> {
     let around = AroundAxis::of(x.shape(), Ax::as_array()[0] as usize);
-    if around.length == 0 && reduction != Reduction::Sum {
-        return Err(OpError::Undefined { op: "reduce", reason: "no values along the axis" });
+    if reduction != Reduction::Sum {
+        check_least("reduce", "values along the axis", 1, around.length)?;
     }
     let shape = ReduceStridesTo::<Reduced<S, Ax>, Ax>::reduced(x.shape());
     D::reduce(x, around, None, reduction, shape)
@@ -93,7 +93,7 @@ pub fn reduce<S: Shape + ReduceShape<Ax>, Ax: Axes<Array = [isize; 1]>, D: Reduc
 /// `x`: `(B, T, E)`; `mask`: `(B, T)`, 0 at padding, anything else at valid steps; result: `(B, E)`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time sizes disagree; [`OpError::Undefined`] for a sequence without a valid step under
+/// [`OpError::Shape`] when run-time sizes disagree; [`OpError::TooFew`] for a sequence without a valid step under
 /// [`EmptyRows::Refuse`] (on CUDA, looking for one copies the mask to the host).
 pub fn masked_reduce<B: Dim, N: Dim, E: Dim, D: ReduceKernel, T: Tape<f32, D>>(
     x: Tensor<(B, N, E), f32, D, T>,
@@ -109,7 +109,12 @@ pub fn masked_reduce<B: Dim, N: Dim, E: Dim, D: ReduceKernel, T: Tape<f32, D>>(
         EmptyRows::Refuse => {
             let valid = to_vec(mask)?;
             if steps.size() == 0 || valid.chunks(steps.size()).any(|row| row.iter().all(|v| *v == 0.0)) {
-                return Err(OpError::Undefined { op: "masked reduce", reason: "a sequence has no valid step" });
+                return Err(OpError::TooFew {
+                    op: "masked reduce",
+                    what: "valid steps of a sequence",
+                    least: 1,
+                    got: 0,
+                });
             }
             f32::NAN
         }

@@ -58,7 +58,7 @@ pub fn row_squared_distance<B: Dim, E: Dim, D: RowDistanceKernel, T: RecordingTa
 /// `a`, `b`: `(B, E)`; result: `(B,)`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for an `eps` that is negative or not finite.
+/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Option`] for an `eps` that is negative or not finite.
 pub fn row_cosine<B: Dim, E: Dim, D: RowDistanceKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<(B, E), f32, D, T>,
     b: Tensor<(B, E), f32, D, R>,

@@ -5,7 +5,7 @@ pub use composed::sgd_momentum as composed;
 
 use dfdx::prelude::{Device, Gradients, HasShape, Shape, Tensor};
 
-use super::{OpError, check_number, check_size};
+use super::{OpError, check_option, check_size};
 
 /// Devices that can apply [`sgd_momentum`].
 pub trait SgdKernel: Device<f32> {
@@ -30,7 +30,7 @@ pub trait SgdKernel: Device<f32> {
 /// `parameter`: any; `velocity`: its values in row-major order.
 ///
 /// # Errors
-/// [`OpError::Shape`] when the number of values differs, [`OpError::Undefined`] for a learning rate or momentum that is not finite.
+/// [`OpError::Shape`] when the number of values differs, [`OpError::Option`] for a learning rate or momentum that is not finite.
 pub fn sgd_momentum<S: Shape, D: SgdKernel>(
     parameter: &mut Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
@@ -38,8 +38,8 @@ pub fn sgd_momentum<S: Shape, D: SgdKernel>(
     learning_rate: f32,
     momentum: f32,
 ) -> Result<(), OpError> {
-    check_number("sgd", learning_rate.is_finite(), "the learning rate is not a finite number")?;
-    check_number("sgd", momentum.is_finite(), "the momentum is not a finite number")?;
+    check_option("sgd", learning_rate.is_finite(), "the learning rate is not a finite number")?;
+    check_option("sgd", momentum.is_finite(), "the momentum is not a finite number")?;
     check_size("sgd", "velocity", parameter.shape().num_elements(), velocity.shape().0)?;
     D::sgd_momentum(parameter, gradients, velocity, learning_rate, momentum)
 }

@@ -5,7 +5,7 @@ pub use composed::smooth_l1 as composed;
 
 use dfdx::prelude::{Device, HasShape, Merge, Shape, Tensor};
 
-use super::{LayerTape, OpError, RecordingTape, check_number, check_sizes};
+use super::{LayerTape, OpError, RecordingTape, check_least, check_option, check_sizes};
 
 /// What a loss makes of its terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +47,8 @@ pub trait SmoothL1Kernel: Device<f32> {
 /// `x`, `target`: the same shape; result: a scalar.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] for a `beta` that is negative or not finite and for the mean of
-/// nothing.
+/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Option`] for a `beta` that is negative or not finite,
+/// [`OpError::TooFew`] for the mean of nothing.
 pub fn smooth_l1<S: Shape, D: SmoothL1Kernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     target: Tensor<S, f32, D, R>,
@@ -56,9 +56,9 @@ pub fn smooth_l1<S: Shape, D: SmoothL1Kernel, T: RecordingTape<D> + Merge<R>, R:
     reduction: LossReduction,
 ) -> Result<Tensor<(), f32, D, T>, OpError> {
     check_sizes("smooth L1", "size of the target", x.shape(), target.shape())?;
-    check_number("smooth L1", beta.is_finite() && beta >= 0.0, "beta is not a number from 0 on")?;
-    if reduction == LossReduction::Mean && x.shape().num_elements() == 0 {
-        return Err(OpError::Undefined { op: "smooth L1", reason: "the mean of no values" });
+    check_option("smooth L1", beta.is_finite() && beta >= 0.0, "beta is not a number from 0 on")?;
+    if reduction == LossReduction::Mean {
+        check_least("smooth L1", "values of a mean", 1, x.shape().num_elements())?;
     }
     D::smooth_l1(x, target, beta, reduction)
 }

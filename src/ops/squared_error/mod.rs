@@ -5,7 +5,7 @@ pub use composed::mean_squared_error as composed;
 
 use dfdx::prelude::{Device, HasShape, Shape, Tape, Tensor};
 
-use super::{OpError, check_sizes};
+use super::{OpError, check_least, check_sizes};
 
 /// Devices that can compute [`mean_squared_error`].
 pub trait SquaredErrorKernel: Device<f32> {
@@ -24,14 +24,12 @@ pub trait SquaredErrorKernel: Device<f32> {
 /// `x`, `target`: the same; result: a scalar.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] when there are no values.
+/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] when there are no values.
 pub fn mean_squared_error<S: Shape, D: SquaredErrorKernel, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     target: &Tensor<S, f32, D>,
 ) -> Result<Tensor<(), f32, D, T>, OpError> {
     check_sizes("mean squared error", "size of the target", x.shape(), target.shape())?;
-    if x.shape().num_elements() == 0 {
-        return Err(OpError::Undefined { op: "mean squared error", reason: "there are no values" });
-    }
+    check_least("mean squared error", "values of a mean", 1, x.shape().num_elements())?;
     D::mean_squared_error(x, target)
 }

@@ -9,7 +9,7 @@ pub fn sum_terms<B: Dim, E: Dim, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
     terms: Vec<Tensor<(B, E), f32, D, T>>,
     groups: Vec<Vec<usize>>,
 ) -> Result<Tensor<(usize, B, E), f32, D, T>, OpError> {
-    let first = terms.first().ok_or(OpError::Undefined { op: "sum of terms", reason: "there are no terms" })?;
+    let first = terms.first().ok_or(OpError::TooFew { op: "sum of terms", what: "terms", least: 1, got: 0 })?;
     let ((rows, width), device) = (*first.shape(), first.device().clone());
     let (inputs, mut tape) = split_all(terms, T::default());
     if groups.len() * rows.size() * width.size() == 0 {

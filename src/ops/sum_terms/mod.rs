@@ -27,13 +27,13 @@ pub trait SumTermsKernel: Device<f32> {
 /// `terms`: each `(B, E)`; result: `(groups.len(), B, E)`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Index`] for a term that is not there, [`OpError::Undefined`] without
+/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Index`] for a term that is not there, [`OpError::TooFew`] without
 /// terms.
 pub fn sum_terms<B: Dim, E: Dim, D: SumTermsKernel, T: Tape<f32, D> + Merge<T>>(
     terms: Vec<Tensor<(B, E), f32, D, T>>,
     groups: Vec<Vec<usize>>,
 ) -> Result<Tensor<(usize, B, E), f32, D, T>, OpError> {
-    let first = terms.first().ok_or(OpError::Undefined { op: "sum of terms", reason: "there are no terms" })?;
+    let first = terms.first().ok_or(OpError::TooFew { op: "sum of terms", what: "terms", least: 1, got: 0 })?;
     let (rows, width) = *first.shape();
     for term in &terms {
         check_size("sum of terms", "rows of a term", rows.size(), term.shape().0.size())?;

@@ -5,7 +5,7 @@ pub use composed::symmetric_cross_entropy as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Tape, Tensor};
 
-use super::{OpError, check_size};
+use super::{OpError, check_least, check_size};
 
 /// Devices that can compute [`symmetric_cross_entropy`].
 pub trait SymmetricCrossEntropyKernel: Device<f32> {
@@ -26,14 +26,12 @@ pub trait SymmetricCrossEntropyKernel: Device<f32> {
 /// `logits`, scaled similarities: `(B, B)` (two axes, so that run-time sizes and constants mix); result: a scalar.
 ///
 /// # Errors
-/// [`OpError::Shape`] when the matrix is not square, [`OpError::Undefined`] for an empty batch.
+/// [`OpError::Shape`] when the matrix is not square, [`OpError::TooFew`] for an empty batch.
 pub fn symmetric_cross_entropy<B: Dim, C: Dim, D: SymmetricCrossEntropyKernel, T: Tape<f32, D>>(
     logits: Tensor<(B, C), f32, D, T>,
 ) -> Result<Tensor<(), f32, D, T>, OpError> {
     let (rows, columns) = *logits.shape();
     check_size("symmetric cross-entropy", "number of columns", rows.size(), columns.size())?;
-    if rows.size() == 0 {
-        return Err(OpError::Undefined { op: "symmetric cross-entropy", reason: "the batch is empty" });
-    }
+    check_least("symmetric cross-entropy", "rows", 1, rows.size())?;
     D::symmetric_cross_entropy(logits)
 }

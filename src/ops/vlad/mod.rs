@@ -5,7 +5,7 @@ pub use composed::vlad as composed;
 
 use dfdx::prelude::{Const, Device, Dim, HasShape, Merge, Tensor};
 
-use super::{LayerTape, OpError, RecordingTape, check_size};
+use super::{LayerTape, OpError, RecordingTape, check_least, check_size};
 
 /// Devices that can compute [`vlad`].
 pub trait VladKernel: Device<f32> {
@@ -29,7 +29,7 @@ pub trait VladKernel: Device<f32> {
 /// `assignment`: `(B, N, A)` with `A >= K`, `x`: `(B, N, E)`, `centres`: `(1, E, K)` (the published layout); result: `(B, K, E)`.
 ///
 /// # Errors
-/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Undefined`] without clusters or for descriptors of width 0.
+/// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] without clusters or for descriptors of width 0.
 pub fn vlad<B: Dim, N: Dim, A: Dim, K: Dim, E: Dim, D: VladKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     assignment: Tensor<(B, N, A), f32, D, T>,
     x: Tensor<(B, N, E), f32, D, R>,
@@ -42,8 +42,7 @@ pub fn vlad<B: Dim, N: Dim, A: Dim, K: Dim, E: Dim, D: VladKernel, T: RecordingT
     if assigned.size() < clusters.size() {
         check_size("vlad", "clusters of the assignment", clusters.size(), assigned.size())?;
     }
-    if width.size() == 0 || clusters.size() == 0 {
-        return Err(OpError::Undefined { op: "vlad", reason: "there are no clusters, or descriptors of width 0" });
-    }
+    check_least("vlad", "clusters", 1, clusters.size())?;
+    check_least("vlad", "values of a descriptor", 1, width.size())?;
     D::vlad(assignment, x, centres)
 }

@@ -8,7 +8,7 @@ use crate::data::experts::{ExpertBatch, TeacherBatch, TextBatch};
 use crate::losses::TeacherEmbeddings;
 use crate::matrix::Matrix;
 use crate::models::collaborative_experts::clear_missing;
-use crate::ops::{self, LayerTape, OpError, OpsDevice};
+use crate::ops::{self, LayerTape, OpError, OpsDevice, typed_size};
 
 /// Word vectors of all captions, `(B · C, N, W)`.
 pub(super) fn words<W: Dim, D: OpsDevice, T: LayerTape<D>>(
@@ -16,8 +16,7 @@ pub(super) fn words<W: Dim, D: OpsDevice, T: LayerTape<D>>(
     text: TextBatch,
 ) -> Result<Tensor<(usize, usize, W), f32, D, T>, OpError> {
     let [videos, captions, words, width] = text.shape;
-    let width = W::from_size(width)
-        .ok_or(OpError::Undefined { op: "words", reason: "the word vectors have not the model's width" })?;
+    let width = typed_size::<W>("words", "width of the word vectors", width)?;
     Ok(ops::to_tensor(device, text.values, (videos * captions, words, width))?.put_tape(T::default()))
 }
 
@@ -42,7 +41,7 @@ pub(super) fn experts<D: OpsDevice, T: LayerTape<D>>(
                 let frames = ops::to_tensor(device, batch.values, (videos, steps, width))?.put_tape(T::default());
                 ExpertFeatures::Sequence(Frames { frames, valid: Some(valid) })
             }
-            _ => return Err(OpError::Undefined { op: "experts", reason: "features have two or three axes" }.into()),
+            _ => return Err(OpError::Form { op: "experts", reason: "features have two or three axes" }.into()),
         });
         available.push(batch.available);
     }

@@ -23,8 +23,13 @@ pub(super) fn embed_all<E: Dim, D: OpsDevice>(
         width = embedded.shape().1.size();
         values.extend(ops::to_vec(&embedded)?);
     }
-    Matrix::new(values, rows, width)
-        .map_err(|_| OpError::Undefined { op: "embed", reason: "chunks of different widths" })
+    let got = values.len();
+    Matrix::new(values, rows, width).map_err(|_| OpError::Shape {
+        op: "embed",
+        what: "number of values",
+        expected: rows.saturating_mul(width),
+        got,
+    })
 }
 
 /// As published, where queries without a relevant item are worth 0: there is always a mean.

@@ -88,7 +88,7 @@ pub(super) type Traced<S, E, D> = Embedding<S, usize, E, D, OwnedTape<f32, D>>;
 /// The embedding of a role where a tower already gives it.
 pub(super) fn single<S, E: Dim, D: OpsDevice>(parts: Vec<TracedTensor<E, D>>) -> Result<Traced<S, E, D>, OpError> {
     let part = parts.into_iter().next();
-    Ok(Embedding::new(part.ok_or(OpError::Undefined { op: "embed", reason: "no part" })?))
+    Ok(Embedding::new(part.ok_or(OpError::TooFew { op: "embed", what: "parts", least: 1, got: 0 })?))
 }
 
 /// The rows of each modality that some terms need, each once: anchors are repeated for every triplet, and a row may have
@@ -204,7 +204,7 @@ pub(super) fn backward_terms<S, E: Dim, A: Dim, D: OpsDevice>(
             Some(before) => before.try_add(weighted).map_err(device_error)?,
         });
     }
-    let total = total.ok_or(OpError::Undefined { op: "triplet terms", reason: "every term is empty" })?;
+    let total = total.ok_or(OpError::TooFew { op: "triplet terms", what: "triplets", least: 1, got: 0 })?;
     let loss = losses.iter().map(|loss| loss.value).sum::<f64>() * f64::from(scale);
     let (total, terms_tape) = total.try_mul(scale).map_err(device_error)?.split_tape();
     let gradients = total.put_tape(tape.merge(terms_tape)).try_backward().map_err(device_error)?;
