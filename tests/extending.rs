@@ -4,12 +4,12 @@
 use coembed::blocks::{Config, Linear, LinearConfig, Parameters};
 use coembed::embedding::Embedding;
 use coembed::matrix::{Matrix, MatrixView};
-use coembed::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice};
+use coembed::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice, RecordingTape};
 use coembed::similarity;
 use coembed::train::{BatchNumbers, Fit, Purpose, Sgd, SgdConfig, Step, StepStart, Task, Training, rng};
 use dfdx::prelude::{
-    Axes2, Axis, Cpu, Dim, HasShape, MeanTo, Merge, OwnedTape, PermuteTo, SelectTo, Tape, Tensor, TensorFromVec,
-    TryMatMul, WithEmptyTape,
+    Axes2, Axis, Cpu, Dim, HasShape, MeanTo, OwnedTape, PermuteTo, SelectTo, Tensor, TensorFromVec, TryMatMul,
+    WithEmptyTape,
 };
 use rand::Rng;
 use std::sync::atomic::AtomicBool;
@@ -65,14 +65,11 @@ impl<I: Dim, E: Dim, D: OpsDevice> Parameters<D> for ResidualExpert<I, E, D> {
 // A loss: embeddings of one space in, a scalar out.
 
 /// Softmax cross-entropy of every video against the captions of its batch: `mean(−log softmax(v tᵀ / τ)ᵢᵢ)`.
-pub fn video_to_text_loss<S, B: Dim, E: Dim, T>(
+pub fn video_to_text_loss<S, B: Dim, E: Dim, T: RecordingTape<Cpu>>(
     video: Embedding<S, B, E, Cpu, T>,
     text: Embedding<S, B, E, Cpu, T>,
     temperature: f32,
-) -> Tensor<(), f32, Cpu, T>
-where
-    T: Tape<f32, Cpu> + Merge<T>,
-{
+) -> Tensor<(), f32, Cpu, T> {
     let (video, text) = (video.into_tensor(), text.into_tensor());
     let (rows, device) = (video.shape().0, video.device().clone());
     let columns: Tensor<(E, B), f32, Cpu, T> = text.permute::<_, Axes2<1, 0>>();

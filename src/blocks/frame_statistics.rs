@@ -1,11 +1,10 @@
 use dfdx::prelude::{
-    Axis, BroadcastTo, Dim, HasShape, Merge, NoneTape, PutTape, SplitTape, Tape, Tensor, TryDiv, TryMul, TrySub,
-    WithEmptyTape,
+    Axis, BroadcastTo, Dim, HasShape, NoneTape, PutTape, SplitTape, Tensor, TryDiv, TryMul, TrySub, WithEmptyTape,
 };
 use serde::{Deserialize, Serialize};
 
 use super::Pooled;
-use crate::ops::{self, EmptyRows, LayerTape, OpError, OpsDevice, Reduction, TieGradient, device_error};
+use crate::ops::{self, EmptyRows, LayerTape, OpError, OpsDevice, RecordingTape, Reduction, TieGradient, device_error};
 
 /// What is taken of a feature over the frames of a video. The published archives have one file for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -68,7 +67,7 @@ pub fn pool_frames<B: Dim, E: Dim, D: OpsDevice, T: LayerTape<D>>(
     }
 }
 
-fn pool<B: Dim, E: Dim, D: OpsDevice, T: Tape<f32, D> + Merge<T>>(
+fn pool<B: Dim, E: Dim, D: OpsDevice, T: RecordingTape<D>>(
     frames: Tensor<(B, usize, E), f32, D, T>,
     valid: &Tensor<(B, usize), f32, D>,
     statistics: &[FrameStatistic],
@@ -85,7 +84,7 @@ fn pool<B: Dim, E: Dim, D: OpsDevice, T: Tape<f32, D> + Merge<T>>(
 }
 
 /// One statistic, `(B, E)`.
-fn over_frames<B: Dim, E: Dim, D: OpsDevice, T: Tape<f32, D> + Merge<T>>(
+fn over_frames<B: Dim, E: Dim, D: OpsDevice, T: RecordingTape<D>>(
     frames: Tensor<(B, usize, E), f32, D, T>,
     valid: &Tensor<(B, usize), f32, D>,
     statistic: FrameStatistic,

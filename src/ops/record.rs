@@ -5,7 +5,7 @@ use dfdx::prelude::{
 
 use super::error::{OpError, device_error};
 use super::nothing::is_empty;
-use super::tape::{LayerTape, begin};
+use super::tape::{LayerTape, RecordingTape, begin};
 
 /// The gradients of one backward pass on the CPU.
 pub(crate) type CpuGradients = Gradients<f32, Cpu>;
@@ -97,7 +97,7 @@ pub(crate) fn operands<A: Shape, B: Shape, T: Tape<f32, Cpu> + Merge<R>, R: Tape
 }
 
 /// [`operands`] of any number: tensors in row-major order, and their tapes merged into `tape`.
-pub(crate) fn operand_list<S: Shape, T: Tape<f32, Cpu> + Merge<T>>(
+pub(crate) fn operand_list<S: Shape, T: RecordingTape<Cpu>>(
     tensors: Vec<Tensor<S, f32, Cpu, T>>,
     mut tape: T,
 ) -> Result<(Vec<Tensor<S, f32, Cpu>>, T), OpError> {
@@ -111,7 +111,7 @@ pub(crate) fn operand_list<S: Shape, T: Tape<f32, Cpu> + Merge<T>>(
 }
 
 /// Any number of operands without their tapes, which go into `tape`.
-pub(crate) fn split_all<S: Shape, D: Storage<f32>, T: Tape<f32, D> + Merge<T>>(
+pub(crate) fn split_all<S: Shape, D: Storage<f32>, T: RecordingTape<D>>(
     tensors: Vec<Tensor<S, f32, D, T>>,
     mut tape: T,
 ) -> (Vec<Tensor<S, f32, D>>, T) {

@@ -1,10 +1,10 @@
-use dfdx::prelude::{Axis, Device, Merge, ReshapeTo, Shape, Tape, Tensor, TryConcatAlong};
+use dfdx::prelude::{Axis, Device, ReshapeTo, Shape, Tensor, TryConcatAlong};
 
 use crate::ops::nothing::{is_empty, merged};
-use crate::ops::{AroundAxis, OpError, device_error};
+use crate::ops::{AroundAxis, OpError, RecordingTape, device_error};
 
 /// [`concat_along`](super::concat_along) in dfdx's own operations.
-pub fn concat<S: Shape, O: Shape, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
+pub fn concat<S: Shape, O: Shape, D: Device<f32>, T: RecordingTape<D>>(
     parts: Vec<Tensor<S, f32, D, T>>,
     axis: usize,
     shape: O,

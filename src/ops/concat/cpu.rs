@@ -1,13 +1,13 @@
-use dfdx::prelude::{Cpu, HasShape, Merge, ReshapeTo, Shape, SplitTape, Tape, Tensor};
+use dfdx::prelude::{Cpu, HasShape, ReshapeTo, Shape, SplitTape, Tensor};
 
 use super::ConcatKernel;
 use crate::ops::parallel::for_rows;
 use crate::ops::record::record;
 use crate::ops::view::view;
-use crate::ops::{AroundAxis, OpError, device_error};
+use crate::ops::{AroundAxis, OpError, RecordingTape, device_error};
 
 impl ConcatKernel for Cpu {
-    fn concat<S: Shape, O: Shape, T: Tape<f32, Self> + Merge<T>>(
+    fn concat<S: Shape, O: Shape, T: RecordingTape<Self>>(
         parts: Vec<Tensor<S, f32, Self, T>>,
         axis: usize,
         shape: O,

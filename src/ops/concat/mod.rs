@@ -3,14 +3,14 @@ mod cpu;
 
 pub use composed::concat as composed;
 
-use dfdx::prelude::{Axes, Axis, Device, Dim, HasAxes, HasShape, Merge, Shape, Storage, Tape, Tensor};
+use dfdx::prelude::{Axes, Axis, Device, Dim, HasAxes, HasShape, Shape, Storage, Tensor};
 
-use super::{OpError, check_size};
+use super::{OpError, RecordingTape, check_size};
 
 /// Devices that can compute [`concat()`] and [`concat_along`].
 pub trait ConcatKernel: Device<f32> {
     /// See [`concat_along`]. `parts` is not empty, and its sizes fit `shape`.
-    fn concat<S: Shape, O: Shape, T: Tape<f32, Self> + Merge<T>>(
+    fn concat<S: Shape, O: Shape, T: RecordingTape<Self>>(
         parts: Vec<Tensor<S, f32, Self, T>>,
         axis: usize,
         shape: O,
@@ -33,7 +33,7 @@ fn first<S: Shape, D: Storage<f32>, T>(parts: &[Tensor<S, f32, D, T>]) -> Result
 ///
 /// # Errors
 /// [`OpError::Shape`] when `width` is not that sum or the rows disagree, [`OpError::TooFew`] without parts.
-pub fn concat<B: Dim, E: Dim, W: Dim, D: ConcatKernel, T: Tape<f32, D> + Merge<T>>(
+pub fn concat<B: Dim, E: Dim, W: Dim, D: ConcatKernel, T: RecordingTape<D>>(
     parts: Vec<Tensor<(B, E), f32, D, T>>,
     width: W,
 ) -> Result<Tensor<(B, W), f32, D, T>, OpError> {
@@ -48,7 +48,7 @@ pub fn concat<B: Dim, E: Dim, W: Dim, D: ConcatKernel, T: Tape<f32, D> + Merge<T
 ///
 /// # Errors
 /// [`OpError::Shape`] when sizes disagree or `shape` has another number of axes, [`OpError::TooFew`] without parts.
-pub fn concat_along<S, O, Ax, D: ConcatKernel, T: Tape<f32, D> + Merge<T>>(
+pub fn concat_along<S, O, Ax, D: ConcatKernel, T: RecordingTape<D>>(
     parts: Vec<Tensor<S, f32, D, T>>,
     _axis: Ax,
     shape: O,

@@ -1,14 +1,14 @@
 use dfdx::prelude::{
-    Axes2, Axis, BroadcastTo, Device, Dim, HasShape, Merge, PermuteTo, PutTape, ReshapeTo, SplitTape, Tape, Tensor,
-    TryAdd, TryDiv, TryMatMul, TryMul,
+    Axes2, Axis, BroadcastTo, Device, Dim, HasShape, PermuteTo, PutTape, ReshapeTo, SplitTape, Tensor, TryAdd, TryDiv,
+    TryMatMul, TryMul,
 };
 
 use crate::ops::nothing::{constant, is_empty};
 use crate::ops::record::{distinct, split_all};
-use crate::ops::{OpError, device_error};
+use crate::ops::{OpError, RecordingTape, device_error};
 
 /// [`mixture_similarity`](super::mixture_similarity) in dfdx's own operations.
-pub fn mixture_similarity<Q: Dim, V: Dim, E: Dim, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
+pub fn mixture_similarity<Q: Dim, V: Dim, E: Dim, D: Device<f32>, T: RecordingTape<D>>(
     text: Vec<Tensor<(Q, E), f32, D, T>>,
     video: Vec<Tensor<(V, E), f32, D, T>>,
     weights: Tensor<(Q, usize), f32, D, T>,

@@ -1,11 +1,11 @@
-use dfdx::prelude::{Cpu, Dim, HasShape, Merge, ReshapeTo, SplitTape, Tape, Tensor};
+use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor};
 
 use super::MixtureSimilarityKernel;
 use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::parallel::{collect_blocks, for_rows};
 use crate::ops::record::{operand_list, record};
 use crate::ops::view::view;
-use crate::ops::{OpError, device_error};
+use crate::ops::{OpError, RecordingTape, device_error};
 
 /// The weights that every query has left for a video: `Σ_n w_qn a_vn`.
 fn left(weights: &[f32], available: &[f32]) -> f32 {
@@ -13,7 +13,7 @@ fn left(weights: &[f32], available: &[f32]) -> f32 {
 }
 
 impl MixtureSimilarityKernel for Cpu {
-    fn mixture_similarity<Q: Dim, V: Dim, E: Dim, T: Tape<f32, Self> + Merge<T>>(
+    fn mixture_similarity<Q: Dim, V: Dim, E: Dim, T: RecordingTape<Self>>(
         text: Vec<Tensor<(Q, E), f32, Self, T>>,
         video: Vec<Tensor<(V, E), f32, Self, T>>,
         weights: Tensor<(Q, usize), f32, Self, T>,

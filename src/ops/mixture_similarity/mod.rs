@@ -3,14 +3,14 @@ mod cpu;
 
 pub use composed::mixture_similarity as composed;
 
-use dfdx::prelude::{Device, Dim, HasShape, Merge, Tape, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Tensor};
 
-use super::{OpError, check_least, check_size};
+use super::{OpError, RecordingTape, check_least, check_size};
 
 /// Devices that can compute [`mixture_similarity`].
 pub trait MixtureSimilarityKernel: Device<f32> {
     /// See [`mixture_similarity`]. The sizes agree, there is an expert, and every video has one.
-    fn mixture_similarity<Q: Dim, V: Dim, E: Dim, T: Tape<f32, Self> + Merge<T>>(
+    fn mixture_similarity<Q: Dim, V: Dim, E: Dim, T: RecordingTape<Self>>(
         text: Vec<Tensor<(Q, E), f32, Self, T>>,
         video: Vec<Tensor<(V, E), f32, Self, T>>,
         weights: Tensor<(Q, usize), f32, Self, T>,
@@ -33,7 +33,7 @@ pub trait MixtureSimilarityKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] without experts.
-pub fn mixture_similarity<Q: Dim, V: Dim, E: Dim, D: MixtureSimilarityKernel, T: Tape<f32, D> + Merge<T>>(
+pub fn mixture_similarity<Q: Dim, V: Dim, E: Dim, D: MixtureSimilarityKernel, T: RecordingTape<D>>(
     text: Vec<Tensor<(Q, E), f32, D, T>>,
     video: Vec<Tensor<(V, E), f32, D, T>>,
     weights: Tensor<(Q, usize), f32, D, T>,

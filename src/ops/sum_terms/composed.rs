@@ -1,11 +1,11 @@
-use dfdx::prelude::{Device, Dim, HasShape, Merge, PutTape, ReshapeTo, Tape, Tensor, TryAdd, TryMul};
+use dfdx::prelude::{Device, Dim, HasShape, PutTape, ReshapeTo, Tensor, TryAdd, TryMul};
 
 use crate::ops::nothing::constant;
 use crate::ops::record::split_all;
-use crate::ops::{OpError, composed, device_error};
+use crate::ops::{OpError, RecordingTape, composed, device_error};
 
 /// [`sum_terms`](super::sum_terms) in dfdx's own operations.
-pub fn sum_terms<B: Dim, E: Dim, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
+pub fn sum_terms<B: Dim, E: Dim, D: Device<f32>, T: RecordingTape<D>>(
     terms: Vec<Tensor<(B, E), f32, D, T>>,
     groups: Vec<Vec<usize>>,
 ) -> Result<Tensor<(usize, B, E), f32, D, T>, OpError> {

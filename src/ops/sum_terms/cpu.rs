@@ -1,14 +1,14 @@
-use dfdx::prelude::{Cpu, Dim, HasShape, Merge, Tape, Tensor};
+use dfdx::prelude::{Cpu, Dim, HasShape, Tensor};
 
 use super::SumTermsKernel;
-use crate::ops::OpError;
 use crate::ops::elementwise::add_to;
 use crate::ops::parallel::{collect_blocks, for_blocks};
 use crate::ops::record::{operand_list, record};
 use crate::ops::view::view;
+use crate::ops::{OpError, RecordingTape};
 
 impl SumTermsKernel for Cpu {
-    fn sum_terms<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<T>>(
+    fn sum_terms<B: Dim, E: Dim, T: RecordingTape<Self>>(
         terms: Vec<Tensor<(B, E), f32, Self, T>>,
         groups: Vec<Vec<usize>>,
     ) -> Result<Tensor<(usize, B, E), f32, Self, T>, OpError> {

@@ -3,14 +3,14 @@ mod cpu;
 
 pub use composed::sum_terms as composed;
 
-use dfdx::prelude::{Device, Dim, HasShape, Merge, Tape, Tensor};
+use dfdx::prelude::{Device, Dim, HasShape, Tensor};
 
-use super::{OpError, check_size};
+use super::{OpError, RecordingTape, check_size};
 
 /// Devices that can compute [`sum_terms`].
 pub trait SumTermsKernel: Device<f32> {
     /// See [`sum_terms`]. There is a term, all have the shape of the first, and every number in `groups` is that of a term.
-    fn sum_terms<B: Dim, E: Dim, T: Tape<f32, Self> + Merge<T>>(
+    fn sum_terms<B: Dim, E: Dim, T: RecordingTape<Self>>(
         terms: Vec<Tensor<(B, E), f32, Self, T>>,
         groups: Vec<Vec<usize>>,
     ) -> Result<Tensor<(usize, B, E), f32, Self, T>, OpError> {
@@ -29,7 +29,7 @@ pub trait SumTermsKernel: Device<f32> {
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Index`] for a term that is not there, [`OpError::TooFew`] without
 /// terms.
-pub fn sum_terms<B: Dim, E: Dim, D: SumTermsKernel, T: Tape<f32, D> + Merge<T>>(
+pub fn sum_terms<B: Dim, E: Dim, D: SumTermsKernel, T: RecordingTape<D>>(
     terms: Vec<Tensor<(B, E), f32, D, T>>,
     groups: Vec<Vec<usize>>,
 ) -> Result<Tensor<(usize, B, E), f32, D, T>, OpError> {
