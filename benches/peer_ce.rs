@@ -88,7 +88,7 @@ fn features() -> Vec<ExpertFeatures<usize, Dev, DataTape>> {
             return ExpertFeatures::Vector(ops::data(ops::to_tensor(&device, all, (VIDEOS, width)).unwrap()));
         }
         let frames = ops::data(ops::to_tensor(&device, all, (VIDEOS, steps, width)).unwrap());
-        ExpertFeatures::Sequence(Frames { frames, valid: None })
+        ExpertFeatures::Sequence(Frames::complete(frames))
     };
     EXPERTS.iter().enumerate().map(one).collect()
 }

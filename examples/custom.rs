@@ -5,8 +5,8 @@
 
 use std::process::ExitCode;
 
-use coembed::blocks::ReasoningConfig;
-use coembed::blocks::experts::{ConstKind, ExpertFeatures, Pooled, PoolingKind, Sequence, Vector};
+use coembed::blocks::experts::{ConstKind, ExpertFeatures, PoolingKind, Sequence, Vector};
+use coembed::blocks::{Pooled, ReasoningConfig};
 use coembed::data::experts::{BatchOptions, Batcher};
 use coembed::losses::{InfoNceLoss, MaxMarginLoss, RankingLoss};
 use coembed::metrics::rank::RankReport;
@@ -60,8 +60,7 @@ impl PoolingKind for Attention {
         features: ExpertFeatures<B, D, T, W>,
         _: Phase,
     ) -> Result<Pooled<B, D, T>, OpError> {
-        let input = features.into_sequence()?;
-        let (mask, frames) = (input.mask()?, input.frames);
+        let (frames, mask) = features.into_sequence()?.into_masked()?;
         let (batch, steps, width) = *frames.shape();
         let hidden = ops::tanh(of.hidden.forward_rows(frames.with_empty_tape())?)?;
         let scores = ops::reshape(of.score.forward_rows(hidden)?, (batch, steps))?;

@@ -239,7 +239,7 @@ fn sequences(seed: u64, rows: usize, width: usize) -> ExpertFeatures<usize, Dev,
     let values = ops::to_vec(&features(seed, rows * 3, width)).unwrap();
     let frames: Tensor<(usize, usize, usize), f32, Dev> =
         ops::to_tensor(&Dev::default(), values, (rows, 3, width)).unwrap();
-    ExpertFeatures::Sequence(Frames { frames: frames.leaky_traced(), valid: None })
+    ExpertFeatures::Sequence(Frames::complete(frames.leaky_traced()))
 }
 
 impl<E: ExpertSet, W: Dim, S: Dim> Subject for ExpertsSubject<E, W, S> {
@@ -298,7 +298,7 @@ impl Subject for Moee<Dev> {
         let stream = StepStream::new(0);
         let phase = if train { Phase::Training(&stream) } else { Phase::Evaluation };
         let three = |seed, width| match sequences(seed, rows, width) {
-            ExpertFeatures::Sequence(Frames { frames, .. }) => frames,
+            ExpertFeatures::Sequence(x) => x.into_unmasked(),
             ExpertFeatures::Vector(_) => unreachable!("sequences are made"),
         };
         let traced = |seed, width: usize| features(seed, rows, width).leaky_traced();

@@ -1,10 +1,10 @@
 //! A kind of expert that the library does not have, defined here, in a set that types declare and in a list that a configuration names.
 
 use coembed::blocks::experts::{
-    ConstKind, ExpertFeatures, ExpertList, ExpertSet, NetVlad, Pooled, Pooling, PoolingKind, Sequence, Vector,
+    ConstKind, ExpertFeatures, ExpertList, ExpertSet, NetVlad, Pooling, PoolingKind, Sequence, Vector,
 };
 use coembed::blocks::{
-    Availability, Config, Frames, Linear, LinearConfig, Parameters, Phase, ReasoningConfig, Role, StepStream,
+    Availability, Config, Frames, Linear, LinearConfig, Parameters, Phase, Pooled, ReasoningConfig, Role, StepStream,
     num_parameters, num_values,
 };
 use coembed::models::{CollaborativeExperts, CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
@@ -49,8 +49,7 @@ impl PoolingKind for Attention {
         features: ExpertFeatures<B, D, T, W>,
         _: Phase,
     ) -> Result<Pooled<B, D, T>, OpError> {
-        let input = features.into_sequence()?;
-        let (mask, frames) = (input.mask()?, input.frames);
+        let (frames, mask) = features.into_sequence()?.into_masked()?;
         let (batch, steps, width) = *frames.shape();
         let hidden = ops::tanh(block.hidden.forward_rows(frames.with_empty_tape())?)?;
         let scores = ops::reshape(block.score.forward_rows(hidden)?, (batch, steps))?;
@@ -131,14 +130,15 @@ fn sequence(
     }
     let device = Cpu::default();
     let valid = ops::to_tensor(&device, valid, (VIDEOS, steps)).unwrap();
-    Frames { frames: ops::to_tensor(&device, frames, (VIDEOS, steps, width)).unwrap(), valid: Some(valid) }
+    Frames::padded(ops::to_tensor(&device, frames, (VIDEOS, steps, width)).unwrap(), valid).unwrap()
 }
 
 /// What was read for a batch. The motion of video 2 has no frames.
 fn read<T: LayerTape<Cpu>>(motion_steps: usize, padding: f32) -> Vec<ExpertFeatures<usize, Cpu, T>> {
     let face = ops::to_tensor(&Cpu::default(), draws(1, VIDEOS * 5), (VIDEOS, 5)).unwrap();
     let put = |x: Frames<usize, usize, Cpu, NoneTape>| {
-        ExpertFeatures::Sequence(Frames { frames: x.frames.retaped::<T>(), valid: x.valid })
+        let (frames, valid) = x.into_masked().unwrap();
+        ExpertFeatures::Sequence(Frames::padded(frames.retaped::<T>(), valid).unwrap())
     };
     vec![
         ExpertFeatures::Vector(face.retaped::<T>()),
@@ -235,19 +235,11 @@ fn features_that_do_not_fit_are_errors() {
     let (typed, list) = (build(Typed, Design::Projected), build(listed(), Design::Projected));
     let wide = || ExpertFeatures::Sequence(sequence(1, [3; VIDEOS], 3, 7, 0.0));
     let vector = || ExpertFeatures::Vector(ops::to_tensor(&Cpu::default(), vec![0.0; 24], (VIDEOS, 6)).unwrap());
-    let masked = || {
-        let mut frames = sequence(1, [3; VIDEOS], 3, 6, 0.0);
-        frames.valid = sequence(1, [2; VIDEOS], 2, 6, 0.0).valid;
-        ExpertFeatures::Sequence(frames)
-    };
     for error in [error(&typed, |read| read[1] = wide()), error(&list, |read| read[1] = wide())] {
         assert_eq!(error, "expert: width of the features is 7, expected 6");
     }
     for error in [error(&typed, |read| read[1] = vector()), error(&list, |read| read[1] = vector())] {
         assert_eq!(error, "expert: one vector per video where a sequence is expected");
-    }
-    for error in [error(&typed, |read| read[1] = masked()), error(&list, |read| read[1] = masked())] {
-        assert_eq!(error, "masked softmax: width of the mask is 2, expected 3");
     }
     for error in [error(&typed, |read| drop(read.pop())), error(&list, |read| drop(read.pop()))] {
         assert_eq!(error, "experts: number of features is 2, expected 3");

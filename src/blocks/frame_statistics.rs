@@ -3,7 +3,7 @@ use dfdx::prelude::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Pooled;
+use super::{Frames, Pooled};
 use crate::ops::{self, EmptyRows, LayerTape, OpError, OpsDevice, RecordingTape, Reduction, TieGradient, device_error};
 
 /// What is taken of a feature over the frames of a video. The published archives have one file for each.
@@ -21,32 +21,6 @@ pub enum FrameStatistic {
     Entropy,
 }
 
-/// Frames of a batch of videos.
-///
-/// # Shapes
-/// `frames`: `(B, N, E)`; `valid`: `(B, N)`, 0 at padding; all frames count without it.
-#[derive(Debug, Clone)]
-pub struct Frames<B: Dim, E: Dim, D: OpsDevice, T> {
-    /// Features, frame by frame.
-    pub frames: Tensor<(B, usize, E), f32, D, T>,
-    /// Which of them are no padding.
-    pub valid: Option<Tensor<(B, usize), f32, D>>,
-}
-
-impl<B: Dim, E: Dim, D: OpsDevice, T> Frames<B, E, D, T> {
-    /// Which frames are no padding, `(B, N)`; ones where nothing is said.
-    ///
-    /// # Errors
-    /// [`OpError::Device`] only.
-    pub fn mask(&self) -> Result<Tensor<(B, usize), f32, D>, OpError> {
-        let (batch, steps, _) = *self.frames.shape();
-        match &self.valid {
-            Some(valid) => Ok(valid.clone()),
-            None => ops::to_tensor(self.frames.device(), vec![1.0; batch.size() * steps], (batch, steps)),
-        }
-    }
-}
-
 /// Pools frames to one vector: the statistics side by side, in order. A video without frames becomes zeros.
 ///
 /// # Shapes
@@ -58,8 +32,8 @@ pub fn pool_frames<B: Dim, E: Dim, D: OpsDevice, T: LayerTape<D>>(
     input: Frames<B, E, D, T>,
     statistics: &[FrameStatistic],
 ) -> Result<Pooled<B, D, T>, OpError> {
-    let valid = input.mask()?;
-    let (frames, tape) = input.frames.split_tape();
+    let (frames, valid) = input.into_masked()?;
+    let (frames, tape) = frames.split_tape();
     if T::GRADIENT {
         Ok(Pooled::Computed(pool::<_, _, _, T::Output>(frames.put_tape(tape.begin()), &valid, statistics)?))
     } else {
@@ -128,7 +102,7 @@ mod tests {
         let frames = device.tensor_from_vec(vec![1.0, 3.0, 100.0, 5.0, 5.0, 5.0], (2usize, 3usize, 1usize));
         let valid = device.tensor_from_vec(vec![1.0, 1.0, 0.0, 0.0, 0.0, 0.0], (2usize, 3usize));
         let all = [FrameStatistic::Mean, FrameStatistic::Max, FrameStatistic::Std, FrameStatistic::Entropy];
-        let input = Frames { frames: ops::data(frames), valid: Some(valid) };
+        let input = Frames::padded(ops::data(frames), valid).unwrap();
         let Pooled::Data(pooled) = pool_frames(input, &all).unwrap() else { panic!("data stay data") };
         let pooled = pooled.as_vec();
         let entropy = -(0.25f32 * 0.25f32.ln() + 0.75 * 0.75f32.ln());

@@ -14,6 +14,7 @@ mod context_gating;
 mod dropout;
 pub mod experts;
 mod frame_statistics;
+mod frames;
 mod gated_embedding;
 mod linear;
 mod net_vlad;
@@ -38,10 +39,9 @@ pub use context_gating::{
     SpatialMlpConfig,
 };
 pub use dropout::Dropout;
-pub use experts::{
-    ExpertConfig, ExpertFeatures, ExpertInfo, ExpertKind, ExpertList, ExpertSet, Pooled, Pooling, PoolingKind,
-};
-pub use frame_statistics::{FrameStatistic, Frames, pool_frames};
+pub use experts::{ExpertConfig, ExpertFeatures, ExpertInfo, ExpertKind, ExpertList, ExpertSet, Pooling, PoolingKind};
+pub use frame_statistics::{FrameStatistic, pool_frames};
+pub use frames::{Frames, Pooled};
 pub use gated_embedding::{GatedEmbedding, GatedEmbeddingConfig};
 pub use linear::{Linear, LinearConfig};
 pub use net_vlad::{NetVlad, NetVladConfig};

@@ -1,8 +1,8 @@
-use dfdx::prelude::{Axes3, Const, Dim, HasShape, PutTape, ReshapeTo, SplitTape, Tensor};
+use dfdx::prelude::{Axes3, Axis, Const, Dim, HasShape, PutTape, ReshapeTo, SplitTape, Tensor};
 use rand::Rng;
 
-use super::{BatchNorm1d, BatchNorm1dConfig, Config, Parameters, Phase};
-use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice, check_least, device_error};
+use super::{BatchNorm1d, BatchNorm1dConfig, Config, Frames, Parameters, Phase};
+use crate::ops::{self, LayerTape, NORM_EPS, OpError, OpsDevice, RecordingTape, check_least, device_error};
 
 /// Describes a [`NetVlad`] over descriptors of width `E`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +37,9 @@ impl<E: Dim> NetVladConfig<E> {
 /// v_k = Σ_n a_nk (x_n − c_k)                         each v_k to unit length, then the whole vector
 /// ```
 ///
-/// The published code takes the number of valid descriptors and ignores it: **zero padding counts**. Padded steps take part in the statistics
-/// of the batch norm and subtract centres, so the length of the padding changes the result. A missing sequence of zeros likewise becomes
-/// a vector that is not zero.
+/// The published code takes the number of valid descriptors and ignores it: **zero padding counts** in [`forward`](Self::forward). Padded steps
+/// take part in the statistics of the batch norm and subtract centres, so the length of the padding changes the result. A missing sequence of
+/// zeros likewise becomes a vector that is not zero. [`forward_masked`](Self::forward_masked) leaves padding out.
 ///
 /// The vector is laid out by dimension, then cluster (`d · K + k`), as in the checkpoints.
 #[derive(Debug, Clone)]
@@ -82,6 +82,8 @@ fn standard_normal(rng: &mut impl Rng) -> f32 {
 }
 
 impl<E: Dim, D: OpsDevice> NetVlad<E, D> {
+    /// Pools all descriptors, padding among them: what was published.
+    ///
     /// # Shapes
     /// `(B, N, E)` to `(B, E · K)`, rows of unit length.
     ///
@@ -92,16 +94,52 @@ impl<E: Dim, D: OpsDevice> NetVlad<E, D> {
         x: Tensor<(B, N, E), f32, D, T>,
         phase: Phase,
     ) -> Result<Tensor<(B, usize), f32, D, T::Output>, OpError> {
+        self.pool(x, None, phase)
+    }
+
+    /// Pools the descriptors that are there: padding, of any finite value, takes part neither in the sums nor in the statistics of the batch norm.
+    /// A sequence without a descriptor becomes zeros. On CUDA the mask is copied to the host.
+    ///
+    /// # Shapes
+    /// `(B, N, E)` to `(B, E · K)`, rows of unit length.
+    ///
+    /// # Errors
+    /// [`OpError::TooFew`] for fewer than two descriptors in training, [`OpError::Shape`] when run-time widths disagree.
+    pub fn forward_masked<B: Dim, T: LayerTape<D>>(
+        &self,
+        input: Frames<B, E, D, T>,
+        phase: Phase,
+    ) -> Result<Tensor<(B, usize), f32, D, T::Output>, OpError> {
+        let (x, mask) = input.into_masked()?;
+        let mask = ops::to_vec(&mask)?;
+        let valid: Vec<usize> = (0..mask.len()).filter(|row| mask[*row] != 0.0).collect();
+        self.pool(x, Some(&valid), phase)
+    }
+
+    /// Over all rows of the batch's descriptors, or those that are valid.
+    fn pool<B: Dim, N: Dim, T: LayerTape<D>>(
+        &self,
+        x: Tensor<(B, N, E), f32, D, T>,
+        valid: Option<&[usize]>,
+        phase: Phase,
+    ) -> Result<Tensor<(B, usize), f32, D, T::Output>, OpError> {
         let (batch, steps, width) = *x.shape();
         let (x, tape) = x.split_tape();
         let descriptors = x.clone().put_tape(tape.begin());
-        let rows = descriptors.try_reshape_like(&(batch.size() * steps.size(), width)).map_err(device_error)?;
+        let mut rows = descriptors.try_reshape_like(&(batch.size() * steps.size(), width)).map_err(device_error)?;
+        if let Some(valid) = valid {
+            rows = ops::select_rows(rows, valid)?;
+        }
         let mut logits = ops::matmul(rows, self.clusters.clone())?;
         if let Some(batch_norm) = &self.batch_norm {
             logits = batch_norm.forward(logits, phase)?;
         }
         let assigned = logits.shape().1;
-        let assignment = ops::softmax(logits)?.try_reshape_like(&(batch, steps, assigned)).map_err(device_error)?;
+        let mut assignment = ops::softmax(logits)?;
+        if let Some(valid) = valid {
+            assignment = scatter_rows(assignment, valid, batch.size() * steps.size())?;
+        }
+        let assignment = assignment.try_reshape_like(&(batch, steps, assigned)).map_err(device_error)?;
         let residuals = ops::vlad::<_, _, _, _, _, _, _, T>(assignment, x.put_tape(T::default()), &self.clusters2)?;
         let residuals = ops::l2_normalize(residuals, NORM_EPS)?;
         let clusters = residuals.shape().1;
@@ -118,6 +156,78 @@ impl<E: Dim, D: OpsDevice> NetVlad<E, D> {
     }
 }
 
+/// Rows to the places that are named, among rows of zeros.
+fn scatter_rows<A: Dim, D: OpsDevice, T: RecordingTape<D>>(
+    x: Tensor<(usize, A), f32, D, T>,
+    places: &[usize],
+    rows: usize,
+) -> Result<Tensor<(usize, A), f32, D, T>, OpError> {
+    let (given, width) = *x.shape();
+    let nothing = ops::to_tensor(x.device(), vec![0.0; width.size()], (1, width))?.put_tape(T::default());
+    let x = ops::concat_along(vec![x, nothing], Axis::<0>, (given + 1, width))?;
+    let mut from = vec![given; rows];
+    places.iter().enumerate().for_each(|(row, place)| from[*place] = row);
+    ops::select_rows(x, &from)
+}
+
 impl<E: Dim, D: OpsDevice> Parameters<D> for NetVlad<E, D> {
     crate::visit_fields! { D; clusters: trained, clusters2: trained, batch_norm: module }
+}
+
+#[cfg(test)]
+mod tests {
+    use dfdx::prelude::{Cpu, NoneTape, TensorFromVec};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::blocks::StepStream;
+
+    const WIDTH: usize = 3;
+
+    fn values(seed: u64, count: usize) -> Vec<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
+    }
+
+    fn net_vlad() -> NetVlad<usize, Cpu> {
+        let config = NetVladConfig { ghosts: 1, ..NetVladConfig::new(WIDTH, 2) };
+        config.build(&Cpu::default(), &mut ChaCha8Rng::seed_from_u64(1)).unwrap()
+    }
+
+    /// Sequences of these lengths, padded to four frames, and each without padding.
+    fn frames(lengths: &[usize]) -> (Frames<usize, usize, Cpu, NoneTape>, Vec<Vec<f32>>) {
+        let (device, videos) = (Cpu::default(), lengths.len());
+        let alone: Vec<_> = lengths.iter().map(|length| values(*length as u64, length * WIDTH)).collect();
+        let padded = alone.iter().flat_map(|x| x.iter().copied().chain(std::iter::repeat(100.0)).take(4 * WIDTH));
+        let padded = device.tensor_from_vec(padded.collect(), (videos, 4, WIDTH));
+        let valid = lengths.iter().flat_map(|length| (0..4).map(move |step| f32::from(step < *length)));
+        let valid = device.tensor_from_vec(valid.collect(), (videos, 4));
+        (Frames::padded(padded, valid).unwrap(), alone)
+    }
+
+    #[test]
+    fn padding_that_is_masked_counts_for_nothing() {
+        let (net_vlad, device) = (net_vlad(), Cpu::default());
+        let (padded, alone) = frames(&[3, 1, 0, 4]);
+        let pooled = net_vlad.forward_masked(padded.clone(), Phase::Evaluation).unwrap();
+        for (row, frames) in pooled.as_vec().chunks(2 * WIDTH).zip(&alone) {
+            let x = device.tensor_from_vec(frames.clone(), (1, frames.len() / WIDTH, WIDTH));
+            let want = net_vlad.forward(x, Phase::Evaluation).unwrap().as_vec();
+            row.iter().zip(&want).for_each(|(x, y)| assert!((x - y).abs() < 1e-6, "{row:?} {want:?}"));
+        }
+        let counted = net_vlad.forward(padded.into_unmasked(), Phase::Evaluation).unwrap();
+        assert!(counted.as_vec() != pooled.as_vec(), "the published form takes padding for descriptors");
+        // In training it is in no statistic either: running ones are those of the frames that are there.
+        let (padded, alone) = frames(&[2, 2]);
+        let stream = StepStream::new(0);
+        let pooled = net_vlad.forward_masked(padded, Phase::Training(&stream)).unwrap();
+        let alone = device.tensor_from_vec(alone.concat(), (2, 2, WIDTH));
+        let again = self::net_vlad();
+        let want = again.forward(alone, Phase::Training(&stream)).unwrap();
+        assert_eq!(pooled.as_vec(), want.as_vec());
+        let x: Tensor<(usize, usize, usize), f32, Cpu> = device.tensor_from_vec(values(9, WIDTH), (1, 1, WIDTH));
+        let [one, other] = [net_vlad, again].map(|of| of.forward(x.clone(), Phase::Evaluation).unwrap().as_vec());
+        assert_eq!(one, other);
+    }
 }

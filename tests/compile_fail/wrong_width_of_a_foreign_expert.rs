@@ -1,7 +1,7 @@
 //! An expert of one's own kind declares 512 values per frame and is given 128.
 
-use coembed::blocks::experts::{ExpertFeatures, ExpertKind, Pooled, sequence};
-use coembed::blocks::{FrameStatistic, Frames, Phase, pool_frames};
+use coembed::blocks::experts::{ExpertFeatures, ExpertKind, sequence};
+use coembed::blocks::{FrameStatistic, Frames, Phase, Pooled, pool_frames};
 use coembed::ops::{LayerTape, OpError, OpsDevice};
 use coembed::prelude::{Const, Cpu, Dim, NoneTape, Tensor};
 
@@ -43,7 +43,7 @@ coembed::experts! {
 }
 
 fn features(frames: Tensor<(usize, usize, Const<128>), f32, Cpu>) -> SoundFeatures<usize, Cpu, NoneTape> {
-    SoundFeatures { speech: Frames { frames, valid: None } }
+    SoundFeatures { speech: Frames::complete(frames) }
 }
 
 fn main() {}

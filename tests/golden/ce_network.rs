@@ -302,7 +302,7 @@ fn features<T: ops::LayerTape<Dev>>(
             }
             [videos, steps, width] => {
                 let x = ops::to_tensor(&Dev::default(), values, (*videos, *steps, *width)).unwrap();
-                ExpertFeatures::Sequence(Frames { frames: put_sequence(x), valid: None })
+                ExpertFeatures::Sequence(Frames::complete(put_sequence(x)))
             }
             shape => panic!("{stored} has the shape {shape:?}"),
         }

@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 use dfdx::prelude::{Const, Dim, HasShape, Tensor};
 use rand::Rng;
 
-use super::{ExpertFeatures, Pooled, sequence, vector};
-use crate::blocks::{self, Config, FrameStatistic, Frames, NetVladConfig, Parameters, Phase, pool_frames};
+use super::{ExpertFeatures, sequence, vector};
+use crate::blocks::{self, Config, FrameStatistic, Frames, NetVladConfig, Parameters, Phase, Pooled, pool_frames};
 use crate::ops::{self, LayerTape, OpError, OpsDevice};
 
 /// A way to make one vector of an expert's features: what stands on the right in [`experts!`](crate::experts).
@@ -96,7 +96,8 @@ impl<const W: usize> ExpertKind for Vector<W> {
     }
 }
 
-/// A sequence of descriptors of width `W`, pooled by [`NetVlad`](crate::blocks::NetVlad) with `K` clusters. Zero padding counts, as published.
+/// A sequence of descriptors of width `W`, pooled by [`NetVlad`](crate::blocks::NetVlad) with `K` clusters. Zero padding counts, as published:
+/// the features have no mask. [`Sequence`](super::Sequence)`<W, `[`MaskedNetVlad`](super::MaskedNetVlad)`<K>>` leaves padding out.
 #[derive(Debug, Clone, Copy)]
 pub struct NetVlad<const W: usize, const K: usize>;
 
@@ -131,7 +132,7 @@ impl<const W: usize, const K: usize> ExpertKind for NetVlad<W, K> {
     fn features<B: Dim, D: OpsDevice, T: LayerTape<D>>(
         read: ExpertFeatures<B, D, T>,
     ) -> Result<Self::Features<B, D, T>, OpError> {
-        Ok(sequence(read, Const)?.frames)
+        Ok(sequence(read, Const)?.into_unmasked())
     }
 }
 

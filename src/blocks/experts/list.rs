@@ -2,8 +2,8 @@ use dfdx::prelude::Dim;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{ExpertFeatures, ExpertInfo, ExpertSet, Pooled, Pooling, PoolingKind};
-use crate::blocks::{Named, Parameters, Phase};
+use super::{ExpertFeatures, ExpertInfo, ExpertSet, Pooling, PoolingKind};
+use crate::blocks::{Named, Parameters, Phase, Pooled};
 use crate::ops::{LayerTape, OpError, OpsDevice, check_size};
 
 /// An expert that a configuration describes, of the kinds `K`: the published ones, or those of an

@@ -96,7 +96,7 @@ macro_rules! experts {
                 features: $features<B, D, T>,
                 phase: $crate::blocks::Phase,
             ) -> ::std::result::Result<
-                ::std::vec::Vec<$crate::blocks::experts::Pooled<B, D, T>>,
+                ::std::vec::Vec<$crate::blocks::Pooled<B, D, T>>,
                 $crate::ops::OpError,
             > {
                 ::std::result::Result::Ok(::std::vec![$(
@@ -196,7 +196,7 @@ macro_rules! expert_kinds {
                 block: &$blocks<W, D>,
                 features: $crate::blocks::experts::ExpertFeatures<B, D, T, W>,
                 phase: $crate::blocks::Phase,
-            ) -> ::std::result::Result<$crate::blocks::experts::Pooled<B, D, T>, $crate::ops::OpError> {
+            ) -> ::std::result::Result<$crate::blocks::Pooled<B, D, T>, $crate::ops::OpError> {
                 match block {
                     $($blocks::$variant(block) =>
                         <$kind as $crate::blocks::experts::PoolingKind>::pool(block, features, phase),)+

@@ -10,7 +10,7 @@ mod pooling;
 
 pub use kinds::{Entropy, ExpertKind, Max, Mean, NetVlad, PooledFrames, Statistics, Std, Vector};
 pub use list::{ExpertConfig, ExpertList, ListedPoolings};
-pub use pooling::{ConstKind, Pooling, PoolingKind, PublishedPooling, Sequence};
+pub use pooling::{ConstKind, MaskedNetVlad, Pooling, PoolingKind, PublishedPooling, Sequence};
 
 use std::fmt::Debug;
 
@@ -18,7 +18,7 @@ use dfdx::prelude::{Dim, HasShape, Tensor};
 #[doc(hidden)]
 pub use rand::Rng;
 
-use super::{Frames, Parameters, Phase};
+use super::{Frames, Parameters, Phase, Pooled};
 use crate::ops::{self, LayerTape, OpError, OpsDevice, check_size};
 
 /// What a model needs to know of an expert.
@@ -30,28 +30,6 @@ pub struct ExpertInfo {
     pub pooled_width: usize,
     /// Width of its embedding where experts have no common space (MoEE): that of its features.
     pub own_width: usize,
-}
-
-/// The features of one expert as one vector per video.
-///
-/// # Shapes
-/// `(B, pooled width)`.
-#[derive(Debug)]
-pub enum Pooled<B: Dim, D: OpsDevice, T: LayerTape<D>> {
-    /// Still the features themselves.
-    Data(Tensor<(B, usize), f32, D, T>),
-    /// Computed by layers.
-    Computed(Tensor<(B, usize), f32, D, T::Output>),
-}
-
-impl<B: Dim, D: OpsDevice, T: LayerTape<D>> Pooled<B, D, T> {
-    /// Batch and width.
-    pub fn shape(&self) -> (B, usize) {
-        match self {
-            Self::Data(x) => *x.shape(),
-            Self::Computed(x) => *x.shape(),
-        }
-    }
 }
 
 /// The features of one expert, of width `W`: that of what was read only run time knows.
@@ -68,7 +46,7 @@ impl<B: Dim, D: OpsDevice, T, W: Dim> ExpertFeatures<B, D, T, W> {
     pub fn width(&self) -> W {
         match self {
             Self::Vector(x) => x.shape().1,
-            Self::Sequence(x) => x.frames.shape().2,
+            Self::Sequence(x) => x.shape().2,
         }
     }
 
@@ -156,11 +134,7 @@ pub fn sequence<B: Dim, W: Dim, D: OpsDevice, T: LayerTape<D>>(
     read: ExpertFeatures<B, D, T>,
     width: W,
 ) -> Result<Frames<B, W, D, T>, OpError> {
-    let x = read.into_sequence()?;
-    let (batch, steps, got) = *x.frames.shape();
-    check_size("expert", "width of the features", width.size(), got)?;
-    let frames = ops::reshape(x.frames, (batch, steps, width))?;
-    Ok(Frames { frames, valid: x.valid })
+    read.into_sequence()?.with_width(width)
 }
 
 fn form(reason: &'static str) -> OpError {

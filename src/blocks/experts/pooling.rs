@@ -5,8 +5,8 @@ use dfdx::prelude::{Const, Dim, HasShape};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{ExpertFeatures, ExpertKind, Pooled, sequence};
-use crate::blocks::{self, Config, FrameStatistic, Frames, NetVladConfig, Parameters, Phase, pool_frames};
+use super::{ExpertFeatures, ExpertKind, sequence};
+use crate::blocks::{self, Config, FrameStatistic, Frames, NetVladConfig, Parameters, Phase, Pooled, pool_frames};
 use crate::ops::{self, LayerTape, OpError, OpsDevice};
 
 /// How the features of an expert become one vector, described by a value: the options of a block that pools features of any width.
@@ -65,8 +65,13 @@ pub trait PoolingKind: Clone + Debug + 'static {
 pub enum Pooling {
     /// It is one vector.
     None,
-    /// [`NetVlad`](crate::blocks::NetVlad) over a sequence, with batch norm and without ghosts.
+    /// [`NetVlad`](crate::blocks::NetVlad) over a sequence, with batch norm and without ghosts. Padding counts, as published.
     NetVlad {
+        /// Number of clusters.
+        clusters: usize,
+    },
+    /// The same over the frames that are there: see [`NetVlad::forward_masked`](crate::blocks::NetVlad::forward_masked).
+    MaskedNetVlad {
         /// Number of clusters.
         clusters: usize,
     },
@@ -82,12 +87,14 @@ pub enum PublishedPooling<W: Dim, D: OpsDevice> {
     None,
     /// See [`Pooling::NetVlad`].
     NetVlad(blocks::NetVlad<W, D>),
+    /// See [`Pooling::MaskedNetVlad`].
+    MaskedNetVlad(blocks::NetVlad<W, D>),
     /// See [`Pooling::Frames`].
     Frames(Vec<FrameStatistic>),
 }
 
 impl<W: Dim, D: OpsDevice> Parameters<D> for PublishedPooling<W, D> {
-    crate::visit_variants! { D; None, NetVlad(net_vlad: flat), Frames {} }
+    crate::visit_variants! { D; None, NetVlad(net_vlad: flat), MaskedNetVlad(net_vlad: flat), Frames {} }
 }
 
 impl PoolingKind for Pooling {
@@ -96,21 +103,23 @@ impl PoolingKind for Pooling {
     fn pooled_width(&self, width: usize) -> usize {
         match self {
             Self::None => width,
-            Self::NetVlad { clusters } => width * clusters,
+            Self::NetVlad { clusters } | Self::MaskedNetVlad { clusters } => width * clusters,
             Self::Frames(statistics) => width * statistics.len(),
         }
     }
 
     fn own_width(&self, width: usize) -> usize {
         match self {
-            Self::None | Self::NetVlad { .. } => width,
+            Self::None | Self::NetVlad { .. } | Self::MaskedNetVlad { .. } => width,
             Self::Frames(statistics) => width * statistics.len(),
         }
     }
 
     fn num_parameters<D: OpsDevice>(&self, width: usize) -> usize {
         match self {
-            Self::NetVlad { clusters } => Config::<D>::num_parameters(&NetVladConfig::new(width, *clusters)),
+            Self::NetVlad { clusters } | Self::MaskedNetVlad { clusters } => {
+                Config::<D>::num_parameters(&NetVladConfig::new(width, *clusters))
+            }
             Self::None | Self::Frames(_) => 0,
         }
     }
@@ -121,11 +130,11 @@ impl PoolingKind for Pooling {
         device: &D,
         rng: &mut impl Rng,
     ) -> Result<PublishedPooling<W, D>, OpError> {
+        let mut net_vlad = |clusters| NetVladConfig::new(width, clusters).build(device, rng);
         Ok(match self {
             Self::None => PublishedPooling::None,
-            Self::NetVlad { clusters } => {
-                PublishedPooling::NetVlad(NetVladConfig::new(width, *clusters).build(device, rng)?)
-            }
+            Self::NetVlad { clusters } => PublishedPooling::NetVlad(net_vlad(*clusters)?),
+            Self::MaskedNetVlad { clusters } => PublishedPooling::MaskedNetVlad(net_vlad(*clusters)?),
             Self::Frames(statistics) => PublishedPooling::Frames(statistics.clone()),
         })
     }
@@ -142,7 +151,10 @@ impl PoolingKind for Pooling {
                 Ok(Pooled::Data(ops::reshape(x, (batch, width.size()))?))
             }
             PublishedPooling::NetVlad(net_vlad) => {
-                Ok(Pooled::Computed(net_vlad.forward(features.into_sequence()?.frames, phase)?))
+                Ok(Pooled::Computed(net_vlad.forward(features.into_sequence()?.into_unmasked(), phase)?))
+            }
+            PublishedPooling::MaskedNetVlad(net_vlad) => {
+                Ok(Pooled::Computed(net_vlad.forward_masked(features.into_sequence()?, phase)?))
             }
             PublishedPooling::Frames(statistics) => pool_frames(features.into_sequence()?, statistics),
         }
@@ -172,6 +184,15 @@ pub trait ConstKind: 'static {
     type Kind: PoolingKind;
     /// Its options.
     const KIND: Self::Kind;
+}
+
+/// [`Pooling::MaskedNetVlad`] with `K` clusters: `Sequence<W, MaskedNetVlad<K>>`.
+#[derive(Debug, Clone, Copy)]
+pub struct MaskedNetVlad<const K: usize>;
+
+impl<const K: usize> ConstKind for MaskedNetVlad<K> {
+    type Kind = Pooling;
+    const KIND: Pooling = Pooling::MaskedNetVlad { clusters: K };
 }
 
 /// A sequence of descriptors of width `W` with its mask, pooled as `C` says.

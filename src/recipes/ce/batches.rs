@@ -39,7 +39,7 @@ pub(super) fn experts<D: OpsDevice, T: LayerTape<D>>(
                 let step = |i: usize| f32::from(i % steps.max(1) < batch.tokens[i / steps.max(1)]);
                 let valid = ops::to_tensor(device, (0..videos * steps).map(step).collect(), (videos, steps))?;
                 let frames = ops::to_tensor(device, batch.values, (videos, steps, width))?.put_tape(T::default());
-                ExpertFeatures::Sequence(Frames { frames, valid: Some(valid) })
+                ExpertFeatures::Sequence(Frames::padded(frames, valid)?)
             }
             _ => return Err(OpError::Form { op: "experts", reason: "features have two or three axes" }.into()),
         });
