@@ -48,6 +48,28 @@ fn similarities_of_experts_are_mixed_by_the_weights_of_those_that_a_video_has() 
     assert!(error.to_string().contains("experts of the videos is 2, expected 3"), "{error}");
 }
 
+/// A softmax leaves 0 for every expert of a video where the one that it lacks takes all.
+#[test]
+fn weights_that_underflow_count_equally() {
+    let (queries, videos, width) = (2usize, 2usize, 3usize);
+    let text: Vec<_> = (0..3).map(|m| tensor(m, (queries, width))).collect();
+    let video: Vec<_> = (3..6).map(|m| tensor(m, (videos, width))).collect();
+    let logits = Dev::default().tensor_from_vec(vec![200.0, 0.0, 1.0, 0.0, 1.0, 2.0], (queries, 3usize));
+    let available = Dev::default().tensor_from_vec(vec![0.0, 1.0, 1.0, 1.0, 1.0, 1.0], (videos, 3usize));
+    let traced = |t: &[Plain<(usize, usize)>]| t.iter().map(Trace::leaky_trace).collect::<Vec<_>>();
+    let weights = || ops::softmax(logits.leaky_trace()).unwrap();
+    let run = |y: Traced<_>| {
+        finish(y, |g| text.iter().chain(&video).map(|t| gradient(g, t)).chain([gradient(g, &logits)]).collect())
+    };
+    let fused = run(ops::mixture_similarity(traced(&text), traced(&video), weights(), &available).unwrap());
+    let composed = run(composed::mixture_similarity(traced(&text), traced(&video), weights(), &available).unwrap());
+    assert_same(&fused, &composed);
+    let product = |m: usize| -> f32 { (0..width).map(|d| text[m].as_vec()[d] * video[m].as_vec()[d]).sum() };
+    assert!((fused.output[0] - (product(1) + product(2)) / 2.0).abs() < 1e-6, "{:?}", fused.output);
+    let finite = |values: &[f32]| values.iter().all(|x| x.is_finite());
+    assert!(finite(&fused.output) && fused.gradients.iter().all(|g| finite(g)), "{:?}", fused.gradients);
+}
+
 #[cfg(not(feature = "cuda"))]
 #[test]
 fn mixtures_have_the_same_bits_for_any_number_of_threads() {

@@ -1,8 +1,9 @@
 use dfdx::prelude::{
-    Axes2, Axis, BroadcastTo, Device, Dim, HasShape, PermuteTo, PutTape, ReshapeTo, SplitTape, Tensor, TryAdd, TryDiv,
-    TryMatMul, TryMul,
+    Axes2, Axis, BroadcastTo, Device, Dim, HasShape, PermuteTo, PutTape, ReshapeTo, Shape, SplitTape, Tensor, TryAdd,
+    TryMatMul, TryMul, TrySub,
 };
 
+use super::LEAST_WEIGHT;
 use crate::ops::nothing::{constant, is_empty};
 use crate::ops::record::{distinct, split_all};
 use crate::ops::{OpError, RecordingTape, device_error};
@@ -30,6 +31,7 @@ pub fn mixture_similarity<Q: Dim, V: Dim, E: Dim, D: Device<f32>, T: RecordingTa
         available.clone().try_reshape_like(&(v, experts)).map_err(device_error)?;
     let columns: Tensor<(usize, usize), f32, D> = columns.try_permute::<_, Axes2<1, 0>>().map_err(device_error)?;
     let weights = weights.try_reshape_like(&(q, experts)).map_err(device_error)?;
+    let weights = weights.try_add(LEAST_WEIGHT).map_err(device_error)?;
     let again = weights.retaped::<T>();
     let mut sum = device.try_zeros_like(&(q, v)).map_err(device_error)?.put_tape(T::default());
     for (m, (text, video)) in text.into_iter().zip(video).enumerate() {
@@ -48,14 +50,29 @@ pub fn mixture_similarity<Q: Dim, V: Dim, E: Dim, D: Device<f32>, T: RecordingTa
         let term = || -> Result<_, D::Err> {
             let text = text.try_reshape_like(&(q, width))?;
             let video = video.try_reshape_like(&(v, width))?.try_permute::<_, Axes2<1, 0>>()?;
-            let share = again.retaped::<T>().try_matmul(one(true)?)?.try_reshape_like(&(q,))?;
-            let share = share.try_broadcast_like::<_, Axis<1>>(&(q, v))?;
+            let weight = again.retaped::<T>().try_matmul(one(true)?)?.try_reshape_like(&(q,))?;
+            let weight = weight.try_broadcast_like::<_, Axis<1>>(&(q, v))?;
             let has = one(false)?.try_matmul(columns.clone())?.try_reshape_like(&(v,))?;
             let has = has.try_broadcast_like::<_, Axis<0>>(&(q, v))?;
-            text.try_matmul(video)?.try_mul(share)?.try_mul(has)
+            text.try_matmul(video)?.try_mul(weight)?.try_mul(has)
         };
         sum = sum.try_add(term().map_err(device_error)?).map_err(device_error)?;
     }
-    let left = weights.try_matmul(columns).map_err(device_error)?;
-    sum.try_div(left).map_err(device_error)?.try_reshape_like(&(queries, videos)).map_err(device_error)
+    let normaliser = weights.try_matmul(columns).map_err(device_error)?;
+    let quotient = divide(sum, normaliser).map_err(device_error)?;
+    quotient.try_reshape_like(&(queries, videos)).map_err(device_error)
+}
+
+/// `x / y` with the gradient of `y` as `−(x / y) / y`: dfdx divides by `y²`, which underflows.
+fn divide<S: Shape, D: Device<f32>, T: RecordingTape<D>>(
+    x: Tensor<S, f32, D, T>,
+    y: Tensor<S, f32, D, T>,
+) -> Result<Tensor<S, f32, D, T>, D::Err> {
+    let ((x, x_tape), (y, y_tape)) = (x.split_tape(), y.split_tape());
+    let inverse = y.clone().try_recip()?;
+    let quotient = x.clone().try_mul(inverse.clone())?;
+    // 1, which changes as y does.
+    let one = y.put_tape(y_tape).try_mul(inverse.clone())?;
+    let change = one.try_sub(1.0)?.try_mul(quotient)?;
+    x.put_tape(x_tape).try_mul(inverse)?.try_sub(change)
 }

@@ -1,14 +1,14 @@
 use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor};
 
-use super::MixtureSimilarityKernel;
+use super::{LEAST_WEIGHT, MixtureSimilarityKernel};
 use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::parallel::{collect_blocks, for_rows};
 use crate::ops::record::{operand_list, record};
 use crate::ops::view::view;
 use crate::ops::{OpError, RecordingTape, device_error};
 
-/// The weights that every query has left for a video: `Σ_n w_qn a_vn`.
-fn left(weights: &[f32], available: &[f32]) -> f32 {
+/// What a query's weights of the experts that a video has sum to: `Σ_n w_qn a_vn`.
+fn normaliser(weights: &[f32], available: &[f32]) -> f32 {
     weights.iter().zip(available).map(|(weight, available)| weight * available).sum()
 }
 
@@ -36,28 +36,26 @@ impl MixtureSimilarityKernel for Cpu {
                 product
             })
             .collect();
-        let w = view(&weights);
+        let w: Vec<f32> = view(&weights).iter().map(|w| w + LEAST_WEIGHT).collect();
         let s = collect_blocks(q * v, v, |first, s| {
             for (i, s) in s.chunks_exact_mut(v).enumerate() {
                 let w = &w[(first + i) * experts..][..experts];
                 for (j, (s, available)) in s.iter_mut().zip(available.chunks_exact(experts)).enumerate() {
-                    let left = left(w, available);
+                    let sum = normaliser(w, available);
                     let terms = products.iter().zip(w.iter().zip(available));
-                    *s = terms.map(|(product, (w, a))| w * a / left * product[(first + i) * v + j]).sum();
+                    *s = terms.map(|(product, (w, a))| w * a / sum * product[(first + i) * v + j]).sum();
                 }
             }
         });
-        drop(w);
 
         // Without a gradient to come nothing of this is kept.
         let s_kept = if T::OWNS_TAPE { s.clone() } else { vec![] };
         record(&device, s, (queries, videos), tape, move |grad, grads| {
-            let w = view(&weights);
             for_rows(grads.get_or_alloc_mut(&weights)?, experts, |i, gw| {
                 let w = &w[i * experts..][..experts];
                 for (j, available) in available.chunks_exact(experts).enumerate() {
                     let at = i * v + j;
-                    let factor = grad[at] / left(w, available);
+                    let factor = grad[at] / normaliser(w, available);
                     for ((gw, a), product) in gw.iter_mut().zip(available).zip(&products) {
                         *gw += factor * a * (product[at] - s_kept[at]);
                     }
@@ -65,19 +63,20 @@ impl MixtureSimilarityKernel for Cpu {
             });
             for (m, (text, video)) in text.iter().zip(&video).enumerate() {
                 let width = text.shape().1.size();
-                let mut shares = grad.to_vec();
-                for_rows(&mut shares, v, |i, shares| {
+                // The gradient of the expert's inner products.
+                let mut of_products = grad.to_vec();
+                for_rows(&mut of_products, v, |i, of_products| {
                     let w = &w[i * experts..][..experts];
-                    for (share, available) in shares.iter_mut().zip(available.chunks_exact(experts)) {
-                        *share *= w[m] * available[m] / left(w, available);
+                    for (of_product, available) in of_products.iter_mut().zip(available.chunks_exact(experts)) {
+                        *of_product *= w[m] * available[m] / normaliser(w, available);
                     }
                 });
                 let (text_data, video_data) = (view(text), view(video));
-                let shares = Operand::new(&shares, q, v);
+                let of_products = Operand::new(&of_products, q, v);
                 let of_video = Operand::new(&video_data, v, width);
-                gemm(shares, of_video, grads.get_or_alloc_mut(text)?, width, true, Threads::All);
+                gemm(of_products, of_video, grads.get_or_alloc_mut(text)?, width, true, Threads::All);
                 let of_text = Operand::new(&text_data, q, width);
-                gemm(shares.t(), of_text, grads.get_or_alloc_mut(video)?, width, true, Threads::All);
+                gemm(of_products.t(), of_text, grads.get_or_alloc_mut(video)?, width, true, Threads::All);
             }
             Ok(())
         })

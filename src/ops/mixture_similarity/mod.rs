@@ -7,6 +7,9 @@ use dfdx::prelude::{Device, Dim, HasShape, Tensor};
 
 use super::{OpError, RecordingTape, check_least, check_size};
 
+/// Added to every weight: without a trace beside any that is not tiny, and equal weights where those of all experts of a video underflow.
+const LEAST_WEIGHT: f32 = f32::MIN_POSITIVE;
+
 /// Devices that can compute [`mixture_similarity`].
 pub trait MixtureSimilarityKernel: Device<f32> {
     /// See [`mixture_similarity`]. The sizes agree, there is an expert, and every video has one.
@@ -27,9 +30,11 @@ pub trait MixtureSimilarityKernel: Device<f32> {
 /// s_qv = Σ_m W_qvm ⟨text_mq, video_mv⟩      W_qvm = w_qm a_vm / Σ_n w_qn a_vn
 /// ```
 ///
+/// Where the weights of all experts that a video has underflow to 0, those experts count equally (the published code divides 0 by 0 and stops).
+///
 /// # Shapes
 /// `text`: for each of M experts `(Q, E)`, `video`: `(V, E)`, of equal width per expert (widths may differ between experts where `E` is a
-/// run-time size); `weights`: `(Q, M)`, positive; `available`: `(V, M)`, 1 or 0; result: `(Q, V)`.
+/// run-time size); `weights`: `(Q, M)`, at least 0; `available`: `(V, M)`, 1 or 0; result: `(Q, V)`.
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] without experts.
