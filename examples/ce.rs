@@ -11,7 +11,7 @@ use std::num::NonZero;
 use std::process::ExitCode;
 
 use coembed::blocks::ReasoningConfig;
-use coembed::blocks::experts::{NetVlad, Vector};
+use coembed::blocks::experts::{NetVladFrames, Vector};
 use coembed::data::experts::{BatchOptions, Batcher};
 use coembed::losses::{MaxMarginLoss, RankingLoss};
 use coembed::metrics::rank::RankReport;
@@ -39,7 +39,7 @@ coembed::experts! {
     /// What is known of a picture: vectors, and the motion of every cell as a sequence.
     Pictures, features PictureFeatures, pooling PicturePooling {
         colour: Vector<COLOUR>,
-        motion: NetVlad<MOTION, 4>,
+        motion: NetVladFrames<MOTION, 4>,
         pixels: Vector<PIXELS>,
         shape: Vector<SHAPE>,
     }

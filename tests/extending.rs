@@ -165,7 +165,7 @@ fn a_block_a_loss_and_a_metric_from_outside_train_together() {
 
     let mut task = ToyTask { video, text };
     let before = task.evaluate(&model).unwrap()[0].1;
-    let mut optimizer = Sgd::new(SgdConfig { learning_rate: 0.3, ..SgdConfig::default() });
+    let mut optimizer = Sgd::new(SgdConfig { learning_rate: 0.3, momentum: 0.9, groups: vec![] });
     let fit = Fit { epochs: 150, ..Fit::default() };
     let training = Training { task: &mut task, model: &mut model, optimizer: &mut optimizer, device: &device };
     fit.run(training, None, &mut (), &AtomicBool::new(false)).unwrap();

@@ -1,6 +1,6 @@
 //! One battery for every public model. A new model is one line in `registry!`.
 
-use coembed::blocks::experts::{Max, Mean, NetVlad, PooledFrames, Vector};
+use coembed::blocks::experts::{Max, Mean, NetVladFrames, PooledFrames, Vector};
 use coembed::blocks::{
     AnyCombinationConfig, Availability, Combination, ConcatConfig, Config, ExpertConfig, ExpertFeatures, ExpertList,
     ExpertSet, FrameStatistic, Frames, LearnedConfig, Parameters, PartOrder, Phase, Pooling, PosText, ReasoningConfig,
@@ -209,7 +209,7 @@ where
 coembed::experts! {
     /// Experts that a type knows.
     Kitchen, features KitchenFeatures, pooling KitchenPooling {
-        audio: NetVlad<5, 2>,
+        audio: NetVladFrames<5, 2>,
         rgb: PooledFrames<4, (Mean, Max)>,
         scene: Vector<6>,
     }

@@ -58,7 +58,7 @@ fn look_ahead(steps: u32, alpha: f32) -> LookAhead {
 fn configs() -> Vec<OptimizerConfig> {
     let groups = vec![ParameterGroup { pattern: "b".into(), learning_rate: Some(0.3), ..Default::default() }];
     vec![
-        OptimizerConfig::Sgd(SgdConfig { groups: groups.clone(), ..SgdConfig::default() }),
+        OptimizerConfig::Sgd(SgdConfig { learning_rate: 0.01, momentum: 0.9, groups: groups.clone() }),
         OptimizerConfig::Adam(AdamConfig {
             learning_rate: 0.05,
             weight_decay: WeightDecay::Penalty(0.1),

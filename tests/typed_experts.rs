@@ -1,7 +1,7 @@
 //! A kind of expert that the library does not have, defined here, in a set that types declare and in a list that a configuration names.
 
 use coembed::blocks::experts::{
-    ConstKind, ExpertFeatures, ExpertList, ExpertSet, NetVlad, Pooling, PoolingKind, Sequence, Vector,
+    ConstKind, ExpertFeatures, ExpertList, ExpertSet, NetVladFrames, Pooling, PoolingKind, Sequence, Vector,
 };
 use coembed::blocks::{
     Availability, Config, Frames, Linear, LinearConfig, Parameters, Phase, Pooled, ReasoningConfig, Role, StepStream,
@@ -71,7 +71,7 @@ coembed::experts! {
     pub Typed, features TypedFeatures, pooling TypedPooling {
         face: Vector<5>,
         motion: Sequence<6, Hidden<3>>,
-        speech: NetVlad<4, 2>,
+        speech: NetVladFrames<4, 2>,
     }
 }
 

@@ -121,8 +121,8 @@ impl<E: Dim, D: OpsDevice> BatchNorm1d<E, D> {
             let statistics = BatchStatistics { mean: running.mean.clone(), variance: running.variance.clone() };
             return ops::batch_norm_eval(x, &self.weight, &self.bias, &statistics, self.eps);
         }
-        let share = (0.0..=1.0).contains(&self.momentum);
-        check_option("batch norm", share, "the momentum is not between 0 and 1")?;
+        let holds = (0.0..=1.0).contains(&self.momentum);
+        check_option("batch norm", holds, "the momentum is not between 0 and 1")?;
         let rows = x.shape().rows() as f32 / groups as f32;
         let (y, batches) = ops::batch_norm_train(x, groups, &self.weight, &self.bias, self.eps)?;
         for batch in batches {

@@ -109,7 +109,7 @@ enum First<S: Dim, D: OpsDevice> {
 /// the mean of the `Star` relations is taken once, before. Batch norms inside g are called once per pair, with the rows of all videos,
 /// missing experts included.
 ///
-/// g's first layer over `[e_k; e_j]` is the sum of the shares of `e_k` and `e_j`, so each is computed once, and its last layer is linear,
+/// g's first layer over `[e_k; e_j]` is the sum of a term of `e_k` and one of `e_j`, so each is computed once, and its last layer is linear,
 /// so it is applied to the mean over partners: the same function in a third of the products.
 #[derive(Debug, Clone)]
 pub struct CollaborativeGating<S: Dim, D: OpsDevice> {
@@ -192,10 +192,10 @@ impl<S: Dim, D: OpsDevice> Config<D> for CollaborativeGatingConfig<S> {
     }
 }
 
-/// Groups of partners of one expert, and the share of each in the mean, `(groups, B)`, for each video.
+/// Groups of partners of one expert, and the weight of each in the mean, `(groups, B)`, for each video.
 struct Partners {
     groups: Vec<Vec<usize>>,
-    shares: Vec<f32>,
+    weights: Vec<f32>,
 }
 
 impl Partners {
@@ -205,14 +205,14 @@ impl Partners {
         let has = |video, group: &Vec<usize>| available.has(video, k) && group.iter().all(|&j| available.has(video, j));
         let counts: Vec<f32> =
             (0..videos).map(|video| groups.iter().filter(|group| has(video, group)).count() as f32).collect();
-        let share = |video: usize, group| f32::from(has(video, group)) / (counts[video] + PARTNERS_EPS);
-        let shares = groups.iter().flat_map(|group| (0..videos).map(move |video| share(video, group))).collect();
-        Self { groups, shares }
+        let weight = |video: usize, group| f32::from(has(video, group)) / (counts[video] + PARTNERS_EPS);
+        let weights = groups.iter().flat_map(|group| (0..videos).map(move |video| weight(video, group))).collect();
+        Self { groups, weights }
     }
 
-    /// What the shares of a video sum to: 1, or 0 where it has no group.
+    /// What the weights of a video sum to: 1, or 0 where it has no group.
     fn mass(&self, videos: usize) -> Vec<f32> {
-        (0..videos).map(|video| self.shares.iter().skip(video).step_by(videos).sum()).collect()
+        (0..videos).map(|video| self.weights.iter().skip(video).step_by(videos).sum()).collect()
     }
 }
 
@@ -257,25 +257,25 @@ impl<S: Dim, D: OpsDevice> CollaborativeGating<S, D> {
             First::Pairs(_) | First::Triplets(_) => None,
             _ => Some(gather_tape(mean_expert(&experts, available)?, &mut tape)),
         };
-        // The shares of every expert as first, second, .. partner.
-        let mut shares: Vec<Vec<Tensor<(B, S), f32, D>>> = vec![];
+        // What every expert adds to the first layer as first, second, .. partner.
+        let mut partner_terms: Vec<Vec<Tensor<(B, S), f32, D>>> = vec![];
         for role in 0..self.roles() {
-            let of_role = experts.iter().map(|e| self.partner_share::<B, T>(e, role)).collect::<Result<Vec<_>, _>>()?;
-            shares.push(gather_tapes(of_role, &mut tape));
+            let of_role = experts.iter().map(|e| self.partner_term::<B, T>(e, role)).collect::<Result<Vec<_>, _>>()?;
+            partner_terms.push(gather_tapes(of_role, &mut tape));
         }
         for k in 0..experts.len() {
             let partners = self.partners(k, available);
-            let together = self.bring_together::<B, T>(k, &experts[k], &shares, star.as_ref(), &partners)?;
+            let together = self.bring_together::<B, T>(k, &experts[k], &partner_terms, star.as_ref(), &partners)?;
             let mass = ops::to_tensor(&device, partners.mass(batch.size()), (1usize, batch))?;
-            let weights = ops::to_tensor(&device, partners.shares, (partners.groups.len(), batch))?;
+            let weights = ops::to_tensor(&device, partners.weights, (partners.groups.len(), batch))?;
             let mask = self.shared.forward_mean(together, &weights, &mass, phase)?;
             let mask = self.h.forward(mask, phase)?;
             let gated = self.gates[k].forward(experts[k].retaped::<T>(), mask, phase)?;
             experts[k] = gather_tape(gated, &mut tape);
             // In place: the partners that follow meet the gated expert.
-            for (role, of_role) in shares.iter_mut().enumerate() {
+            for (role, of_role) in partner_terms.iter_mut().enumerate() {
                 if k + 1 < experts.len() {
-                    of_role[k] = gather_tape(self.partner_share::<B, T>(&experts[k], role)?, &mut tape);
+                    of_role[k] = gather_tape(self.partner_term::<B, T>(&experts[k], role)?, &mut tape);
                 }
             }
         }
@@ -308,7 +308,7 @@ impl<S: Dim, D: OpsDevice> CollaborativeGating<S, D> {
     }
 
     /// What an expert adds to the first layer as partner number `role`.
-    fn partner_share<B: Dim, T: RecordingTape<D>>(
+    fn partner_term<B: Dim, T: RecordingTape<D>>(
         &self,
         expert: &Tensor<(B, S), f32, D>,
         role: usize,
@@ -326,7 +326,7 @@ impl<S: Dim, D: OpsDevice> CollaborativeGating<S, D> {
         &self,
         k: usize,
         expert: &Tensor<(B, S), f32, D>,
-        shares: &[Vec<Tensor<(B, S), f32, D>>],
+        partner_terms: &[Vec<Tensor<(B, S), f32, D>>],
         star: Option<&Tensor<(B, S), f32, D>>,
         partners: &Partners,
     ) -> Result<Tensor<(usize, B, S), f32, D, T>, OpError> {
@@ -342,8 +342,8 @@ impl<S: Dim, D: OpsDevice> CollaborativeGating<S, D> {
                     std::iter::once(0).chain(group.iter().enumerate().map(number)).collect::<Vec<usize>>()
                 };
                 let groups = partners.groups.iter().map(numbers);
-                let shares = shares.iter().flatten().map(|share| share.retaped::<T>());
-                (std::iter::once(own(layer)?).chain(shares).collect(), groups.collect())
+                let partner_terms = partner_terms.iter().flatten().map(|term| term.retaped::<T>());
+                (std::iter::once(own(layer)?).chain(partner_terms).collect(), groups.collect())
             }
             First::Star(layer) => {
                 let partner = ops::linear_columns(star(), &layer.weight, self.width.size(), None)?;

@@ -80,9 +80,9 @@ fn over_frames<B: Dim, E: Dim, D: OpsDevice, T: RecordingTape<D>>(
             let sum = reduced(frames.with_empty_tape(), Reduction::Sum)?;
             let terms = || -> Result<_, D::Err> {
                 let sum = sum.try_clamp(f32::MIN_POSITIVE, f32::MAX)?.try_broadcast_like::<_, Axis<1>>(&shape)?;
-                let share = frames.try_div(sum)?;
-                let logarithm = share.with_empty_tape().try_clamp(f32::MIN_POSITIVE, 1.0)?.try_ln()?;
-                share.try_mul(logarithm)
+                let probability = frames.try_div(sum)?;
+                let logarithm = probability.with_empty_tape().try_clamp(f32::MIN_POSITIVE, 1.0)?.try_ln()?;
+                probability.try_mul(logarithm)
             };
             reduced(terms().map_err(device_error)?, Reduction::Sum)?.try_negate().map_err(device_error)
         }

@@ -1,13 +1,13 @@
 //! A model of faces and speech is given a batch of faces and motion.
 
-use coembed::blocks::experts::{NetVlad, Vector};
+use coembed::blocks::experts::{NetVladFrames, Vector};
 use coembed::blocks::{Availability, Phase};
 use coembed::models::CollaborativeExperts;
 use coembed::ops::OpError;
 use coembed::prelude::{Const, Cpu, NoneTape};
 
 coembed::experts! {
-    pub FaceAndSpeech, features FaceAndSpeechFeatures, pooling FaceAndSpeechPooling { face: Vector<512>, speech: NetVlad<128, 16> }
+    pub FaceAndSpeech, features FaceAndSpeechFeatures, pooling FaceAndSpeechPooling { face: Vector<512>, speech: NetVladFrames<128, 16> }
 }
 
 coembed::experts! {

@@ -1,8 +1,8 @@
-use coembed::blocks::experts::{NetVlad, Vector};
+use coembed::blocks::experts::{NetVladFrames, Vector};
 use coembed::prelude::{Const, Cpu, NoneTape, Tensor};
 
 coembed::experts! {
-    pub Two, features TwoFeatures, pooling TwoPooling { audio: NetVlad<128, 16>, face: Vector<512> }
+    pub Two, features TwoFeatures, pooling TwoPooling { audio: NetVladFrames<128, 16>, face: Vector<512> }
 }
 
 fn features(

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use coembed::blocks::ReasoningConfig;
-use coembed::blocks::experts::{NetVlad, Vector};
+use coembed::blocks::experts::{NetVladFrames, Vector};
 use coembed::data::Loaded;
 use coembed::models::{CollaborativeExperts, CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
 use coembed::options::Checked;
@@ -14,7 +14,7 @@ use coembed::train::OptimizerConfig;
 
 coembed::experts! {
     /// The experts of tests/data/ce_run.
-    pub Pair, features PairFeatures, pooling PairPooling { audio: NetVlad<128, 2>, face: Vector<32> }
+    pub Pair, features PairFeatures, pooling PairPooling { audio: NetVladFrames<128, 2>, face: Vector<32> }
 }
 
 const LISTED: CollaborativeExpertsRecipe = CollaborativeExpertsRecipe::CollaborativeExperts;

@@ -15,7 +15,7 @@ use crate::ops::{self, LayerTape, OpError, OpsDevice};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no kind of expert",
     label = "not a kind of expert",
-    note = "kinds are in `blocks::experts`: `Vector<W>`, `NetVlad<W, K>`, `PooledFrames<W, S>`, `Sequence<W, ..>`",
+    note = "kinds are in `blocks::experts`: `Vector<W>`, `NetVladFrames<W, K>`, `PooledFrames<W, S>`, `Sequence<W, ..>`",
     note = "a kind of one's own implements `PoolingKind` (in `Sequence<W, ..>`) or `ExpertKind`"
 )]
 pub trait ExpertKind: 'static {
@@ -99,9 +99,9 @@ impl<const W: usize> ExpertKind for Vector<W> {
 /// A sequence of descriptors of width `W`, pooled by [`NetVlad`](crate::blocks::NetVlad) with `K` clusters. Zero padding counts, as published:
 /// the features have no mask. [`Sequence`](super::Sequence)`<W, `[`MaskedNetVlad`](super::MaskedNetVlad)`<K>>` leaves padding out.
 #[derive(Debug, Clone, Copy)]
-pub struct NetVlad<const W: usize, const K: usize>;
+pub struct NetVladFrames<const W: usize, const K: usize>;
 
-impl<const W: usize, const K: usize> ExpertKind for NetVlad<W, K> {
+impl<const W: usize, const K: usize> ExpertKind for NetVladFrames<W, K> {
     type Features<B: Dim, D: OpsDevice, T: LayerTape<D>> = Tensor<(B, usize, Const<W>), f32, D, T>;
     type Pooling<D: OpsDevice> = blocks::NetVlad<Const<W>, D>;
 

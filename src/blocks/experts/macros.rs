@@ -4,12 +4,12 @@
 /// is that of the field unless one is given. Published checkpoints of Collaborative Experts number experts in alphabetical order.
 ///
 /// ```
-/// use coembed::blocks::experts::{ExpertSet, Max, Mean, NetVlad, PooledFrames, Vector};
+/// use coembed::blocks::experts::{ExpertSet, Max, Mean, NetVladFrames, PooledFrames, Vector};
 ///
 /// coembed::experts! {
 ///     /// Three experts.
 ///     pub Kitchen, features KitchenFeatures, pooling KitchenPooling {
-///         audio: NetVlad<128, 16>,
+///         audio: NetVladFrames<128, 16>,
 ///         rgb: PooledFrames<1024, (Mean, Max)>,
 ///         scene: Vector<2208> = "scene.densenet161.0",
 ///     }

@@ -8,7 +8,7 @@ mod list;
 mod macros;
 mod pooling;
 
-pub use kinds::{Entropy, ExpertKind, Max, Mean, NetVlad, PooledFrames, Statistics, Std, Vector};
+pub use kinds::{Entropy, ExpertKind, Max, Mean, NetVladFrames, PooledFrames, Statistics, Std, Vector};
 pub use list::{ExpertConfig, ExpertList, ListedPoolings};
 pub use pooling::{ConstKind, MaskedNetVlad, Pooling, PoolingKind, PublishedPooling, Sequence};
 

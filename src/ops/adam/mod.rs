@@ -123,8 +123,8 @@ fn check_numbers(op: &'static str, [rate, eps, decay]: [f32; 3], [beta1, beta2]:
     check_option(op, eps.is_finite() && eps >= 0.0, "eps is not a finite number of at least 0")
 }
 
-/// `β` and `1 − β`.
-fn shares(beta: f64) -> (f32, f32) {
+/// The weights of the old and the new in a moving average: `β` and `1 − β`.
+fn averaging_weights(beta: f64) -> (f32, f32) {
     (beta as f32, (1.0 - beta) as f32)
 }
 
@@ -144,7 +144,14 @@ impl AdamStep {
         };
         // One division instead of two: m / (√v / root + ε) = root m / (√v + root ε).
         let (rate, eps) = ((rate * root) as f32, Some((f64::from(self.eps) * root) as f32));
-        Ok(MomentUpdate { first: shares(self.beta1), second: shares(self.beta2), penalty, decay, rate, eps })
+        Ok(MomentUpdate {
+            first: averaging_weights(self.beta1),
+            second: averaging_weights(self.beta2),
+            penalty,
+            decay,
+            rate,
+            eps,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 use dfdx::prelude::{Gradients, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{AdamKernel, AdamMoments, MomentUpdate, check_numbers, moment_update, shares};
+use super::{AdamKernel, AdamMoments, MomentUpdate, averaging_weights, check_numbers, moment_update};
 use crate::ops::{OpError, check_option};
 
 /// From which length n of the approximated average on a step of [`rectified_adam`] is adaptive.
@@ -71,8 +71,8 @@ impl RectifiedStep {
             (false, Unrectified::Still) => 0.0,
         };
         Ok(MomentUpdate {
-            first: shares(self.beta1),
-            second: shares(self.beta2),
+            first: averaging_weights(self.beta1),
+            second: averaging_weights(self.beta2),
             penalty: 0.0,
             decay: (alpha * f64::from(self.weight_decay)) as f32,
             rate: rate as f32,

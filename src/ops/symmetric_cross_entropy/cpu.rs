@@ -34,10 +34,10 @@ vectorise! {
 
 vectorise! {
     /// Adds `weight` times the probabilities of a row's entries within their row and within their columns.
-    fn add_probabilities(x: &[f32], row: (f32, f32), largest: &[f32], shares: &[f32], weight: f32, gx: &mut [f32]) {
-        let (row_largest, row_share) = row;
-        for ((gx, x), (m, share)) in gx.iter_mut().zip(x).zip(largest.iter().zip(shares)) {
-            *gx += weight * (exp(x - row_largest) * row_share + exp(x - m) * share);
+    fn add_probabilities(x: &[f32], row: (f32, f32), largest: &[f32], normalisers: &[f32], weight: f32, gx: &mut [f32]) {
+        let (row_largest, row_normaliser) = row;
+        for ((gx, x), (m, normaliser)) in gx.iter_mut().zip(x).zip(largest.iter().zip(normalisers)) {
+            *gx += weight * (exp(x - row_largest) * row_normaliser + exp(x - m) * normaliser);
         }
     }
 }
@@ -65,14 +65,14 @@ impl SymmetricCrossEntropyKernel for Cpu {
         let device = x.device().clone();
         record(&device, vec![loss as f32], (), tape, move |grad, grads| {
             let (values, weight) = (view(&x), grad[0] / (2.0 * size as f32));
-            let shares: Vec<f32> = totals.iter().map(|total| 1.0 / total).collect();
+            let normalisers: Vec<f32> = totals.iter().map(|total| 1.0 / total).collect();
             for_rows(grads.get_or_alloc_mut(&x)?, size, |i, gx| {
                 let (row_largest, total) = rows[i];
                 add_probabilities(
                     &values[i * size..][..size],
                     (row_largest, 1.0 / total),
                     &largest,
-                    &shares,
+                    &normalisers,
                     weight,
                     gx,
                 );

@@ -39,7 +39,7 @@ pub type Adam<D> = RuleOptimizer<D, AdamConfig>;
 impl<D: OpsDevice> Kept<D> for AdamMoments<D> {
     const ENTRIES: &'static [&'static str] = &["first_moment", "second_moment"];
 
-    fn fresh<S: Shape>(parameter: &Tensor<S, f32, D>) -> Result<Self, OpError> {
+    fn initial<S: Shape>(parameter: &Tensor<S, f32, D>) -> Result<Self, OpError> {
         Ok(Self { first: zeros(parameter)?, second: zeros(parameter)? })
     }
 

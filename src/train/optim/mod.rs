@@ -200,11 +200,11 @@ pub trait Kept<D: OpsDevice>: Sized {
         parameter
     }
 
-    /// Before the first step.
+    /// What is kept before the first step: zeros, or what the rule starts from.
     ///
     /// # Errors
     /// [`OpError::Device`] only.
-    fn fresh<S: Shape>(parameter: &Tensor<S, f32, D>) -> Result<Self, OpError>;
+    fn initial<S: Shape>(parameter: &Tensor<S, f32, D>) -> Result<Self, OpError>;
 
     /// One list of values for every entry.
     ///
@@ -350,7 +350,7 @@ impl<D: OpsDevice, R: UpdateRule<D>> VisitorMut<D> for Update<'_, D, R> {
         let RuleOptimizer { rule, rate_factor, states } = &mut *self.optimizer;
         let state = match states.entry(name) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(ParameterState { steps: 0, kept: R::Kept::fresh(p)? }),
+            Entry::Vacant(entry) => entry.insert(ParameterState { steps: 0, kept: R::Kept::initial(p)? }),
         };
         if !ops::has_gradient(p, &mut self.gradients)? {
             return Ok(());

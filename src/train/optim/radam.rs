@@ -152,9 +152,9 @@ pub struct RangerState<D: OpsDevice> {
 impl<D: OpsDevice> Kept<D> for RangerState<D> {
     const ENTRIES: &'static [&'static str] = &["first_moment", "second_moment", "slow_weights"];
 
-    fn fresh<S: Shape>(parameter: &Tensor<S, f32, D>) -> Result<Self, OpError> {
+    fn initial<S: Shape>(parameter: &Tensor<S, f32, D>) -> Result<Self, OpError> {
         let slow = flat(parameter.device(), ops::to_vec(parameter)?)?;
-        Ok(Self { moments: AdamMoments::fresh(parameter)?, slow })
+        Ok(Self { moments: AdamMoments::initial(parameter)?, slow })
     }
 
     fn save(&self) -> Result<Vec<Vec<f32>>, OpError> {

@@ -17,9 +17,9 @@ pub struct SgdConfig {
 }
 
 impl Default for SgdConfig {
-    /// The published recipe of the relevance margin: 0.01 and 0.9.
+    /// PyTorch's: 1e-3, without momentum.
     fn default() -> Self {
-        Self { learning_rate: 0.01, momentum: 0.9, groups: vec![] }
+        Self { learning_rate: 1e-3, momentum: 0.0, groups: vec![] }
     }
 }
 
@@ -33,7 +33,7 @@ pub struct Velocity<D: OpsDevice>(Flat<D>);
 impl<D: OpsDevice> Kept<D> for Velocity<D> {
     const ENTRIES: &'static [&'static str] = &[""];
 
-    fn fresh<S: Shape>(parameter: &Tensor<S, f32, D>) -> Result<Self, OpError> {
+    fn initial<S: Shape>(parameter: &Tensor<S, f32, D>) -> Result<Self, OpError> {
         Ok(Self(zeros(parameter)?))
     }
 

@@ -91,8 +91,8 @@ impl<D: OpsDevice> Kept<D> for SwatsState<D> {
         if entry == "scale_and_phase" { 2 } else { parameter }
     }
 
-    fn fresh<S: Shape>(parameter: &Tensor<S, f32, D>) -> Result<Self, OpError> {
-        Ok(Self { moments: AdamMoments::fresh(parameter)?, scale: 0.0, switched: false })
+    fn initial<S: Shape>(parameter: &Tensor<S, f32, D>) -> Result<Self, OpError> {
+        Ok(Self { moments: AdamMoments::initial(parameter)?, scale: 0.0, switched: false })
     }
 
     fn save(&self) -> Result<Vec<Vec<f32>>, OpError> {
