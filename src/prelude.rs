@@ -7,8 +7,7 @@ pub use dfdx::prelude::{
 pub use rand::Rng;
 
 pub use crate::blocks::{
-    Combination, ConcatConfig, Config, LearnedConfig, Linear, LinearConfig, Member, Parameters, PartOrder, Phase,
-    PosText,
+    Combination, ConcatConfig, Config, LearnedConfig, Linear, LinearConfig, Parameters, PartOrder, Phase, PosText,
 };
 pub use crate::embedding::Embedding;
 pub use crate::losses::{Distance, TripletLoss};

@@ -48,7 +48,7 @@ pub use net_vlad::{NetVlad, NetVladConfig};
 pub use parameters::{Named, Parameters, Path, Role, Visitor, VisitorMut, num_parameters, num_values};
 pub use phase::{Phase, StepStream};
 pub use plain_embedding::{PlainEmbedding, PlainEmbeddingConfig};
-pub use pos_split::{Member, PartOfSpeech, PartOrder, PosSet, PosText};
+pub use pos_split::{Contains, PartOfSpeech, PartOrder, PosSet, PosText};
 pub use projection::{Projection, ProjectionConfig};
 pub use reasoning::{
     PairReasoning, PairReasoningConfig, ReasoningGate, ReasoningGateConfig, ReasoningStack, ReasoningStackConfig,

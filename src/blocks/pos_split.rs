@@ -18,13 +18,13 @@ pub trait PosSet: 'static + Clone + Copy + std::fmt::Debug + Default {
     type Parts<T>: IntoIterator<Item = T>;
 }
 
-/// A part of speech that belongs to the set `P`.
+/// A set that has the part of speech `S`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not one of the parts of speech of `{P}`",
-    label = "this part of speech is not in the set `{P}`"
+    message = "`{S}` is not one of the parts of speech of `{Self}`",
+    label = "the set `{Self}` has no such part of speech"
 )]
-pub trait Member<P: PosSet>: PartOfSpeech {
-    /// Its place in the set.
+pub trait Contains<S: PartOfSpeech>: PosSet {
+    /// The place of `S` in the set.
     const INDEX: usize;
 }
 
@@ -55,7 +55,8 @@ macro_rules! parts_of_speech {
         $crate::parts_of_speech!(@members $set, 0usize; $($part),+);
     };
     (@members $set:ident, $index:expr; $part:ident $(, $rest:ident)*) => {
-        impl $crate::blocks::Member<$set> for $part {
+        #[diagnostic::do_not_recommend]
+        impl $crate::blocks::Contains<$part> for $set {
             const INDEX: usize = $index;
         }
         $crate::parts_of_speech!(@members $set, $index + 1; $($rest),*);

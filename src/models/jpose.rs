@@ -11,7 +11,7 @@ use rand::Rng;
 
 use super::mmen::{Mmen, MmenConfig};
 use crate::blocks::{
-    Combination, Concat, ConcatConfig, Config, Member, Named, Parameters, PartOfSpeech, PartOrder, Phase, PosSet,
+    Combination, Concat, ConcatConfig, Config, Contains, Named, Parameters, PartOfSpeech, PartOrder, Phase, PosSet,
     PosText,
 };
 use crate::embedding::Embedding;
@@ -110,11 +110,14 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn embed_video_part<S: Member<P>, B: Dim, T: LayerTape<D>>(
+    pub fn embed_video_part<S: PartOfSpeech, B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, V), f32, D, T>,
-    ) -> Result<Embedding<S, B, E, D, T::Output>, OpError> {
-        Ok(Embedding::new(self.mmens.modules()[S::INDEX].embed_video(x)?.into_tensor()))
+    ) -> Result<Embedding<S, B, E, D, T::Output>, OpError>
+    where
+        P: Contains<S>,
+    {
+        Ok(Embedding::new(self.mmens.modules()[P::INDEX].embed_video(x)?.into_tensor()))
     }
 
     /// Embeds the text of one part of speech in its space.
@@ -124,11 +127,14 @@ impl<P: PosSet, V: Dim, X: Dim, E: Dim, C, D: OpsDevice> Jpose<P, V, X, E, C, D>
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time widths disagree.
-    pub fn embed_text_part<S: Member<P>, B: Dim, T: LayerTape<D>>(
+    pub fn embed_text_part<S: PartOfSpeech, B: Dim, T: LayerTape<D>>(
         &self,
         x: Tensor<(B, X), f32, D, T>,
-    ) -> Result<Embedding<S, B, E, D, T::Output>, OpError> {
-        Ok(Embedding::new(self.mmens.modules()[S::INDEX].embed_text(x)?.into_tensor()))
+    ) -> Result<Embedding<S, B, E, D, T::Output>, OpError>
+    where
+        P: Contains<S>,
+    {
+        Ok(Embedding::new(self.mmens.modules()[P::INDEX].embed_text(x)?.into_tensor()))
     }
 
     /// What the action embedding of videos is made of: for each part of speech, in the order of the set, the gated embedding

@@ -1,7 +1,6 @@
 use dfdx::prelude::{Dim, HasShape, ReshapeTo, Tape, Tensor};
 
-use super::kernels::SelectRowsKernel;
-use super::{OpError, Rows, check_size, device_error};
+use super::{OpError, OpsDevice, Rows, check_size, device_error};
 
 /// Looks up one row of a table for every index; the gradients of a row that is looked up several times add up, in the order
 /// of the indices.
@@ -14,7 +13,7 @@ use super::{OpError, Rows, check_size, device_error};
 /// # Errors
 /// [`OpError::Shape`] when there are not as many indices as `shape` says or its last axis is not that of the table,
 /// [`OpError::Index`] when an index (or `padding`) is out of range.
-pub fn embedding<V: Dim, S: Rows, D: SelectRowsKernel, T: Tape<f32, D>>(
+pub fn embedding<V: Dim, S: Rows, D: OpsDevice, T: Tape<f32, D>>(
     table: Tensor<(V, S::Last), f32, D, T>,
     indices: &[usize],
     shape: S,

@@ -56,6 +56,7 @@ pub trait LayerTape<D: Storage<f32>>: Tape<f32, D> {
     fn begin(self) -> Self::Output;
 }
 
+#[diagnostic::do_not_recommend]
 impl<D: Storage<f32>> LayerTape<D> for NoneTape {
     type Output = Self;
 
@@ -66,6 +67,7 @@ impl<D: Storage<f32>> LayerTape<D> for NoneTape {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<D: Storage<f32>> LayerTape<D> for DataTape {
     type Output = OwnedTape<f32, D>;
 
@@ -76,6 +78,7 @@ impl<D: Storage<f32>> LayerTape<D> for DataTape {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<D: Storage<f32>> LayerTape<D> for OwnedTape<f32, D> {
     type Output = Self;
 
@@ -90,13 +93,14 @@ impl<D: Storage<f32>> LayerTape<D> for OwnedTape<f32, D> {
 /// be such a tape; data comes second.
 #[diagnostic::on_unimplemented(
     message = "operations cannot record on `{Self}`",
-    label = "this tensor's tape records nothing",
-    note = "a tensor that `ops::data` put on its tape comes second in an operation of two; a layer with parameters starts to record"
+    label = "this tape records nothing: features from `ops::data` come second in an operation of two, a layer with parameters starts to record"
 )]
 pub trait RecordingTape<D: Storage<f32>>: LayerTape<D, Output = Self> + Merge<Self> {}
 
+#[diagnostic::do_not_recommend]
 impl<D: Storage<f32>> RecordingTape<D> for NoneTape {}
 
+#[diagnostic::do_not_recommend]
 impl<D: Storage<f32>> RecordingTape<D> for OwnedTape<f32, D> {}
 
 /// [`LayerTape::begin`] of a tensor: for layers that compute a gradient of their input anyway.

@@ -7,7 +7,7 @@ pub use rectified::{Rectification, RectifiedStep, Unrectified, rectified_adam};
 
 use dfdx::prelude::{Device, Gradients, HasShape, Shape, Tensor};
 
-use super::{OpError, check_option, check_size};
+use super::{OpError, OpsDevice, check_option, check_size};
 
 /// Devices that can apply [`moment_update`], of which [`adam`] and [`rectified_adam`] are made.
 pub trait AdamKernel: Device<f32> {
@@ -166,7 +166,7 @@ impl AdamStep {
 /// # Errors
 /// [`OpError::Shape`] when the number of values differs, [`OpError::Option`] for step 0 and for options that make no sense,
 /// [`OpError::Form`] for a parameter whose values do not stand in row-major order.
-pub fn adam<S: Shape, D: AdamKernel>(
+pub fn adam<S: Shape, D: OpsDevice>(
     parameter: &mut Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
     moments: &mut AdamMoments<D>,
@@ -182,7 +182,7 @@ pub fn adam<S: Shape, D: AdamKernel>(
 ///
 /// # Errors
 /// [`OpError::Shape`] when the number of values differs, [`OpError::Form`] for a parameter whose values do not stand in row-major order.
-pub fn moment_update<S: Shape, D: AdamKernel>(
+pub fn moment_update<S: Shape, D: OpsDevice>(
     parameter: &mut Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
     moments: &mut AdamMoments<D>,
@@ -199,7 +199,7 @@ pub fn moment_update<S: Shape, D: AdamKernel>(
 ///
 /// # Errors
 /// As [`moment_update`].
-pub fn moment_update_projecting<S: Shape, D: AdamKernel>(
+pub fn moment_update_projecting<S: Shape, D: OpsDevice>(
     parameter: &mut Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
     moments: &mut AdamMoments<D>,

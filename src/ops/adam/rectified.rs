@@ -1,8 +1,8 @@
 use dfdx::prelude::{Gradients, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{AdamKernel, AdamMoments, MomentUpdate, averaging_weights, check_numbers, moment_update};
-use crate::ops::{OpError, check_option};
+use super::{AdamMoments, MomentUpdate, averaging_weights, check_numbers, moment_update};
+use crate::ops::{OpError, OpsDevice, check_option};
 
 /// From which length n of the approximated average on a step of [`rectified_adam`] is adaptive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -100,7 +100,7 @@ impl RectifiedStep {
 /// # Errors
 /// [`OpError::Shape`] when the number of values differs, [`OpError::Option`] for step 0 and for options that make no sense,
 /// [`OpError::Form`] for a parameter whose values do not stand in row-major order.
-pub fn rectified_adam<S: Shape, D: AdamKernel>(
+pub fn rectified_adam<S: Shape, D: OpsDevice>(
     parameter: &mut Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
     moments: &mut AdamMoments<D>,

@@ -5,7 +5,7 @@ pub use composed::add as composed;
 
 use dfdx::prelude::{Device, HasShape, Merge, Shape, Tensor};
 
-use super::{LayerTape, OpError, RecordingTape, check_sizes};
+use super::{LayerTape, OpError, OpsDevice, RecordingTape, check_sizes};
 
 /// Devices that can compute [`add`].
 pub trait AddKernel: Device<f32> {
@@ -25,7 +25,7 @@ pub trait AddKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn add<S: Shape, D: AddKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
+pub fn add<S: Shape, D: OpsDevice, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<S, f32, D, T>,
     b: Tensor<S, f32, D, R>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {

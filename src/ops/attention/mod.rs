@@ -5,7 +5,7 @@ pub use composed::attention as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Merge, Storage, Tensor};
 
-use super::{LayerTape, OpError, RandomStream, RecordingTape, check_size};
+use super::{LayerTape, OpError, OpsDevice, RandomStream, RecordingTape, check_size};
 
 /// Devices that can compute [`attention`].
 pub trait AttentionKernel: Device<f32> {
@@ -59,7 +59,7 @@ impl<B: Dim, Q: Dim, K: Dim, D: Storage<f32>> AttentionOptions<'_, B, Q, K, D> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree; [`OpError::Option`] when the heads do not divide E or the dropout is not in `[0, 1)`.
-pub fn attention<B: Dim, Q: Dim, K: Dim, E: Dim, D: AttentionKernel, T, R, U>(
+pub fn attention<B: Dim, Q: Dim, K: Dim, E: Dim, D: OpsDevice, T, R, U>(
     query: Tensor<(B, Q, E), f32, D, T>,
     key: Tensor<(B, K, E), f32, D, R>,
     value: Tensor<(B, K, E), f32, D, U>,

@@ -5,7 +5,7 @@ pub use composed::{eval as composed_eval, train as composed_train};
 
 use dfdx::prelude::{Device, Dim, HasShape, Storage, Tensor};
 
-use super::{LayerTape, OpError, Rows, check_eps, check_least, check_size};
+use super::{LayerTape, OpError, OpsDevice, Rows, check_eps, check_least, check_size};
 
 /// Mean and variance of every feature over one batch, outside the tape.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ fn check_widths<S: Rows, D: Storage<f32>, T>(
 /// # Errors
 /// [`OpError::TooFew`] for fewer than two rows in a group (no variance), [`OpError::Option`] for an `eps` that is negative or not finite,
 /// [`OpError::Shape`] when run-time widths disagree and for rows that are no multiple of the groups.
-pub fn batch_norm_train<S: Rows, D: BatchNormKernel, T: LayerTape<D>>(
+pub fn batch_norm_train<S: Rows, D: OpsDevice, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     groups: usize,
     scale: &Tensor<(S::Last,), f32, D>,
@@ -85,7 +85,7 @@ pub fn batch_norm_train<S: Rows, D: BatchNormKernel, T: LayerTape<D>>(
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time widths disagree, [`OpError::Option`] for an `eps` that is negative or not finite.
-pub fn batch_norm_eval<S: Rows, D: BatchNormKernel, T: LayerTape<D>>(
+pub fn batch_norm_eval<S: Rows, D: OpsDevice, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     scale: &Tensor<(S::Last,), f32, D>,
     shift: &Tensor<(S::Last,), f32, D>,

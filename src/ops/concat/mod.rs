@@ -5,7 +5,7 @@ pub use composed::concat as composed;
 
 use dfdx::prelude::{Axes, Axis, Device, Dim, HasAxes, HasShape, Shape, Storage, Tensor};
 
-use super::{OpError, RecordingTape, check_size};
+use super::{OpError, OpsDevice, RecordingTape, check_size};
 
 /// Devices that can compute [`concat()`] and [`concat_along`].
 pub trait ConcatKernel: Device<f32> {
@@ -33,7 +33,7 @@ fn first<S: Shape, D: Storage<f32>, T>(parts: &[Tensor<S, f32, D, T>]) -> Result
 ///
 /// # Errors
 /// [`OpError::Shape`] when `width` is not that sum or the rows disagree, [`OpError::TooFew`] without parts.
-pub fn concat<B: Dim, E: Dim, W: Dim, D: ConcatKernel, T: RecordingTape<D>>(
+pub fn concat<B: Dim, E: Dim, W: Dim, D: OpsDevice, T: RecordingTape<D>>(
     parts: Vec<Tensor<(B, E), f32, D, T>>,
     width: W,
 ) -> Result<Tensor<(B, W), f32, D, T>, OpError> {
@@ -48,7 +48,7 @@ pub fn concat<B: Dim, E: Dim, W: Dim, D: ConcatKernel, T: RecordingTape<D>>(
 ///
 /// # Errors
 /// [`OpError::Shape`] when sizes disagree or `shape` has another number of axes, [`OpError::TooFew`] without parts.
-pub fn concat_along<S, O, Ax, D: ConcatKernel, T: RecordingTape<D>>(
+pub fn concat_along<S, O, Ax, D: OpsDevice, T: RecordingTape<D>>(
     parts: Vec<Tensor<S, f32, D, T>>,
     _axis: Ax,
     shape: O,

@@ -6,7 +6,7 @@ pub use composed::conv1d as composed;
 use dfdx::prelude::{Device, Dim, HasShape, Tensor};
 
 use super::error::room;
-use super::{LayerTape, OpError, check_least, check_option, check_size};
+use super::{LayerTape, OpError, OpsDevice, check_least, check_option, check_size};
 
 /// How the kernel of [`conv1d`] moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub trait Conv1dKernel: Device<f32> {
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] for an empty kernel and a padded input shorter than the kernel,
 /// [`OpError::Option`] for a stride of 0.
-pub fn conv1d<B: Dim, C: Dim, L: Dim, O: Dim, K: Dim, D: Conv1dKernel, T: LayerTape<D>>(
+pub fn conv1d<B: Dim, C: Dim, L: Dim, O: Dim, K: Dim, D: OpsDevice, T: LayerTape<D>>(
     x: Tensor<(B, C, L), f32, D, T>,
     weight: &Tensor<(O, C, K), f32, D>,
     bias: Option<&Tensor<(O,), f32, D>>,

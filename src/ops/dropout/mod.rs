@@ -5,7 +5,7 @@ pub use composed::dropout as composed;
 
 use dfdx::prelude::{Device, Shape, Tape, Tensor};
 
-use super::{OpError, check_option};
+use super::{OpError, OpsDevice, check_option};
 
 /// A place in a stream of random numbers: number `offset + i` of the stream `seed` decides about value `i`.
 ///
@@ -76,7 +76,7 @@ pub trait DropoutKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Option`] for a rate outside 0 to 1.
-pub fn dropout<S: Shape, D: DropoutKernel, T: Tape<f32, D>>(
+pub fn dropout<S: Shape, D: OpsDevice, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     rate: f32,
     stream: Option<RandomStream>,

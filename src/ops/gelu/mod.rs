@@ -5,7 +5,7 @@ pub use composed::{gelu as composed_gelu, quick_gelu as composed_quick_gelu};
 
 use dfdx::prelude::{Device, Shape, Tape, Tensor};
 
-use super::OpError;
+use super::{OpError, OpsDevice};
 
 /// Devices that can compute [`gelu`] and [`quick_gelu`].
 pub trait GeluKernel: Device<f32> {
@@ -29,9 +29,7 @@ pub trait GeluKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Device`] only.
-pub fn gelu<S: Shape, D: GeluKernel, T: Tape<f32, D>>(
-    x: Tensor<S, f32, D, T>,
-) -> Result<Tensor<S, f32, D, T>, OpError> {
+pub fn gelu<S: Shape, D: OpsDevice, T: Tape<f32, D>>(x: Tensor<S, f32, D, T>) -> Result<Tensor<S, f32, D, T>, OpError> {
     D::gelu(x)
 }
 
@@ -42,7 +40,7 @@ pub fn gelu<S: Shape, D: GeluKernel, T: Tape<f32, D>>(
 ///
 /// # Errors
 /// [`OpError::Device`] only.
-pub fn quick_gelu<S: Shape, D: GeluKernel, T: Tape<f32, D>>(
+pub fn quick_gelu<S: Shape, D: OpsDevice, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
     D::quick_gelu(x)

@@ -7,7 +7,7 @@ use dfdx::prelude::{
     Backward, Device, Gradients, HasShape, Merge, OwnedTape, PutTape, Shape, SplitTape, Tensor, Trace,
 };
 
-use super::{OpError, device_error};
+use super::{OpError, OpsDevice, device_error};
 
 /// Devices that can look at the gradient of a parameter and change it.
 pub trait GradientKernel: Device<f32> {
@@ -43,7 +43,7 @@ pub trait GradientKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Device`] only.
-pub fn has_gradient<S: Shape, D: GradientKernel>(
+pub fn has_gradient<S: Shape, D: OpsDevice>(
     parameter: &Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
 ) -> Result<bool, OpError> {
@@ -55,7 +55,7 @@ pub fn has_gradient<S: Shape, D: GradientKernel>(
 ///
 /// # Errors
 /// [`OpError::Device`] only.
-pub fn gradient_norm<S: Shape, D: GradientKernel>(
+pub fn gradient_norm<S: Shape, D: OpsDevice>(
     parameter: &Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
 ) -> Result<Option<f64>, OpError> {
@@ -66,7 +66,7 @@ pub fn gradient_norm<S: Shape, D: GradientKernel>(
 ///
 /// # Errors
 /// [`OpError::Device`] only.
-pub fn scale_gradient<S: Shape, D: GradientKernel>(
+pub fn scale_gradient<S: Shape, D: OpsDevice>(
     parameter: &Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
     factor: f32,

@@ -5,7 +5,7 @@ pub use composed::hinge as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Merge, Tensor};
 
-use super::{LayerTape, OpError, RecordingTape, check_size};
+use super::{LayerTape, OpError, OpsDevice, RecordingTape, check_size};
 
 /// Devices that can compute [`hinge`].
 pub trait HingeKernel: Device<f32> {
@@ -28,7 +28,7 @@ pub trait HingeKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn hinge<B: Dim, D: HingeKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
+pub fn hinge<B: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     margin: &Tensor<(B,), f32, D>,
     small: Tensor<(B,), f32, D, T>,
     large: Tensor<(B,), f32, D, R>,

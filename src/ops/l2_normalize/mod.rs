@@ -5,7 +5,7 @@ pub use composed::l2_normalize as composed;
 
 use dfdx::prelude::{Device, Tape, Tensor};
 
-use super::{OpError, Rows, check_eps};
+use super::{OpError, OpsDevice, Rows, check_eps};
 
 /// Smallest norm divided by: PyTorch's `normalize` default, used by every family here.
 pub const NORM_EPS: f32 = 1e-12;
@@ -32,7 +32,7 @@ pub trait L2NormalizeKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Option`] for an `eps` that is negative or not finite.
-pub fn l2_normalize<S: Rows, D: L2NormalizeKernel, T: Tape<f32, D>>(
+pub fn l2_normalize<S: Rows, D: OpsDevice, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     eps: f32,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {

@@ -5,7 +5,7 @@ pub use composed::layer_norm as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Tensor};
 
-use super::{LayerTape, OpError, Rows, check_eps, check_size};
+use super::{LayerTape, OpError, OpsDevice, Rows, check_eps, check_size};
 
 /// Devices that can compute [`layer_norm`].
 pub trait LayerNormKernel: Device<f32> {
@@ -31,7 +31,7 @@ pub trait LayerNormKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time widths disagree, [`OpError::Option`] for an `eps` that is negative or not finite.
-pub fn layer_norm<S: Rows, D: LayerNormKernel, T: LayerTape<D>>(
+pub fn layer_norm<S: Rows, D: OpsDevice, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     scale: &Tensor<(S::Last,), f32, D>,
     shift: &Tensor<(S::Last,), f32, D>,

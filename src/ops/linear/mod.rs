@@ -6,7 +6,7 @@ pub(crate) use composed::with_bias;
 
 use dfdx::prelude::{Device, Dim, HasShape, Storage, Tensor};
 
-use super::{LayerTape, OpError, Rows, check_size};
+use super::{LayerTape, OpError, OpsDevice, Rows, check_size};
 
 /// Devices that can compute [`linear`] and [`linear_columns`].
 pub trait LinearKernel: Device<f32> {
@@ -35,7 +35,7 @@ fn check_bias<O: Dim, W: Dim, D: Storage<f32>>(
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time widths disagree.
-pub fn linear<S: Rows, O: Dim, D: LinearKernel, T: LayerTape<D>>(
+pub fn linear<S: Rows, O: Dim, D: OpsDevice, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     weight: &Tensor<(O, S::Last), f32, D>,
     bias: Option<&Tensor<(O,), f32, D>>,
@@ -54,7 +54,7 @@ pub fn linear<S: Rows, O: Dim, D: LinearKernel, T: LayerTape<D>>(
 ///
 /// # Errors
 /// [`OpError::Shape`] when the weight has too few columns or the bias another width.
-pub fn linear_columns<S: Rows, O: Dim, W: Dim, D: LinearKernel, T: LayerTape<D>>(
+pub fn linear_columns<S: Rows, O: Dim, W: Dim, D: OpsDevice, T: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     weight: &Tensor<(O, W), f32, D>,
     first: usize,

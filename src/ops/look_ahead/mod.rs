@@ -5,7 +5,7 @@ pub use composed::look_ahead as composed;
 
 use dfdx::prelude::{Device, HasShape, Shape, Tensor};
 
-use super::{OpError, check_option, check_size};
+use super::{OpError, OpsDevice, check_option, check_size};
 
 /// Devices that can apply [`look_ahead`].
 pub trait LookAheadKernel: Device<f32> {
@@ -28,7 +28,7 @@ pub trait LookAheadKernel: Device<f32> {
 /// # Errors
 /// [`OpError::Shape`] when the number of values differs, [`OpError::Form`] for a parameter whose values do not stand in row-major order,
 /// [`OpError::Option`] for an α that is not finite.
-pub fn look_ahead<S: Shape, D: LookAheadKernel>(
+pub fn look_ahead<S: Shape, D: OpsDevice>(
     parameter: &mut Tensor<S, f32, D>,
     slow: &mut Tensor<(usize,), f32, D>,
     alpha: f32,

@@ -7,7 +7,7 @@ pub use matrices::Matrices;
 
 use dfdx::prelude::{Device, Dim, HasShape, Merge, Shape, Tensor};
 
-use super::{LayerTape, OpError, RecordingTape, check_size};
+use super::{LayerTape, OpError, OpsDevice, RecordingTape, check_size};
 
 /// Sizes of `count` products of an `(rows, inner)` and an `(inner, columns)` matrix, and how the operands are stored.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,7 @@ pub trait MatmulKernel: Device<f32> {
 }
 
 /// Checks that the leading axes agree and calls the kernel.
-fn checked<A: Matrices, B: Matrices, O: Shape, D: MatmulKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
+fn checked<A: Matrices, B: Matrices, O: Shape, D: OpsDevice, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<A, f32, D, T>,
     b: Tensor<B, f32, D, R>,
     [left_transposed, right_transposed]: [bool; 2],
@@ -66,7 +66,7 @@ fn checked<A: Matrices, B: Matrices, O: Shape, D: MatmulKernel, T: RecordingTape
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn matmul<S: Matrices, N: Dim, D: MatmulKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
+pub fn matmul<S: Matrices, N: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<S, f32, D, T>,
     b: Tensor<S::With<S::Columns, N>, f32, D, R>,
 ) -> Result<Tensor<S::With<S::Rows, N>, f32, D, T>, OpError> {
@@ -81,7 +81,7 @@ pub fn matmul<S: Matrices, N: Dim, D: MatmulKernel, T: RecordingTape<D> + Merge<
 ///
 /// # Errors
 /// As [`matmul`].
-pub fn matmul_nt<S: Matrices, N: Dim, D: MatmulKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
+pub fn matmul_nt<S: Matrices, N: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<S, f32, D, T>,
     b: Tensor<S::With<N, S::Columns>, f32, D, R>,
 ) -> Result<Tensor<S::With<S::Rows, N>, f32, D, T>, OpError> {
@@ -96,7 +96,7 @@ pub fn matmul_nt<S: Matrices, N: Dim, D: MatmulKernel, T: RecordingTape<D> + Mer
 ///
 /// # Errors
 /// As [`matmul`].
-pub fn matmul_tn<S: Matrices, N: Dim, D: MatmulKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
+pub fn matmul_tn<S: Matrices, N: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<S, f32, D, T>,
     b: Tensor<S::With<S::Rows, N>, f32, D, R>,
 ) -> Result<Tensor<S::With<S::Columns, N>, f32, D, T>, OpError> {

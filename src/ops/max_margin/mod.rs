@@ -5,7 +5,7 @@ pub use composed::max_margin as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Tape, Tensor};
 
-use super::{OpError, check_least, check_option, check_size};
+use super::{OpError, OpsDevice, check_least, check_option, check_size};
 
 /// Which terms the mean of [`max_margin`] is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub trait MaxMarginKernel: Device<f32> {
 /// # Errors
 /// [`OpError::Shape`] when a run-time matrix is not square, [`OpError::TooFew`] when there are no terms (no pairs, or one pair
 /// under [`MarginTerms::NonMatching`]), [`OpError::Option`] for a margin that is not finite.
-pub fn max_margin<B: Dim, D: MaxMarginKernel, T: Tape<f32, D>>(
+pub fn max_margin<B: Dim, D: OpsDevice, T: Tape<f32, D>>(
     scores: Tensor<(B, B), f32, D, T>,
     margin: f32,
     terms: MarginTerms,

@@ -5,7 +5,7 @@ pub use composed::mish as composed;
 
 use dfdx::prelude::{Device, Shape, Tape, Tensor};
 
-use super::OpError;
+use super::{OpError, OpsDevice};
 
 /// From here on `tanh(softplus(x))` is 1 in f32.
 const LINEAR_ABOVE: f32 = 20.0;
@@ -27,8 +27,6 @@ pub trait MishKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Device`] only.
-pub fn mish<S: Shape, D: MishKernel, T: Tape<f32, D>>(
-    x: Tensor<S, f32, D, T>,
-) -> Result<Tensor<S, f32, D, T>, OpError> {
+pub fn mish<S: Shape, D: OpsDevice, T: Tape<f32, D>>(x: Tensor<S, f32, D, T>) -> Result<Tensor<S, f32, D, T>, OpError> {
     D::mish(x)
 }

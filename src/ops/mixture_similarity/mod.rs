@@ -5,7 +5,7 @@ pub use composed::mixture_similarity as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Tensor};
 
-use super::{OpError, RecordingTape, check_least, check_size};
+use super::{OpError, OpsDevice, RecordingTape, check_least, check_size};
 
 /// Added to every weight: without a trace beside any that is not tiny, and equal weights where those of all experts of a video underflow.
 const LEAST_WEIGHT: f32 = f32::MIN_POSITIVE;
@@ -38,7 +38,7 @@ pub trait MixtureSimilarityKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] without experts.
-pub fn mixture_similarity<Q: Dim, V: Dim, E: Dim, D: MixtureSimilarityKernel, T: RecordingTape<D>>(
+pub fn mixture_similarity<Q: Dim, V: Dim, E: Dim, D: OpsDevice, T: RecordingTape<D>>(
     text: Vec<Tensor<(Q, E), f32, D, T>>,
     video: Vec<Tensor<(V, E), f32, D, T>>,
     weights: Tensor<(Q, usize), f32, D, T>,

@@ -5,7 +5,7 @@ pub use composed::permute as composed;
 
 use dfdx::prelude::{Axes, Device, PermuteShapeTo, Shape, Tape, Tensor};
 
-use super::OpError;
+use super::{OpError, OpsDevice};
 
 /// Devices that can compute [`permute`].
 pub trait PermuteKernel: Device<f32> {
@@ -26,7 +26,7 @@ pub trait PermuteKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Device`] only.
-pub fn permute<S: Shape + PermuteShapeTo<O, Ax>, O: Shape, Ax: Axes, D: PermuteKernel, T: Tape<f32, D>>(
+pub fn permute<S: Shape + PermuteShapeTo<O, Ax>, O: Shape, Ax: Axes, D: OpsDevice, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     _axes: Ax,
 ) -> Result<Tensor<O, f32, D, T>, OpError> {

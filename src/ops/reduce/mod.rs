@@ -5,7 +5,7 @@ pub use composed::reduce as composed;
 
 use dfdx::prelude::{Axes, Device, Dim, HasShape, ReduceShape, ReduceStridesTo, ReshapeTo, Shape, Tape, Tensor};
 
-use super::{AroundAxis, OpError, check_least, check_size, device_error, to_vec};
+use super::{AroundAxis, OpError, OpsDevice, check_least, check_size, device_error, to_vec};
 
 /// What becomes of the values along the axis that goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub trait ReduceKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::TooFew`] for the mean or the maximum along an axis of size 0.
-pub fn reduce<S: Shape + ReduceShape<Ax>, Ax: Axes<Array = [isize; 1]>, D: ReduceKernel, T: Tape<f32, D>>(
+pub fn reduce<S: Shape + ReduceShape<Ax>, Ax: Axes<Array = [isize; 1]>, D: OpsDevice, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     _axis: Ax,
     reduction: Reduction,
@@ -95,7 +95,7 @@ pub fn reduce<S: Shape + ReduceShape<Ax>, Ax: Axes<Array = [isize; 1]>, D: Reduc
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree; [`OpError::TooFew`] for a sequence without a valid step under
 /// [`EmptyRows::Refuse`] (on CUDA, looking for one copies the mask to the host).
-pub fn masked_reduce<B: Dim, N: Dim, E: Dim, D: ReduceKernel, T: Tape<f32, D>>(
+pub fn masked_reduce<B: Dim, N: Dim, E: Dim, D: OpsDevice, T: Tape<f32, D>>(
     x: Tensor<(B, N, E), f32, D, T>,
     mask: &Tensor<(B, N), f32, D>,
     reduction: Reduction,

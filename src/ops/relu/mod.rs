@@ -5,7 +5,7 @@ pub use composed::relu as composed;
 
 use dfdx::prelude::{Device, Shape, Tape, Tensor};
 
-use super::OpError;
+use super::{OpError, OpsDevice};
 
 /// Devices that can compute [`relu`].
 pub trait ReluKernel: Device<f32> {
@@ -22,8 +22,6 @@ pub trait ReluKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Device`] only.
-pub fn relu<S: Shape, D: ReluKernel, T: Tape<f32, D>>(
-    x: Tensor<S, f32, D, T>,
-) -> Result<Tensor<S, f32, D, T>, OpError> {
+pub fn relu<S: Shape, D: OpsDevice, T: Tape<f32, D>>(x: Tensor<S, f32, D, T>) -> Result<Tensor<S, f32, D, T>, OpError> {
     D::relu(x)
 }

@@ -5,7 +5,7 @@ pub use composed::{cosine as composed_cosine, squared_distance as composed_squar
 
 use dfdx::prelude::{Device, Dim, HasShape, Merge, Storage, Tensor};
 
-use super::{LayerTape, OpError, RecordingTape, check_eps, check_size};
+use super::{LayerTape, OpError, OpsDevice, RecordingTape, check_eps, check_size};
 
 /// Devices that can compute [`row_squared_distance`] and [`row_cosine`].
 pub trait RowDistanceKernel: Device<f32> {
@@ -43,7 +43,7 @@ fn check_pair<B: Dim, E: Dim, D: Storage<f32>, T, R>(
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn row_squared_distance<B: Dim, E: Dim, D: RowDistanceKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
+pub fn row_squared_distance<B: Dim, E: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<(B, E), f32, D, T>,
     b: Tensor<(B, E), f32, D, R>,
 ) -> Result<Tensor<(B,), f32, D, T>, OpError> {
@@ -59,7 +59,7 @@ pub fn row_squared_distance<B: Dim, E: Dim, D: RowDistanceKernel, T: RecordingTa
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Option`] for an `eps` that is negative or not finite.
-pub fn row_cosine<B: Dim, E: Dim, D: RowDistanceKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
+pub fn row_cosine<B: Dim, E: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     a: Tensor<(B, E), f32, D, T>,
     b: Tensor<(B, E), f32, D, R>,
     eps: f32,

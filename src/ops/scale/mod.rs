@@ -5,7 +5,7 @@ pub use composed::scale as composed;
 
 use dfdx::prelude::{Device, Shape, Tape, Tensor};
 
-use super::OpError;
+use super::{OpError, OpsDevice};
 
 /// Devices that can compute [`scale`].
 pub trait ScaleKernel: Device<f32> {
@@ -25,7 +25,7 @@ pub trait ScaleKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Device`] only.
-pub fn scale<S: Shape, D: ScaleKernel, T: Tape<f32, D>>(
+pub fn scale<S: Shape, D: OpsDevice, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     factor: f32,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {

@@ -5,7 +5,7 @@ pub use composed::select_rows as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Tape, Tensor};
 
-use super::OpError;
+use super::{OpError, OpsDevice};
 
 /// Devices that can compute [`select_rows`].
 pub trait SelectRowsKernel: Device<f32> {
@@ -26,7 +26,7 @@ pub trait SelectRowsKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Index`] when an index is out of range.
-pub fn select_rows<B: Dim, E: Dim, D: SelectRowsKernel, T: Tape<f32, D>>(
+pub fn select_rows<B: Dim, E: Dim, D: OpsDevice, T: Tape<f32, D>>(
     x: Tensor<(B, E), f32, D, T>,
     rows: &[usize],
 ) -> Result<Tensor<(usize, E), f32, D, T>, OpError> {

@@ -5,7 +5,7 @@ pub use composed::sgd_momentum as composed;
 
 use dfdx::prelude::{Device, Gradients, HasShape, Shape, Tensor};
 
-use super::{OpError, check_option, check_size};
+use super::{OpError, OpsDevice, check_option, check_size};
 
 /// Devices that can apply [`sgd_momentum`].
 pub trait SgdKernel: Device<f32> {
@@ -31,7 +31,7 @@ pub trait SgdKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when the number of values differs, [`OpError::Option`] for a learning rate or momentum that is not finite.
-pub fn sgd_momentum<S: Shape, D: SgdKernel>(
+pub fn sgd_momentum<S: Shape, D: OpsDevice>(
     parameter: &mut Tensor<S, f32, D>,
     gradients: &mut Gradients<f32, D>,
     velocity: &mut Tensor<(usize,), f32, D>,

@@ -5,7 +5,7 @@ pub use composed::sigmoid_gate as composed;
 
 use dfdx::prelude::{Device, HasShape, Merge, Shape, Tensor};
 
-use super::{LayerTape, OpError, RecordingTape, check_sizes};
+use super::{LayerTape, OpError, OpsDevice, RecordingTape, check_sizes};
 
 /// Devices that can compute [`sigmoid_gate`].
 pub trait SigmoidGateKernel: Device<f32> {
@@ -25,7 +25,7 @@ pub trait SigmoidGateKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn sigmoid_gate<S: Shape, D: SigmoidGateKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
+pub fn sigmoid_gate<S: Shape, D: OpsDevice, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     value: Tensor<S, f32, D, T>,
     gate: Tensor<S, f32, D, R>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {

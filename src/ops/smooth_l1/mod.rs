@@ -5,7 +5,7 @@ pub use composed::smooth_l1 as composed;
 
 use dfdx::prelude::{Device, HasShape, Merge, Shape, Tensor};
 
-use super::{LayerTape, OpError, RecordingTape, check_least, check_option, check_sizes};
+use super::{LayerTape, OpError, OpsDevice, RecordingTape, check_least, check_option, check_sizes};
 
 /// What a loss makes of its terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub trait SmoothL1Kernel: Device<f32> {
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Option`] for a `beta` that is negative or not finite,
 /// [`OpError::TooFew`] for the mean of nothing.
-pub fn smooth_l1<S: Shape, D: SmoothL1Kernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
+pub fn smooth_l1<S: Shape, D: OpsDevice, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     x: Tensor<S, f32, D, T>,
     target: Tensor<S, f32, D, R>,
     beta: f32,

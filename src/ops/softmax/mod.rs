@@ -5,7 +5,7 @@ pub use composed::{log_softmax as composed_log_softmax, softmax as composed_soft
 
 use dfdx::prelude::{Device, Dim, HasShape, Tape, Tensor};
 
-use super::{OpError, Rows, check_size};
+use super::{OpError, OpsDevice, Rows, check_size};
 
 /// Devices that can compute [`softmax`], [`masked_softmax`] and [`log_softmax`].
 pub trait SoftmaxKernel: Device<f32> {
@@ -32,7 +32,7 @@ pub trait SoftmaxKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Device`] only.
-pub fn softmax<S: Rows, D: SoftmaxKernel, T: Tape<f32, D>>(
+pub fn softmax<S: Rows, D: OpsDevice, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
     D::softmax::<S, usize, T>(x, None)
@@ -45,7 +45,7 @@ pub fn softmax<S: Rows, D: SoftmaxKernel, T: Tape<f32, D>>(
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn masked_softmax<S: Rows, B: Dim, D: SoftmaxKernel, T: Tape<f32, D>>(
+pub fn masked_softmax<S: Rows, B: Dim, D: OpsDevice, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     mask: &Tensor<(B, S::Last), f32, D>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
@@ -64,7 +64,7 @@ pub fn masked_softmax<S: Rows, B: Dim, D: SoftmaxKernel, T: Tape<f32, D>>(
 ///
 /// # Errors
 /// [`OpError::Device`] only.
-pub fn log_softmax<S: Rows, D: SoftmaxKernel, T: Tape<f32, D>>(
+pub fn log_softmax<S: Rows, D: OpsDevice, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
 ) -> Result<Tensor<S, f32, D, T>, OpError> {
     D::log_softmax(x)

@@ -5,7 +5,7 @@ pub use composed::mean_squared_error as composed;
 
 use dfdx::prelude::{Device, HasShape, Shape, Tape, Tensor};
 
-use super::{OpError, check_least, check_sizes};
+use super::{OpError, OpsDevice, check_least, check_sizes};
 
 /// Devices that can compute [`mean_squared_error`].
 pub trait SquaredErrorKernel: Device<f32> {
@@ -25,7 +25,7 @@ pub trait SquaredErrorKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] when there are no values.
-pub fn mean_squared_error<S: Shape, D: SquaredErrorKernel, T: Tape<f32, D>>(
+pub fn mean_squared_error<S: Shape, D: OpsDevice, T: Tape<f32, D>>(
     x: Tensor<S, f32, D, T>,
     target: &Tensor<S, f32, D>,
 ) -> Result<Tensor<(), f32, D, T>, OpError> {

@@ -5,7 +5,7 @@ pub use composed::sum_terms as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Tensor};
 
-use super::{OpError, RecordingTape, check_size};
+use super::{OpError, OpsDevice, RecordingTape, check_size};
 
 /// Devices that can compute [`sum_terms`].
 pub trait SumTermsKernel: Device<f32> {
@@ -29,7 +29,7 @@ pub trait SumTermsKernel: Device<f32> {
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::Index`] for a term that is not there, [`OpError::TooFew`] without
 /// terms.
-pub fn sum_terms<B: Dim, E: Dim, D: SumTermsKernel, T: RecordingTape<D>>(
+pub fn sum_terms<B: Dim, E: Dim, D: OpsDevice, T: RecordingTape<D>>(
     terms: Vec<Tensor<(B, E), f32, D, T>>,
     groups: Vec<Vec<usize>>,
 ) -> Result<Tensor<(usize, B, E), f32, D, T>, OpError> {

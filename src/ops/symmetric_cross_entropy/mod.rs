@@ -5,7 +5,7 @@ pub use composed::symmetric_cross_entropy as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Tape, Tensor};
 
-use super::{OpError, check_least, check_size};
+use super::{OpError, OpsDevice, check_least, check_size};
 
 /// Devices that can compute [`symmetric_cross_entropy`].
 pub trait SymmetricCrossEntropyKernel: Device<f32> {
@@ -27,7 +27,7 @@ pub trait SymmetricCrossEntropyKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when the matrix is not square, [`OpError::TooFew`] for an empty batch.
-pub fn symmetric_cross_entropy<B: Dim, C: Dim, D: SymmetricCrossEntropyKernel, T: Tape<f32, D>>(
+pub fn symmetric_cross_entropy<B: Dim, C: Dim, D: OpsDevice, T: Tape<f32, D>>(
     logits: Tensor<(B, C), f32, D, T>,
 ) -> Result<Tensor<(), f32, D, T>, OpError> {
     let (rows, columns) = *logits.shape();

@@ -5,7 +5,7 @@ pub use composed::vlad as composed;
 
 use dfdx::prelude::{Const, Device, Dim, HasShape, Merge, Tensor};
 
-use super::{LayerTape, OpError, RecordingTape, check_least, check_size};
+use super::{LayerTape, OpError, OpsDevice, RecordingTape, check_least, check_size};
 
 /// Devices that can compute [`vlad`].
 pub trait VladKernel: Device<f32> {
@@ -30,7 +30,7 @@ pub trait VladKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] without clusters or for descriptors of width 0.
-pub fn vlad<B: Dim, N: Dim, A: Dim, K: Dim, E: Dim, D: VladKernel, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
+pub fn vlad<B: Dim, N: Dim, A: Dim, K: Dim, E: Dim, D: OpsDevice, T: RecordingTape<D> + Merge<R>, R: LayerTape<D>>(
     assignment: Tensor<(B, N, A), f32, D, T>,
     x: Tensor<(B, N, E), f32, D, R>,
     centres: &Tensor<(Const<1>, E, K), f32, D>,

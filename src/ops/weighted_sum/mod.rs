@@ -5,7 +5,7 @@ pub use composed::weighted_sum as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Tape, Tensor};
 
-use super::{OpError, check_size};
+use super::{OpError, OpsDevice, check_size};
 
 /// Devices that can compute [`weighted_sum`].
 pub trait WeightedSumKernel: Device<f32> {
@@ -27,7 +27,7 @@ pub trait WeightedSumKernel: Device<f32> {
 ///
 /// # Errors
 /// [`OpError::Shape`] when run-time sizes disagree.
-pub fn weighted_sum<G: Dim, B: Dim, E: Dim, D: WeightedSumKernel, T: Tape<f32, D>>(
+pub fn weighted_sum<G: Dim, B: Dim, E: Dim, D: OpsDevice, T: Tape<f32, D>>(
     x: Tensor<(G, B, E), f32, D, T>,
     weights: &Tensor<(G, B), f32, D>,
 ) -> Result<Tensor<(B, E), f32, D, T>, OpError> {
