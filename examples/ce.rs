@@ -20,7 +20,7 @@ use coembed::models::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPo
 use coembed::prelude::*;
 use coembed::recipes::ce::{CeTask, CeTraining, CollaborativeExpertsRecipe, evaluate};
 use coembed::run::Job;
-use coembed::train::{Ranger, RangerConfig, Schedule};
+use coembed::train::{Fit, Ranger, RangerConfig, Schedule};
 use coembed_examples::cli::say;
 use coembed_examples::demo::{self, Epochs, SEEDS, describe_experts, in_parallel, rank_table};
 use coembed_examples::emoji::{self, COLOUR, ExpertSplits, MOTION, PIXELS, SHAPE, Split, WORD_WIDTH};

@@ -16,7 +16,7 @@ use coembed::ops;
 use coembed::prelude::*;
 use coembed::recipes::ce::{CeTask, CeTraining, evaluate};
 use coembed::run::Job;
-use coembed::train::{Adam, AdamConfig};
+use coembed::train::{Adam, AdamConfig, Fit};
 use coembed_examples::baseline::linear_ranks;
 use coembed_examples::cli::{self, say};
 use coembed_examples::demo::{self, Epochs, SEEDS, describe_experts, in_parallel, rank_table};

@@ -9,15 +9,16 @@
 
 use std::process::ExitCode;
 
+use coembed::blocks::ConcatConfig;
 use coembed::data::Loaded;
 use coembed::metrics::graded::GradedScores;
-use coembed::models::VerbNoun;
+use coembed::models::{JposeConfig, VerbNoun};
 use coembed::prelude::*;
 use coembed::recipes::relmargin::{
     Options, RelMarginData, RelMarginDataset, RelMarginEvaluation, RelMarginModel, RelMarginTask,
 };
 use coembed::run::Job;
-use coembed::train::Schedule;
+use coembed::train::{Fit, Schedule, Sgd};
 use coembed_examples::baseline::{BaselineOptions, Scores, TwoTowers, chance};
 use coembed_examples::cli::{self, BuiltIn, say};
 use coembed_examples::demo::{self, Epochs, SEEDS, in_parallel, score_table, significance};

@@ -18,7 +18,7 @@ use coembed::models::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPo
 use coembed::prelude::*;
 use coembed::recipes::ce::{CeModel, CeTask, CeTraining, CollaborativeExpertsRecipe, as_teacher, evaluate};
 use coembed::run::Job;
-use coembed::train::{Ranger, RangerConfig, Schedule};
+use coembed::train::{Fit, Ranger, RangerConfig, Schedule};
 use coembed_examples::cli::say;
 use coembed_examples::demo::{self, Epochs, SEEDS, describe_experts, in_parallel, rank_table};
 use coembed_examples::emoji::{self, EmojiData, ExpertSplits, Split, expert_splits};

@@ -4,6 +4,8 @@
 //! A model is a type; a wrong composition does not compile:
 //!
 //! ```
+//! use coembed::blocks::{ConcatConfig, PartOrder};
+//! use coembed::models::{JposeConfig, VerbNoun};
 //! use coembed::prelude::*;
 //!
 //! let device = Cpu::default();

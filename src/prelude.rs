@@ -1,4 +1,7 @@
-//! What a program over the library usually needs: `use coembed::prelude::*`.
+//! What a block of one's own needs, and a program that builds one: `use coembed::prelude::*`.
+//!
+//! Tensors, sizes, devices and tapes of dfdx, the traits of blocks, and the random numbers that they are built with. Models, losses and
+//! optimizers are named where they are used.
 
 pub use dfdx::prelude::{
     Backward, Const, Cpu, Dim, Gradients, HasShape, NoneTape, OnesTensor, OwnedTape, Tape, Tensor, TensorFromVec,
@@ -6,12 +9,7 @@ pub use dfdx::prelude::{
 };
 pub use rand::Rng;
 
-pub use crate::blocks::{
-    Combination, ConcatConfig, Config, LearnedConfig, Linear, LinearConfig, Parameters, PartOrder, Phase, PosText,
-};
+pub use crate::blocks::{Config, Linear, LinearConfig, Parameters, Phase};
 pub use crate::embedding::Embedding;
-pub use crate::losses::{Distance, TripletLoss};
-pub use crate::matrix::{Matrix, MatrixView};
-pub use crate::models::{Caption, Jpose, JposeConfig, Mmen, MmenConfig, Noun, Verb, VerbNoun};
-pub use crate::ops::{LayerTape, OpError, OpsDevice, RecordingTape};
-pub use crate::train::{Fit, Purpose, Sgd, SgdConfig, Step, Task, rng};
+pub use crate::ops::{DataTape, LayerTape, OpError, OpsDevice, RecordingTape};
+pub use crate::train::{Purpose, rng};

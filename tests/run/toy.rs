@@ -5,12 +5,13 @@ use std::path::Path;
 use coembed::blocks::Dropout;
 use coembed::data::Loaded;
 use coembed::losses::InfoNceLoss;
+use coembed::matrix::Matrix;
 use coembed::metrics::rank::{self, RankOptions, RankReport};
 use coembed::ops;
 use coembed::options::Checked;
 use coembed::prelude::*;
 use coembed::run::{Part, Recipe, Setting};
-use coembed::train::{BatchNumbers, OptimizerConfig, Select, StepStart};
+use coembed::train::{BatchNumbers, Fit, OptimizerConfig, Select, Step, StepStart, Task};
 
 coembed::options! {
     /// Options of the toy.

@@ -10,7 +10,7 @@ use coembed::options::Checked;
 use coembed::prelude::*;
 use coembed::recipes::ce::{CeData, CeError, CeEvaluation, CeTask, CollaborativeExpertsRecipe, Options, evaluate};
 use coembed::run::{Part, Recipe, Setting};
-use coembed::train::OptimizerConfig;
+use coembed::train::{Fit, OptimizerConfig};
 
 coembed::experts! {
     /// The experts of tests/data/ce_run.

@@ -29,9 +29,9 @@ macro_rules! experts {
 
         #[doc = concat!("Features of the experts of [`", stringify!($set), "`] for a batch of videos.")]
         $vis struct $features<
-            B: $crate::prelude::Dim,
+            B: $crate::blocks::experts::Dim,
             D: $crate::ops::OpsDevice,
-            T: $crate::ops::LayerTape<D> = $crate::prelude::NoneTape,
+            T: $crate::ops::LayerTape<D> = $crate::blocks::experts::NoneTape,
         > {
             $(
                 #[doc = concat!("Of the expert `", stringify!($expert), "`.")]
@@ -53,7 +53,7 @@ macro_rules! experts {
         }
 
         impl $crate::blocks::experts::ExpertSet for $set {
-            type Features<B: $crate::prelude::Dim, D: $crate::ops::OpsDevice, T: $crate::ops::LayerTape<D>> =
+            type Features<B: $crate::blocks::experts::Dim, D: $crate::ops::OpsDevice, T: $crate::ops::LayerTape<D>> =
                 $features<B, D, T>;
             type Pooling<D: $crate::ops::OpsDevice> = $pooling<D>;
 
@@ -81,7 +81,7 @@ macro_rules! experts {
                 })
             }
 
-            fn features<B: $crate::prelude::Dim, D: $crate::ops::OpsDevice, T: $crate::ops::LayerTape<D>>(
+            fn features<B: $crate::blocks::experts::Dim, D: $crate::ops::OpsDevice, T: $crate::ops::LayerTape<D>>(
                 &self,
                 read: ::std::vec::Vec<$crate::blocks::experts::ExpertFeatures<B, D, T>>,
             ) -> ::std::result::Result<$features<B, D, T>, $crate::ops::OpError> {
@@ -91,7 +91,7 @@ macro_rules! experts {
                 })
             }
 
-            fn pool<B: $crate::prelude::Dim, D: $crate::ops::OpsDevice, T: $crate::ops::LayerTape<D>>(
+            fn pool<B: $crate::blocks::experts::Dim, D: $crate::ops::OpsDevice, T: $crate::ops::LayerTape<D>>(
                 pooling: &$pooling<D>,
                 features: $features<B, D, T>,
                 phase: $crate::blocks::Phase,
@@ -142,19 +142,19 @@ macro_rules! expert_kinds {
         #[doc = concat!("The block that one of [`", stringify!($kinds), "`] describes.")]
         #[derive(Debug)]
         #[allow(clippy::large_enum_variant)]
-        $vis enum $blocks<W: $crate::prelude::Dim, D: $crate::ops::OpsDevice> {
+        $vis enum $blocks<W: $crate::blocks::experts::Dim, D: $crate::ops::OpsDevice> {
             $(
                 #[doc = concat!("Described by [`", stringify!($kind), "`].")]
                 $variant(<$kind as $crate::blocks::experts::PoolingKind>::Block<W, D>),
             )+
         }
 
-        impl<W: $crate::prelude::Dim, D: $crate::ops::OpsDevice> $crate::blocks::Parameters<D> for $blocks<W, D> {
+        impl<W: $crate::blocks::experts::Dim, D: $crate::ops::OpsDevice> $crate::blocks::Parameters<D> for $blocks<W, D> {
             $crate::visit_variants! { D; $($variant(block: flat)),+ }
         }
 
         impl $crate::blocks::experts::PoolingKind for $kinds {
-            type Block<W: $crate::prelude::Dim, D: $crate::ops::OpsDevice> = $blocks<W, D>;
+            type Block<W: $crate::blocks::experts::Dim, D: $crate::ops::OpsDevice> = $blocks<W, D>;
 
             fn pooled_width(&self, width: usize) -> usize {
                 match self {
@@ -174,7 +174,7 @@ macro_rules! expert_kinds {
                 }
             }
 
-            fn build<W: $crate::prelude::Dim, D: $crate::ops::OpsDevice>(
+            fn build<W: $crate::blocks::experts::Dim, D: $crate::ops::OpsDevice>(
                 &self,
                 width: W,
                 device: &D,
@@ -188,8 +188,8 @@ macro_rules! expert_kinds {
             }
 
             fn pool<
-                B: $crate::prelude::Dim,
-                W: $crate::prelude::Dim,
+                B: $crate::blocks::experts::Dim,
+                W: $crate::blocks::experts::Dim,
                 D: $crate::ops::OpsDevice,
                 T: $crate::ops::LayerTape<D>,
             >(

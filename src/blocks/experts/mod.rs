@@ -14,7 +14,9 @@ pub use pooling::{ConstKind, MaskedNetVlad, Pooling, PoolingKind, PublishedPooli
 
 use std::fmt::Debug;
 
-use dfdx::prelude::{Dim, HasShape, Tensor};
+#[doc(hidden)]
+pub use dfdx::prelude::{Dim, NoneTape};
+use dfdx::prelude::{HasShape, Tensor};
 #[doc(hidden)]
 pub use rand::Rng;
 
