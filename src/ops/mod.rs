@@ -59,7 +59,7 @@ mod vlad;
 mod weighted_sum;
 
 pub use adam::{
-    AdamMoments, AdamStep, MomentUpdate, Projection, Rectification, RectifiedStep, Unrectified, WeightDecay, adam,
+    AdamMoments, AdamStep, MomentUpdate, Rectification, RectifiedStep, StepProjection, Unrectified, WeightDecay, adam,
     moment_update, moment_update_projecting, rectified_adam,
 };
 pub use add::add;

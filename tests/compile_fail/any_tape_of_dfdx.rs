@@ -2,7 +2,7 @@
 
 use coembed::losses::TripletLoss;
 use coembed::ops::OpsDevice;
-use coembed::space::Embedding;
+use coembed::embedding::Embedding;
 use dfdx::prelude::{Dim, Tape, Tensor};
 
 fn loss<S, B: Dim, E: Dim, D: OpsDevice, T: Tape<f32, D>>(

@@ -1,5 +1,5 @@
 use coembed::ops::{
-    self, AdamMoments, AdamStep, MomentUpdate, OpError, Projection, Rectification, RectifiedStep, Unrectified,
+    self, AdamMoments, AdamStep, MomentUpdate, OpError, Rectification, RectifiedStep, StepProjection, Unrectified,
     WeightDecay, composed,
 };
 use dfdx::prelude::ZerosTensor;
@@ -60,9 +60,10 @@ fn adam_follows_its_formula() {
 fn a_projected_step_is_the_same_step() {
     let update = |number| step(number, WeightDecay::Penalty(0.3)).update().unwrap();
     let (want, _) = run(ops::moment_update, 2, update);
-    for (name, f) in
-        [("fused", ops::moment_update_projecting as Step<Projection>), ("composed", composed::moment_update_projecting)]
-    {
+    for (name, f) in [
+        ("fused", ops::moment_update_projecting as Step<StepProjection>),
+        ("composed", composed::moment_update_projecting),
+    ] {
         let (got, projections) = run(f, 2, update);
         assert_close(name, &got, &wide(&want), 1e-6);
         let (before, after) = (run(ops::moment_update, 1, update).0, &want);
@@ -73,7 +74,7 @@ fn a_projected_step_is_the_same_step() {
             squared_length += (q - p) * (q - p);
             along += (q - p) * (g + 0.3 * p);
         }
-        let Projection { squared_length: got_length, along_gradient } = projections[1];
+        let StepProjection { squared_length: got_length, along_gradient } = projections[1];
         assert!((got_length - squared_length).abs() < 1e-4 * squared_length, "{name}: {got_length} {squared_length}");
         assert!((along_gradient - along).abs() < 1e-4 * along.abs(), "{name}: {along_gradient} {along}");
     }

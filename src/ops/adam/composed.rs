@@ -1,6 +1,6 @@
 use dfdx::prelude::{Device, Gradients, HasShape, ReshapeTo, Shape, SumTo, Tensor, TryAdd, TryDiv, TryMul, TrySub};
 
-use super::{AdamMoments, MomentUpdate, Projection};
+use super::{AdamMoments, MomentUpdate, StepProjection};
 use crate::ops::nothing::is_empty;
 use crate::ops::{OpError, device_error};
 
@@ -51,17 +51,17 @@ pub fn moment_update_projecting<S: Shape, D: Device<f32>>(
     gradients: &mut Gradients<f32, D>,
     moments: &mut AdamMoments<D>,
     by: MomentUpdate,
-) -> Result<Projection, OpError> {
+) -> Result<StepProjection, OpError> {
     if is_empty(parameter) {
-        return Ok(Projection::default());
+        return Ok(StepProjection::default());
     }
-    let mut projection = || -> Result<Projection, D::Err> {
+    let mut projection = || -> Result<StepProjection, D::Err> {
         let (step, grad) = step(parameter, gradients, moments, by)?;
         let sum = |values: Flat<D>| -> Result<f64, D::Err> {
             Ok(values.try_sum::<(), _>()?.as_vec().into_iter().map(f64::from).sum())
         };
         let along_gradient = -sum(step.clone().try_mul(grad)?)?;
-        Ok(Projection { squared_length: sum(step.try_square()?)?, along_gradient })
+        Ok(StepProjection { squared_length: sum(step.try_square()?)?, along_gradient })
     };
     projection().map_err(device_error)
 }

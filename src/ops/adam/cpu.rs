@@ -1,7 +1,7 @@
 use dfdx::prelude::{Cpu, Gradients, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{AdamKernel, AdamMoments, MomentUpdate, Projection};
+use super::{AdamKernel, AdamMoments, MomentUpdate, StepProjection};
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view_mut;
 use crate::ops::{OpError, device_error};
@@ -35,8 +35,8 @@ vectorise! {
 }
 
 vectorise! {
-    fn update_projecting(values: (&mut [f32], &[f32]), moments: (&mut [f32], &mut [f32]), by: MomentUpdate) -> Projection {
-        let mut sums = Projection::default();
+    fn update_projecting(values: (&mut [f32], &[f32]), moments: (&mut [f32], &mut [f32]), by: MomentUpdate) -> StepProjection {
+        let mut sums = StepProjection::default();
         walk(values, moments, by, |g, m, v| {
             let direction = by.eps.map_or(m, |eps| m / (v.sqrt() + eps));
             let step = -f64::from(by.rate * direction);
@@ -79,10 +79,10 @@ impl AdamKernel for Cpu {
         gradients: &mut Gradients<f32, Self>,
         moments: &mut AdamMoments<Self>,
         by: MomentUpdate,
-    ) -> Result<Projection, OpError> {
+    ) -> Result<StepProjection, OpError> {
         let parts =
             for_blocks(parameter, gradients, moments, |values, moments| update_projecting(values, moments, by))?;
-        Ok(parts.iter().fold(Projection::default(), |sum, part| Projection {
+        Ok(parts.iter().fold(StepProjection::default(), |sum, part| StepProjection {
             squared_length: sum.squared_length + part.squared_length,
             along_gradient: sum.along_gradient + part.along_gradient,
         }))

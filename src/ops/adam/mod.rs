@@ -27,7 +27,7 @@ pub trait AdamKernel: Device<f32> {
         gradients: &mut Gradients<f32, Self>,
         moments: &mut AdamMoments<Self>,
         by: MomentUpdate,
-    ) -> Result<Projection, OpError> {
+    ) -> Result<StepProjection, OpError> {
         composed_projecting(parameter, gradients, moments, by)
     }
 }
@@ -65,7 +65,7 @@ pub struct MomentUpdate {
 
 /// A step `p = −rate d` seen from the gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Projection {
+pub struct StepProjection {
     /// `pᵀ p`.
     pub squared_length: f64,
     /// `pᵀ g`.
@@ -204,7 +204,7 @@ pub fn moment_update_projecting<S: Shape, D: OpsDevice>(
     gradients: &mut Gradients<f32, D>,
     moments: &mut AdamMoments<D>,
     by: MomentUpdate,
-) -> Result<Projection, OpError> {
+) -> Result<StepProjection, OpError> {
     check(parameter, moments)?;
     D::moment_update_projecting(parameter, gradients, moments, by)
 }

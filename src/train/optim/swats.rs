@@ -2,7 +2,7 @@ use dfdx::prelude::{Gradients, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{Kept, ParameterGroup, RuleOptimizer, StepContext, UpdateRule};
-use crate::ops::{self, AdamMoments, AdamStep, MomentUpdate, OpError, OpsDevice, Projection, WeightDecay};
+use crate::ops::{self, AdamMoments, AdamStep, MomentUpdate, OpError, OpsDevice, StepProjection, WeightDecay};
 
 /// Options of [`Swats`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,7 +113,7 @@ impl<D: OpsDevice> Kept<D> for SwatsState<D> {
 
 impl SwatsRule {
     /// Advances λ and says whether it is steady.
-    fn switches(&self, number: u32, scale: &mut f32, by: Projection) -> Option<f64> {
+    fn switches(&self, number: u32, scale: &mut f32, by: StepProjection) -> Option<f64> {
         if by.along_gradient == 0.0 {
             return None;
         }
