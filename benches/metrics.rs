@@ -7,9 +7,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use coembed::matrix::{Matrix, MatrixView};
-use coembed::metrics::Score;
 use coembed::metrics::graded::{GradedOptions, GradedScores, evaluate};
 use coembed::metrics::rank::{self, RankOptions};
+use coembed::metrics::{Score, VideosByTexts};
 use coembed::relevance::{EmptyUnion, Level, SparseRelevance, sparse_relevance};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand::{Rng, SeedableRng};
@@ -109,7 +109,7 @@ fn shortest<T>(runs: usize, mut f: impl FnMut() -> T) -> (Duration, T) {
 
 fn compare<S: Score>(name: &str, similarity: &Matrix<S>, relevance: &SparseRelevance, dense: &Matrix<f64>) {
     let options = GradedOptions::as_published();
-    let (ours, report) = shortest(5, || evaluate(similarity.view(), relevance, &options).unwrap());
+    let (ours, report) = shortest(5, || evaluate(VideosByTexts::new(similarity.view()), relevance, &options).unwrap());
     let (theirs, want) = shortest(2, || {
         let rows = naive(similarity.view(), dense.view());
         let columns = naive(transposed(similarity).view(), transposed(dense).view());
@@ -146,9 +146,15 @@ fn metrics(criterion: &mut Criterion) {
     let ranks = RankOptions::as_published();
     let mut group = criterion.benchmark_group("epic100");
     group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(4));
-    group.bench_function("graded f32", |b| b.iter(|| evaluate(single.view(), &relevance, &graded).unwrap()));
-    group.bench_function("graded f64", |b| b.iter(|| evaluate(double.view(), &relevance, &graded).unwrap()));
-    group.bench_function("rank f32", |b| b.iter(|| rank::evaluate(single.view(), &truths, &ranks).unwrap()));
+    group.bench_function("graded f32", |b| {
+        b.iter(|| evaluate(VideosByTexts::new(single.view()), &relevance, &graded).unwrap())
+    });
+    group.bench_function("graded f64", |b| {
+        b.iter(|| evaluate(VideosByTexts::new(double.view()), &relevance, &graded).unwrap())
+    });
+    group.bench_function("rank f32", |b| {
+        b.iter(|| rank::evaluate(VideosByTexts::new(single.view()), &truths, &ranks).unwrap())
+    });
     group.finish();
 }
 

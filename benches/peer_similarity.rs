@@ -8,6 +8,7 @@ mod inputs;
 mod peer;
 
 use coembed::matrix::Matrix;
+use coembed::metrics::VideosByTexts;
 use coembed::metrics::graded::{self, GradedOptions};
 use coembed::metrics::rank::{self, RankOptions};
 use coembed::relevance::SparseRelevance;
@@ -60,8 +61,13 @@ fn retrieval() -> Work {
     let truths: Vec<Vec<usize>> = (0..rows).map(|i| vec![i % columns]).collect();
     Box::new(move |clock| {
         let (graded, ranks) = clock.time(|| {
-            let graded = graded::evaluate(similarity.view(), &relevance, &GradedOptions::as_published()).unwrap();
-            (graded, rank::evaluate(similarity.view(), &truths, &RankOptions::as_published()).unwrap())
+            let graded =
+                graded::evaluate(VideosByTexts::new(similarity.view()), &relevance, &GradedOptions::as_published())
+                    .unwrap();
+            (
+                graded,
+                rank::evaluate(VideosByTexts::new(similarity.view()), &truths, &RankOptions::as_published()).unwrap(),
+            )
         });
         graded.ndcg_avg() + graded.map_avg().unwrap_or_default() + ranks.v2t.mean + ranks.t2v.mean + ranks.rsum()
     })

@@ -5,6 +5,7 @@ mod plain;
 
 use std::time::Duration;
 
+use coembed::metrics::VideosByTexts;
 use coembed::metrics::rank::{self, RankOptions};
 use coembed::metrics::standing::positives;
 use coembed::similarity::{Measure, similarity, standings};
@@ -34,7 +35,7 @@ fn kernels(criterion: &mut Criterion) {
         };
         let through_matrix = || {
             let full = similarity(queries.view(), items.view(), Measure::Cosine).unwrap();
-            rank::evaluate(full.view(), &truths, &options).unwrap()
+            rank::evaluate(VideosByTexts::new(full.view()), &truths, &options).unwrap()
         };
         let (ours, peer) = (shortest(3, counted), shortest(3, through_matrix));
         println!(

@@ -4,7 +4,7 @@ use coembed::matrix::Matrix;
 use coembed::metrics::captions;
 use coembed::metrics::labels::{self, OwnLabels};
 use coembed::metrics::rank::{self, MissingTruth, RankOptions, TiedTruths};
-use coembed::metrics::{EmptyPolicy, TiePolicy};
+use coembed::metrics::{EmptyPolicy, TextsByVideos, TiePolicy, VideosByTexts};
 use proptest::prelude::*;
 
 /// Similarities (texts x videos, with ties or without) and which captions are real.
@@ -64,6 +64,12 @@ fn permuted(similarity: &Matrix<f32>, real: &Matrix<bool>, order: &[usize]) -> (
     )
 }
 
+/// Which video has which label, drawn from `bits`.
+fn labelled(similarity: &Matrix<f32>, bits: u64) -> Matrix<bool> {
+    let drawn = |i: usize, j: usize| bits.rotate_left((7 * i + 3 * j) as u32 % 64) & 1 == 1;
+    Matrix::from_fn(similarity.rows(), similarity.cols(), drawn)
+}
+
 fn sorted(mut values: Vec<f64>) -> Vec<f64> {
     values.sort_by(f64::total_cmp);
     values
@@ -73,7 +79,7 @@ proptest! {
     #[test]
     fn ranks_are_those_of_the_published_algorithm((similarity, real) in problem()) {
         let options = RankOptions::collaborative_experts();
-        let report = captions::evaluate(similarity.view(), real.view(), &options);
+        let report = captions::evaluate(TextsByVideos::new(similarity.view()), real.view(), &options);
         prop_assume!(report.is_ok());
         let report = report.unwrap();
         let (t2v, v2t) = published(&similarity, &real);
@@ -96,11 +102,14 @@ proptest! {
         let mut order: Vec<usize> = (0..videos).collect();
         order.sort_by_key(|&video| (video as u64 + 1).wrapping_mul(seed | 1).rotate_left(23));
         let other = permuted(&similarity, &real, &order);
+        let evaluate = |(similarity, real): (&Matrix<f32>, &Matrix<bool>), options: &RankOptions| {
+            captions::evaluate(TextsByVideos::new(similarity.view()), real.view(), options)
+        };
         for ties in [TiePolicy::Average, TiePolicy::Optimistic, TiePolicy::Pessimistic] {
             for tied_truths in [TiedTruths::First, TiedTruths::Single] {
                 let options = RankOptions { ties, tied_truths, ..RankOptions::collaborative_experts() };
-                let Ok(one) = captions::evaluate(similarity.view(), real.view(), &options) else { continue };
-                let two = captions::evaluate(other.0.view(), other.1.view(), &options).unwrap();
+                let Ok(one) = evaluate((&similarity, &real), &options) else { continue };
+                let two = evaluate((&other.0, &other.1), &options).unwrap();
                 let moved: Vec<_> = order.iter().map(|&video| one.v2t.ranks[video]).collect();
                 prop_assert_eq!(&two.v2t.ranks, &moved);
                 prop_assert_eq!(sorted(zero_based(&one.t2v.ranks)), sorted(zero_based(&two.t2v.ranks)));
@@ -115,22 +124,48 @@ proptest! {
             if real.as_slice()[i] { similarity.row(i)[j] } else { noise }
         });
         for options in [RankOptions::default(), RankOptions::collaborative_experts(), RankOptions::as_published()] {
-            let report = |similarity: &Matrix<f32>| captions::evaluate(similarity.view(), real.view(), &options);
+            let report = |similarity: &Matrix<f32>| {
+                captions::evaluate(TextsByVideos::new(similarity.view()), real.view(), &options)
+            };
             prop_assert_eq!(report(&noisy), report(&similarity));
         }
-        prop_assert_eq!(captions::top_k(noisy.view(), real.view(), 3), captions::top_k(similarity.view(), real.view(), 3));
+        let best = |similarity: &Matrix<f32>| captions::top_k(TextsByVideos::new(similarity.view()), real.view(), 3);
+        prop_assert_eq!(best(&noisy), best(&similarity));
+    }
+
+    #[test]
+    fn a_transposed_view_gives_the_same_numbers_under_the_same_names(
+        (similarity, real) in problem(), bits in any::<u64>(),
+    ) {
+        let stored = Matrix::from_fn(similarity.cols(), similarity.rows(), |i, j| similarity.row(j)[i]);
+        let labelled = labelled(&similarity, bits);
+        let views = [TextsByVideos::new(similarity.view()), VideosByTexts::new(stored.view()).transposed()];
+        for options in [RankOptions::default(), RankOptions::collaborative_experts(), RankOptions::as_published()] {
+            let [direct, turned] = views.map(|view| {
+                let labels = labels::retrieval_as_classification(view, labelled.view(), OwnLabels::Left, &options);
+                (captions::evaluate(view, real.view(), &options), labels)
+            });
+            prop_assert_eq!(direct, turned);
+        }
+        let [direct, turned] = views.map(|view| captions::top_k(view, real.view(), 3));
+        prop_assert_eq!(direct, turned);
+        let [direct, turned] = views.map(captions::tied_places_as_queries);
+        prop_assert_eq!(direct, turned);
+        let (ties, empty) = (TiePolicy::Average, EmptyPolicy::Zero);
+        let [direct, turned] = views.map(|view| labels::mean_average_precision(view, labelled.view(), ties, empty));
+        prop_assert_eq!(direct, turned);
     }
 
     #[test]
     fn without_masks_it_is_the_transposed_rank_metric((similarity, real) in problem()) {
         let (videos, captions) = (real.rows(), real.cols());
         let all = Matrix::from_fn(videos, captions, |_, _| true);
-        let transposed = Matrix::from_fn(videos, videos * captions, |i, j| similarity.row(j)[i]);
         let truths: Vec<Vec<usize>> =
             (0..videos).map(|video| (video * captions..(video + 1) * captions).collect()).collect();
         for options in [RankOptions::default(), RankOptions::collaborative_experts(), RankOptions::as_published()] {
-            let one = captions::evaluate(similarity.view(), all.view(), &options).unwrap();
-            prop_assert_eq!(one, rank::evaluate(transposed.view(), &truths, &options).unwrap());
+            let one = captions::evaluate(TextsByVideos::new(similarity.view()), all.view(), &options).unwrap();
+            let transposed = TextsByVideos::new(similarity.view()).transposed();
+            prop_assert_eq!(one, rank::evaluate(transposed, &truths, &options).unwrap());
         }
     }
 
@@ -139,7 +174,7 @@ proptest! {
         let with = |ties, tied_truths| {
             let options =
                 RankOptions { ties, tied_truths, missing: MissingTruth::Infinite, ..RankOptions::default() };
-            captions::evaluate(similarity.view(), real.view(), &options)
+            captions::evaluate(TextsByVideos::new(similarity.view()), real.view(), &options)
         };
         let Ok(best) = with(TiePolicy::Optimistic, TiedTruths::Single) else { return Ok(()) };
         let expected = with(TiePolicy::Average, TiedTruths::First).unwrap();
@@ -153,7 +188,7 @@ proptest! {
 
     #[test]
     fn the_best_videos_are_sorted_and_complete((similarity, real) in problem(), k in 0..12_usize) {
-        let best = captions::top_k(similarity.view(), real.view(), k).unwrap();
+        let best = captions::top_k(TextsByVideos::new(similarity.view()), real.view(), k).unwrap();
         let rows: Vec<usize> = (0..similarity.rows()).filter(|&row| real.as_slice()[row]).collect();
         prop_assert_eq!((best.rows(), best.cols()), (rows.len(), k.min(similarity.cols())));
         for (i, &row) in rows.iter().enumerate() {
@@ -167,19 +202,21 @@ proptest! {
     #[test]
     fn labels_that_lead_leave_nothing_above_them((similarity, _) in problem(), bits in any::<u64>()) {
         let (labels, videos) = (similarity.rows(), similarity.cols());
-        let labelled = Matrix::from_fn(labels, videos, |i, j| bits.rotate_left((7 * i + 3 * j) as u32 % 64) & 1 == 1);
+        let labelled = labelled(&similarity, bits);
         // Scores that put a video's labels above all others, in the order of their indices.
         let ideal = Matrix::from_fn(labels, videos, |i, j| {
             if labelled.row(i)[j] { 2.0 - i as f64 / labels as f64 } else { -(i as f64) }
         });
         let options = RankOptions::collaborative_experts();
         for own in [OwnLabels::Left, OwnLabels::SubtractIndex] {
-            let Ok(scores) = labels::retrieval_as_classification(ideal.view(), labelled.view(), own, &options) else {
+            let ideal = TextsByVideos::new(ideal.view());
+            let Ok(scores) = labels::retrieval_as_classification(ideal, labelled.view(), own, &options) else {
                 return Ok(());
             };
             prop_assert_eq!((scores.r1, scores.mean), (100.0, 1.0));
         }
-        let ap = labels::mean_average_precision(similarity.view(), labelled.view(), TiePolicy::Average, EmptyPolicy::Zero);
+        let (similarity, ties) = (TextsByVideos::new(similarity.view()), TiePolicy::Average);
+        let ap = labels::mean_average_precision(similarity, labelled.view(), ties, EmptyPolicy::Zero);
         prop_assert!(ap.unwrap().values.iter().all(|ap| (0.0..=1.0).contains(ap)));
     }
 }

@@ -3,7 +3,7 @@ use std::cmp::Ordering;
 use coembed::matrix::Matrix;
 use coembed::metrics::graded::{self, ApDefinition, Depth, Gain, GradedOptions, GradedScores, PerQuery};
 use coembed::metrics::rank::{self, RankOptions, TiedTruths};
-use coembed::metrics::{EmptyPolicy, TiePolicy, TieRange};
+use coembed::metrics::{EmptyPolicy, TextsByVideos, TiePolicy, TieRange, VideosByTexts};
 use coembed::relevance::{ClassSet, Classes, EmptyUnion, Level, dense_relevance, relevance, sparse_relevance};
 use coembed::similarity::{Measure, similarity, top_k};
 use proptest::prelude::*;
@@ -163,7 +163,7 @@ proptest! {
             ap_ties: ALL_TIES[ap_ties],
             empty: EmptyPolicy::Zero,
         };
-        let report = graded::evaluate(s.view(), &r, &o).unwrap();
+        let report = graded::evaluate(VideosByTexts::new(s.view()), &r, &o).unwrap();
         check_against_oracle(&s, &r, &report.v2t, &o)?;
         check_against_oracle(&transposed(&s), &transposed(&r), &report.t2v, &o)?;
         // The same scores as f32, compared with the oracle on the rounded values.
@@ -172,7 +172,43 @@ proptest! {
         check_against_oracle(&widened, &r, &graded::evaluate_rows(single.view(), &r, &o).unwrap(), &o)?;
         // Dense and sparse relevance are the same thing.
         let sparse = coembed::relevance::SparseRelevance::from_dense(r.view()).unwrap();
-        prop_assert_eq!(graded::evaluate(s.view(), &sparse, &o).unwrap(), report);
+        prop_assert_eq!(graded::evaluate(VideosByTexts::new(s.view()), &sparse, &o).unwrap(), report);
+    }
+
+    #[test]
+    fn a_transposed_view_gives_the_same_numbers_under_the_same_names(
+        (s, r) in problem(), bad: prop::sample::Index, average: bool,
+    ) {
+        let ties = if average { TiePolicy::Average } else { TiePolicy::Ascending };
+        let (graded_options, rank_options) = (options(ties), RankOptions { ties, ..Default::default() });
+        let of_video = |i| (0..r.cols()).filter(|&j| r.row(i)[j] > 0.0).collect();
+        let truths: Vec<Vec<usize>> = (0..r.rows()).map(of_video).collect();
+        let mut texts_by_videos = transposed(&s);
+        let same = |stored: &Matrix<f64>, s: &Matrix<f64>| {
+            let views = [VideosByTexts::new(s.view()), TextsByVideos::new(stored.view()).transposed()];
+            let [direct, turned] = views.map(|view| {
+                let range = rank::evaluate_tie_range(view, &truths, &rank_options);
+                (graded::evaluate(view, &r, &graded_options), rank::evaluate(view, &truths, &rank_options), range)
+            });
+            prop_assert_eq!(&direct, &turned);
+            Ok(direct)
+        };
+        let (report, ..) = same(&texts_by_videos, &s)?;
+        // The directions are those that rows as queries give of either matrix.
+        let report = report.unwrap();
+        prop_assert_eq!(report.v2t, graded::evaluate_rows(s.view(), &r, &graded_options).unwrap());
+        let t2v = graded::evaluate_rows(texts_by_videos.view(), &transposed(&r), &graded_options);
+        prop_assert_eq!(report.t2v, t2v.unwrap());
+
+        // Errors name rows and columns of the orientation asked for, and the first of them.
+        for value in [f64::INFINITY, f64::NEG_INFINITY] {
+            let (video, text) = (bad.index(s.as_slice().len()) / s.cols(), bad.index(s.as_slice().len()) % s.cols());
+            texts_by_videos.row_mut(text)[video] = value;
+            texts_by_videos.row_mut(s.cols() - 1)[s.rows() - 1] = value;
+            let (error, ..) = same(&texts_by_videos, &transposed(&texts_by_videos))?;
+            let named = format!("similarity at row {video}, column {text} is {value}, not a finite number");
+            prop_assert_eq!(error.unwrap_err().to_string(), named);
+        }
     }
 
     #[test]
@@ -202,9 +238,10 @@ proptest! {
     #[test]
     fn order_of_items_and_monotone_transforms_do_not_matter((s, r) in untied(), shift in 0..70_usize) {
         let o = GradedOptions::as_published();
-        let reference = graded::evaluate(s.view(), &r, &GradedOptions { empty: EmptyPolicy::Zero, ..o }).unwrap();
+        let zero = GradedOptions { empty: EmptyPolicy::Zero, ..o };
+        let reference = graded::evaluate(VideosByTexts::new(s.view()), &r, &zero).unwrap();
         let warped = Matrix::from_fn(s.rows(), s.cols(), |i, j| (s.row(i)[j] / 50.0).exp());
-        prop_assert_eq!(&graded::evaluate(warped.view(), &r, &o).unwrap(), &reference);
+        prop_assert_eq!(&graded::evaluate(VideosByTexts::new(warped.view()), &r, &o).unwrap(), &reference);
         let rotate = |m: &Matrix<f64>| Matrix::from_fn(m.rows(), m.cols(), |i, j| m.row(i)[(j + shift) % m.cols()]);
         let rotated = graded::evaluate_rows(rotate(&s).view(), &rotate(&r), &o).unwrap();
         for i in 0..s.rows() {
@@ -215,7 +252,7 @@ proptest! {
 
     #[test]
     fn without_ties_all_tie_policies_agree((s, r) in untied()) {
-        let scores = ALL_TIES.map(|ties| graded::evaluate(s.view(), &r, &options(ties)).unwrap());
+        let scores = ALL_TIES.map(|ties| graded::evaluate(VideosByTexts::new(s.view()), &r, &options(ties)).unwrap());
         prop_assert!(scores.iter().all(|report| *report == scores[0]));
     }
 
@@ -261,7 +298,7 @@ proptest! {
         let tied_truths = if single { TiedTruths::Single } else { TiedTruths::First };
         let truths: Vec<usize> = truths.into_iter().collect();
         let options = RankOptions { tied_truths, ..Default::default() };
-        let got = rank::evaluate(s.view(), std::slice::from_ref(&truths), &options).unwrap();
+        let got = rank::evaluate(VideosByTexts::new(s.view()), std::slice::from_ref(&truths), &options).unwrap();
         // `Single`: the rank of any one of the best ground truths, the others being items like all others.
         let best = truths.iter().map(|&item| levels[item]).max().unwrap();
         let counted: Vec<usize> = truths.into_iter().filter(|&item| levels[item] == best).collect();
@@ -279,7 +316,8 @@ proptest! {
         }
         close(got.v2t.mean, mean / orders)?;
         prop_assert_eq!([got.v2t.r1, got.v2t.r5], [got.v2t.recall(1), got.v2t.recall(5)]);
-        let TieRange { worst, best } = rank::evaluate_tie_range(s.view(), &[counted.to_vec()], &options).unwrap();
+        let range = rank::evaluate_tie_range(VideosByTexts::new(s.view()), &[counted.to_vec()], &options);
+        let TieRange { worst, best } = range.unwrap();
         for k in 1..5 {
             let [worst, expected, best] = [&worst, &got, &best].map(|report| report.v2t.recall(k));
             prop_assert!(worst <= expected + 1e-10 && expected <= best + 1e-10, "{} {} {}", worst, expected, best);
@@ -289,9 +327,11 @@ proptest! {
     #[test]
     fn ranks_agree_with_a_naive_sort((s, r) in problem()) {
         let truths: Vec<Vec<usize>> = (0..r.rows()).map(|i| (0..r.cols()).filter(|&j| r.row(i)[j] == 1.0).collect()).collect();
-        let Ok(low) = rank::evaluate(s.view(), &truths, &RankOptions { ties: TiePolicy::Optimistic, ..Default::default() })
-        else { return Ok(()) }; // no ground truth at all
-        let run = |ties| rank::evaluate(s.view(), &truths, &RankOptions { ties, ..Default::default() }).unwrap();
+        let evaluate = |ties| {
+            rank::evaluate(VideosByTexts::new(s.view()), &truths, &RankOptions { ties, ..Default::default() })
+        };
+        let Ok(low) = evaluate(TiePolicy::Optimistic) else { return Ok(()) }; // no ground truth at all
+        let run = |ties| evaluate(ties).unwrap();
         let (high, average) = (run(TiePolicy::Pessimistic), run(TiePolicy::Average));
         for (ties, then) in [(TiePolicy::Ascending, Ordering::Less), (TiePolicy::Descending, Ordering::Greater)] {
             let got = run(ties);
@@ -415,7 +455,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let report = graded::evaluate(s.view(), &r, &GradedOptions::default()).unwrap();
+            let report = graded::evaluate(VideosByTexts::new(s.view()), &r, &GradedOptions::default()).unwrap();
             (report, top_k(embeddings.view(), embeddings.view(), Measure::Cosine, 9).unwrap())
         })
     };

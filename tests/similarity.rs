@@ -6,7 +6,7 @@ use coembed::matrix::{Matrix, MatrixView};
 use coembed::metrics::graded::{self, ApDefinition, Depth, Gain, GradedOptions};
 use coembed::metrics::rank::{self, MissingTruth, RankOptions};
 use coembed::metrics::standing::{Standing, positives};
-use coembed::metrics::{EmptyPolicy, TiePolicy};
+use coembed::metrics::{EmptyPolicy, TiePolicy, VideosByTexts};
 use coembed::relevance::SparseRelevance;
 use coembed::similarity::{
     Embeddings, FrameSets, MapError, MappedEmbeddings, Measure, Precision, Side, SimilarityError, chamfer, similarity,
@@ -144,13 +144,13 @@ proptest! {
             (0..rows).map(|i| relevance.row(i).0.iter().map(|&j| j as usize).collect()).collect();
         for ties in TIES {
             let options = RankOptions { ties, missing: MissingTruth::Last, ..Default::default() };
-            let want = rank::evaluate(full.view(), &truths, &options);
+            let want = rank::evaluate(VideosByTexts::new(full.view()), &truths, &options);
             prop_assert_eq!(rank::evaluate_standings(&counted, &options), want);
             let options = GradedOptions { ndcg_ties: ties, ap_ties: ties, empty: EmptyPolicy::Zero, ..Default::default() };
-            let want = graded::evaluate(full.view(), &relevance, &options);
+            let want = graded::evaluate(VideosByTexts::new(full.view()), &relevance, &options);
             prop_assert_eq!(graded::evaluate_standings(&counted, &options), want);
         }
-        let want = graded::evaluate(full.view(), &relevance, &GradedOptions::as_published());
+        let want = graded::evaluate(VideosByTexts::new(full.view()), &relevance, &GradedOptions::as_published());
         prop_assert_eq!(graded::evaluate_standings(&counted, &GradedOptions::as_published()), want);
         let other = GradedOptions {
             gain: Gain::Exponential,
@@ -159,7 +159,8 @@ proptest! {
             empty: EmptyPolicy::Zero,
             ..Default::default()
         };
-        prop_assert_eq!(graded::evaluate_standings(&counted, &other), graded::evaluate(full.view(), &relevance, &other));
+        let want = graded::evaluate(VideosByTexts::new(full.view()), &relevance, &other);
+        prop_assert_eq!(graded::evaluate_standings(&counted, &other), want);
     }
 }
 
@@ -180,7 +181,7 @@ fn positives_have_the_scores_of_the_matrix_in_every_bit() {
     let relevance = positives(&truths, 2500).unwrap();
     for measure in MEASURES {
         let full = similarity(queries.view(), items.view(), measure).unwrap();
-        let want = rank::evaluate(full.view(), &truths, &RankOptions::default()).unwrap();
+        let want = rank::evaluate(VideosByTexts::new(full.view()), &truths, &RankOptions::default()).unwrap();
         for threads in [1, 3] {
             let counted = on_threads(threads, || standings(queries.view(), items.view(), measure, &relevance).unwrap());
             for i in 0..150 {

@@ -1,10 +1,12 @@
 //! Labels as queries: a video may have several labels, and all labels are ranked for it, or all videos for a label.
 //!
-//! Matrices have labels as rows and videos as columns. Source: the evaluation of Collaborative Experts (Liu et al., BMVC 2019).
+//! A label is a text: the matrix is [`TextsByVideos`], with the labels as rows. Source: the evaluation of Collaborative Experts (Liu et al.,
+//! BMVC 2019).
 
 use super::graded::{self, ApDefinition, GradedOptions, PerQuery};
+use super::orientation::Oriented;
 use super::rank::{Found, Place, RankOptions, RankScores};
-use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, check_similarity, per_query};
+use super::{Direction, EmptyPolicy, MetricError, Score, TextsByVideos, TiePolicy};
 use crate::matrix::{Matrix, MatrixView};
 
 /// What the other labels of a video are to the rank of one of them.
@@ -24,18 +26,19 @@ pub enum OwnLabels {
 /// A video without labels has no ranks. Of the options, `tied_truths` and `missing` do not matter here.
 ///
 /// # Shapes
-/// `similarity`: L x V, larger is more alike; `labelled`: L x V, whether the video has the label.
+/// `similarity`: L x V; `labelled`: L x V, whether the video has the label.
 ///
 /// # Errors
 /// [`MetricError`]: shapes that differ, similarities that are not finite, no label at all.
 pub fn retrieval_as_classification<S: Score>(
-    similarity: MatrixView<'_, S>,
+    similarity: TextsByVideos<'_, S>,
     labelled: MatrixView<'_, bool>,
     own: OwnLabels,
     options: &RankOptions,
 ) -> Result<RankScores, MetricError> {
+    let TextsByVideos(similarity) = similarity;
     check(similarity, labelled)?;
-    let ranks = per_query(similarity, Direction::Columns, Vec::new, |tied, video, scores| {
+    let ranks = similarity.per_query(Direction::Columns, Vec::new, |tied, video, scores| {
         let has = |label: usize| labelled.row(label)[video];
         let mut left: Vec<S> = (0..scores.len()).filter(|&label| !has(label)).map(|label| scores[label]).collect();
         let mut rank = |scores: &[S], label: usize, discount: usize| {
@@ -73,25 +76,26 @@ pub fn retrieval_as_classification<S: Score>(
 /// # Errors
 /// [`MetricError`]: shapes that differ, similarities that are not finite, labels without videos where the policy forbids them.
 pub fn mean_average_precision<S: Score>(
-    similarity: MatrixView<'_, S>,
+    similarity: TextsByVideos<'_, S>,
     labelled: MatrixView<'_, bool>,
     ties: TiePolicy,
     empty: EmptyPolicy,
 ) -> Result<PerQuery, MetricError> {
+    let TextsByVideos(similarity) = similarity;
     check(similarity, labelled)?;
     let relevance =
         Matrix::from_fn(labelled.rows(), labelled.cols(), |label, video| f64::from(labelled.row(label)[video]));
     let options =
         GradedOptions { ap: ApDefinition::Binary { threshold: 1.0 }, ap_ties: ties, empty, ..GradedOptions::default() };
-    graded::evaluate_rows(similarity, &relevance, &options)?.ap
+    graded::evaluate_oriented_rows(similarity, &relevance, &options)?.ap
 }
 
-fn check<S: Score>(similarity: MatrixView<'_, S>, labelled: MatrixView<'_, bool>) -> Result<(), MetricError> {
-    let (similarity_shape, relevance) = ((similarity.rows(), similarity.cols()), (labelled.rows(), labelled.cols()));
+fn check<S: Score>(similarity: Oriented<'_, S>, labelled: MatrixView<'_, bool>) -> Result<(), MetricError> {
+    let (similarity_shape, relevance) = (similarity.shape(), (labelled.rows(), labelled.cols()));
     if similarity_shape != relevance {
         return Err(MetricError::Shape { similarity: similarity_shape, relevance });
     }
-    check_similarity(similarity)
+    similarity.check()
 }
 
 #[cfg(test)]
@@ -105,7 +109,7 @@ mod tests {
         let labelled = Matrix::new(vec![true, false, true, true], 4, 1).unwrap();
         let ranks = |own| {
             let options = RankOptions::collaborative_experts();
-            retrieval_as_classification(similarity.view(), labelled.view(), own, &options).unwrap()
+            retrieval_as_classification(TextsByVideos::new(similarity.view()), labelled.view(), own, &options).unwrap()
         };
         assert_eq!(ranks(OwnLabels::Left).ranks, [Some(1.0); 3]);
         let published = ranks(OwnLabels::SubtractIndex);
@@ -120,12 +124,20 @@ mod tests {
         let (narrow, none) = (Matrix::new(vec![true; 2], 2, 1).unwrap(), Matrix::new(vec![false; 4], 2, 2).unwrap());
         let ranks = |labelled: &Matrix<bool>| {
             let options = RankOptions::default();
-            retrieval_as_classification(similarity.view(), labelled.view(), OwnLabels::Left, &options).unwrap_err()
+            retrieval_as_classification(
+                TextsByVideos::new(similarity.view()),
+                labelled.view(),
+                OwnLabels::Left,
+                &options,
+            )
+            .unwrap_err()
         };
         assert_eq!(ranks(&narrow).to_string(), "similarity is 2x2, relevance 2x1");
         let error = ranks(&none).to_string();
         assert_eq!(error, "recall and rank: there is no column query to average over: no video has a label");
-        let map = |empty| mean_average_precision(similarity.view(), none.view(), TiePolicy::Average, empty);
+        let map = |empty| {
+            mean_average_precision(TextsByVideos::new(similarity.view()), none.view(), TiePolicy::Average, empty)
+        };
         assert_eq!(map(EmptyPolicy::Zero).unwrap().mean, 0.0);
         assert_eq!(map(EmptyPolicy::Error).unwrap_err().to_string(), "query 0 (row) has no relevant item");
         assert!(map(EmptyPolicy::Skip).is_err());

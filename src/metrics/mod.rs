@@ -6,9 +6,9 @@
 //! - [`labels`]: labels as queries for videos that have several.
 //! - [`standing`]: the counts that [`graded`] and [`rank`] need, for evaluation without a matrix.
 //!
-//! All of them take ONE matrix of similarities, larger meaning more alike, in f32 or f64. [`graded`] and [`rank`] take it videos by texts
-//! and evaluate both directions from it; [`captions`] and [`labels`] take it with the texts or labels as rows, as the programs that they
-//! reproduce do. Sums are taken in f64. Results do not depend on the number of threads.
+//! All of them take ONE matrix of similarities, larger meaning more alike, in f32 or f64. Its type says what its rows are: [`graded`] and
+//! [`rank`] take it [`VideosByTexts`], [`captions`] and [`labels`] take it [`TextsByVideos`], as the programs that they reproduce do; either
+//! is the other, [`transposed`](VideosByTexts::transposed). Sums are taken in f64. Results do not depend on the number of threads.
 //!
 //! Where published programs differ from each other or from the textbook, the choice is an enum. `Default` gives the sound variants, the
 //! `as_published` constructors those of the published programs.
@@ -17,14 +17,13 @@ pub mod captions;
 pub mod graded;
 pub mod labels;
 mod order;
+mod orientation;
 pub mod rank;
 mod score;
 pub mod standing;
 
-use rayon::prelude::*;
-
-use crate::matrix::MatrixView;
 use crate::relevance::RelevanceError;
+pub use orientation::{TextsByVideos, VideosByTexts};
 pub use score::Score;
 
 /// What becomes of items with equal similarity to a query (0 and -0 are equal).
@@ -74,9 +73,9 @@ pub enum EmptyPolicy {
 /// Direction of retrieval through one matrix of similarities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// Rows are queries, columns are items: video to text.
+    /// Rows are queries, columns are items: video to text in [`VideosByTexts`], text to video in [`TextsByVideos`].
     Rows,
-    /// Columns are queries, rows are items: text to video.
+    /// Columns are queries, rows are items: text to video in [`VideosByTexts`], video to text in [`TextsByVideos`].
     Columns,
 }
 
@@ -208,73 +207,27 @@ fn mean(
     if counted == 0 { Err(nothing()) } else { Ok(per_query.iter().sum::<f64>() / counted as f64) }
 }
 
-/// Refuses more rows or columns than there are indices for, and the first similarity that is not finite.
-fn check_similarity<S: Score>(similarity: MatrixView<'_, S>) -> Result<(), MetricError> {
-    let columns = similarity.cols();
-    let items = similarity.rows().max(columns);
-    if items > 1 << 31 {
-        return Err(MetricError::TooManyItems { items });
-    }
-    let bad_row = (0..similarity.rows()).into_par_iter().position_first(|i| !S::all_finite(similarity.row(i)));
-    let Some(row) = bad_row else { return Ok(()) };
-    let at = |column: usize| -> f64 { similarity.row(row)[column].into() };
-    let column = (0..columns).find(|&j| !at(j).is_finite()).unwrap_or(0);
-    Err(MetricError::NonFinite { row, column, value: at(column) })
-}
-
-/// `f(state, query, scores)` for every query of a direction, in order.
-///
-/// Blocks of queries run in parallel, each with its own state. Columns are gathered block-wise, so that every cache line of the matrix is
-/// read once per direction and no transposed copy exists.
-fn per_query<S: Score, W, T: Send>(
-    similarity: MatrixView<'_, S>,
-    direction: Direction,
-    state: impl Fn() -> W + Sync,
-    f: impl Fn(&mut W, usize, &[S]) -> T + Sync,
-) -> Vec<T> {
-    const BLOCK: usize = 32;
-    let (rows, cols) = (similarity.rows(), similarity.cols());
-    let queries = if direction == Direction::Rows { rows } else { cols };
-    let block = |b: usize| {
-        let span = b * BLOCK..queries.min((b + 1) * BLOCK);
-        let mut state = state();
-        match direction {
-            Direction::Rows => span.map(|i| f(&mut state, i, similarity.row(i))).collect::<Vec<T>>(),
-            Direction::Columns => {
-                let gathered = gather(similarity, span.clone());
-                span.enumerate().map(|(k, j)| f(&mut state, j, &gathered[k * rows..][..rows])).collect()
-            }
-        }
-    };
-    (0..queries.div_ceil(BLOCK)).into_par_iter().map(block).collect::<Vec<_>>().into_iter().flatten().collect()
-}
-
-/// Some columns of a matrix, one after the other.
-fn gather<S: Score>(matrix: MatrixView<'_, S>, columns: std::ops::Range<usize>) -> Vec<S> {
-    let rows = matrix.rows();
-    let mut gathered = vec![S::default(); rows * columns.len()];
-    for i in 0..rows {
-        for (k, &value) in matrix.row(i)[columns.clone()].iter().enumerate() {
-            gathered[k * rows + i] = value;
-        }
-    }
-    gathered
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrix::MatrixView;
 
     #[test]
     fn matrices_of_nothing_may_be_as_large_as_they_like() {
         let none = MatrixView::<f32>::new(&[], 0, usize::MAX).unwrap();
         let items = usize::MAX;
-        let error = rank::evaluate(none, &[], &rank::RankOptions::default()).unwrap_err();
+        let error = rank::evaluate(VideosByTexts::new(none), &[], &rank::RankOptions::default()).unwrap_err();
         assert_eq!(error, MetricError::TooManyItems { items });
         let marks = |rows, cols| MatrixView::<bool>::new(&[], rows, cols).unwrap();
-        let error = captions::evaluate(none, marks(items, 0), &rank::RankOptions::default()).unwrap_err();
+        let error =
+            captions::evaluate(TextsByVideos::new(none), marks(items, 0), &rank::RankOptions::default()).unwrap_err();
         assert_eq!(error, MetricError::TooManyItems { items });
-        let labels = labels::mean_average_precision(none, marks(0, items), TiePolicy::Average, EmptyPolicy::Zero);
+        let labels = labels::mean_average_precision(
+            TextsByVideos::new(none),
+            marks(0, items),
+            TiePolicy::Average,
+            EmptyPolicy::Zero,
+        );
         assert_eq!(labels.unwrap_err(), MetricError::TooManyItems { items });
     }
 }

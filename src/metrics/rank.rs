@@ -20,9 +20,9 @@
 //! These are the metrics of the text-video retrieval papers (VSE++, Faghri et al. 2018, and its descendants). Ranks come from counting the
 //! items that score higher, not from sorting; programs that look ranks up by equality of scores gain rows with ties.
 
+use super::orientation::Oriented;
 use super::standing::{Standing, Standings};
-use super::{Direction, MetricError, Score, TiePolicy, TieRange, check_similarity, per_query};
-use crate::matrix::MatrixView;
+use super::{Direction, MetricError, Score, TiePolicy, TieRange, VideosByTexts};
 
 /// What becomes of a query without ground truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -167,9 +167,9 @@ impl RankScores {
 /// Rank metrics in both directions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankReport {
-    /// Video to text; in [`evaluate`], rows as queries.
+    /// Video to text: videos as queries.
     pub v2t: RankScores,
-    /// Text to video; in [`evaluate`], columns as queries.
+    /// Text to video: texts as queries.
     pub t2v: RankScores,
 }
 
@@ -267,22 +267,23 @@ fn median_of(sorted: &[f64], convention: Median) -> f64 {
 /// Rank metrics in both directions.
 ///
 /// # Shapes
-/// `similarity`: X x Y, larger is more alike; `truths`: for each of the X rows the columns that belong to it (order and duplicates are
-/// irrelevant). The ground truths of a column are the rows that list it.
+/// `similarity`: V x T; `truths`: for each of the V videos the texts that belong to it (order and duplicates are irrelevant). The ground
+/// truths of a text are the videos that list it.
 ///
 /// # Errors
 /// [`MetricError`]: similarities that are not finite, lists that do not fit the matrix, queries without ground truth where the options
 /// forbid them, no query left.
 pub fn evaluate<S: Score>(
-    similarity: MatrixView<'_, S>,
+    similarity: VideosByTexts<'_, S>,
     truths: &[Vec<usize>],
     options: &RankOptions,
 ) -> Result<RankReport, MetricError> {
-    let (rows, columns) = (similarity.rows(), similarity.cols());
+    let VideosByTexts(similarity) = similarity;
+    let (rows, columns) = similarity.shape();
     if truths.len() != rows {
         return Err(MetricError::Truths { lists: truths.len(), rows });
     }
-    check_similarity(similarity)?;
+    similarity.check()?;
     let mut inverse = vec![Vec::new(); columns];
     for (row, list) in truths.iter().enumerate() {
         for &column in list {
@@ -300,15 +301,15 @@ pub fn evaluate<S: Score>(
 /// # Errors
 /// As [`evaluate`].
 pub fn evaluate_tie_range<S: Score>(
-    similarity: MatrixView<'_, S>,
+    similarity: VideosByTexts<'_, S>,
     truths: &[Vec<usize>],
     options: &RankOptions,
 ) -> Result<TieRange<RankReport>, MetricError> {
     TieRange::of(|ties| evaluate(similarity, truths, &RankOptions { ties, ..*options }))
 }
 
-/// Rank metrics in both directions from [`standings`](crate::similarity::standings()), without a similarity matrix: the same numbers in every
-/// bit. The ground truths are all positives, whatever their relevance.
+/// Rank metrics in both directions from [`standings`](crate::similarity::standings()) of videos as queries and texts as items, without a
+/// similarity matrix: the same numbers in every bit. The ground truths are all positives, whatever their relevance.
 ///
 /// # Errors
 /// [`MetricError`]: queries without ground truth where the options forbid them, no query left.
@@ -323,15 +324,14 @@ pub fn evaluate_standings(standings: &Standings, options: &RankOptions) -> Resul
 }
 
 fn direction<S: Score>(
-    similarity: MatrixView<'_, S>,
+    similarity: Oriented<'_, S>,
     truths: &[Vec<usize>],
     direction: Direction,
     options: &RankOptions,
 ) -> Result<RankScores, MetricError> {
     let items = if direction == Direction::Rows { similarity.cols() } else { similarity.rows() };
-    let places = per_query(similarity, direction, Vec::new, |tied, query, scores| {
-        Place::from_scores(scores, &truths[query], tied)
-    });
+    let places = similarity
+        .per_query(direction, Vec::new, |tied, query, scores| Place::from_scores(scores, &truths[query], tied));
     summarise(places, items, direction, options)
 }
 
@@ -499,7 +499,7 @@ mod tests {
         for (n, wanted) in [(4, [25.0, 100.0, 100.0, 100.0]), (100, [1.0, 5.0, 10.0, 50.0])] {
             let similarity = Matrix::new(vec![1.0_f32; n * n], n, n).unwrap();
             let truths: Vec<Vec<usize>> = (0..n).map(|i| vec![i]).collect();
-            let report = evaluate(similarity.view(), &truths, &RankOptions::default()).unwrap();
+            let report = evaluate(VideosByTexts::new(similarity.view()), &truths, &RankOptions::default()).unwrap();
             for scores in [&report.v2t, &report.t2v] {
                 let got = [scores.r1, scores.r5, scores.r10, scores.r50];
                 assert!(got.iter().zip(wanted).all(|(got, want)| (got - want).abs() < 1e-11), "{got:?}");
@@ -508,8 +508,9 @@ mod tests {
             }
             // As published, the expected rank is compared with k.
             let published = RankOptions::collaborative_experts();
-            assert_eq!(evaluate(similarity.view(), &truths, &published).unwrap().v2t.r1, 0.0);
-            let TieRange { worst, best } = evaluate_tie_range(similarity.view(), &truths, &published).unwrap();
+            assert_eq!(evaluate(VideosByTexts::new(similarity.view()), &truths, &published).unwrap().v2t.r1, 0.0);
+            let TieRange { worst, best } =
+                evaluate_tie_range(VideosByTexts::new(similarity.view()), &truths, &published).unwrap();
             assert_eq!((worst.v2t.r1, worst.v2t.mean, best.v2t.r1, best.v2t.mean), (0.0, n as f64, 100.0, 1.0));
         }
     }
@@ -523,24 +524,25 @@ mod tests {
     fn both_directions_and_missing_truths() {
         let similarity = Matrix::new(vec![0.1_f32, 0.9, 0.5, 0.8, 0.2, 0.4], 2, 3).unwrap();
         let truths = [vec![2], vec![]];
-        let published = evaluate(similarity.view(), &truths, &RankOptions::as_published()).unwrap();
+        let published = evaluate(VideosByTexts::new(similarity.view()), &truths, &RankOptions::as_published()).unwrap();
         assert_eq!(published.v2t.ranks, [Some(2.0), Some(4.0)]);
         assert_eq!(published.t2v.ranks, [Some(3.0), Some(3.0), Some(1.0)]);
         assert_eq!(published.v2t.median, 3.0);
         approx::assert_relative_eq!(published.rsum(), 0.0 + 100.0 + 100.0 + 100.0 / 3.0 + 100.0 + 100.0);
-        let skipped = evaluate(similarity.view(), &truths, &RankOptions::default()).unwrap();
+        let skipped = evaluate(VideosByTexts::new(similarity.view()), &truths, &RankOptions::default()).unwrap();
         assert_eq!(skipped.v2t.ranks, [Some(2.0), None]);
         assert_eq!((skipped.v2t.mean, skipped.t2v.r1), (2.0, 100.0));
         let strict = RankOptions { missing: MissingTruth::Error, ..Default::default() };
-        let error = evaluate(similarity.view(), &truths, &strict).unwrap_err();
+        let error = evaluate(VideosByTexts::new(similarity.view()), &truths, &strict).unwrap_err();
         assert_eq!(error.to_string(), "query 1 (row) has no relevant item");
     }
 
     #[test]
     fn lists_that_do_not_fit_are_errors() {
         let similarity = Matrix::new(vec![0.0_f32; 4], 2, 2).unwrap();
-        let evaluate =
-            |truths: &[Vec<usize>]| evaluate(similarity.view(), truths, &RankOptions::default()).unwrap_err();
+        let evaluate = |truths: &[Vec<usize>]| {
+            evaluate(VideosByTexts::new(similarity.view()), truths, &RankOptions::default()).unwrap_err()
+        };
         assert_eq!(evaluate(&[vec![0]]), MetricError::Truths { lists: 1, rows: 2 });
         assert_eq!(evaluate(&[vec![0], vec![2]]), MetricError::TruthOutOfRange { row: 1, column: 2, columns: 2 });
         let error = evaluate(&[vec![], vec![]]).to_string();

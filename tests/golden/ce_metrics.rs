@@ -4,7 +4,7 @@ use coembed::matrix::Matrix;
 use coembed::metrics::captions::{self, tied_places_as_queries};
 use coembed::metrics::labels::{self, OwnLabels};
 use coembed::metrics::rank::{RankOptions, RankScores};
-use coembed::metrics::{EmptyPolicy, TiePolicy};
+use coembed::metrics::{EmptyPolicy, TextsByVideos, TiePolicy};
 
 use crate::support::Case;
 
@@ -37,7 +37,8 @@ fn compare_scores(case: &Case, prefix: &str, scores: &RankScores) {
 fn both_directions(name: &str) {
     let case = Case::load("ce", name);
     let options = RankOptions::collaborative_experts();
-    let report = captions::evaluate(case.matrix("input.sims").view(), mask(&case).view(), &options).unwrap();
+    let report =
+        captions::evaluate(TextsByVideos::new(case.matrix("input.sims").view()), mask(&case).view(), &options).unwrap();
     compare_scores(&case, "output.t2v_metrics.", &report.t2v);
     compare_scores(&case, "output.v2t_metrics.", &report.v2t);
     case.finish();
@@ -80,7 +81,9 @@ pub fn metrics_retrieval_as_classification() {
     let (similarity, labelled) = (case.matrix("input.sims"), mask(&case));
     let options = RankOptions::collaborative_experts();
     let own = OwnLabels::SubtractIndex;
-    let scores = labels::retrieval_as_classification(similarity.view(), labelled.view(), own, &options).unwrap();
+    let scores =
+        labels::retrieval_as_classification(TextsByVideos::new(similarity.view()), labelled.view(), own, &options)
+            .unwrap();
     compare_scores(&case, "output.", &scores);
     case.finish();
 }
@@ -89,7 +92,8 @@ pub fn metrics_map() {
     let case = Case::load("ce", "metrics_map");
     let (similarity, labelled) = (case.matrix("input.sims"), mask(&case));
     let (ties, empty) = (TiePolicy::Average, EmptyPolicy::Zero);
-    let ap = labels::mean_average_precision(similarity.view(), labelled.view(), ties, empty).unwrap();
+    let ap =
+        labels::mean_average_precision(TextsByVideos::new(similarity.view()), labelled.view(), ties, empty).unwrap();
     case.compare("output.ap_per_label", &ap.values);
     case.compare("output.mAP", &[ap.mean]);
     case.finish();
@@ -98,7 +102,8 @@ pub fn metrics_map() {
 pub fn metrics_moee_original() {
     let case = Case::load("ce", "metrics_moee_original");
     for name in ["basic", "ties"] {
-        let scores = tied_places_as_queries(case.matrix(&format!("input.{name}.sims")).view()).unwrap();
+        let similarity = case.matrix(&format!("input.{name}.sims"));
+        let scores = tied_places_as_queries(TextsByVideos::new(similarity.view())).unwrap();
         let fractions = [("R1", scores.r1), ("R5", scores.r5), ("R10", scores.r10)];
         for (recall, percent) in fractions {
             case.compare(&format!("output.{name}.{recall}"), &[percent / 100.0]);
@@ -111,7 +116,7 @@ pub fn metrics_moee_original() {
 pub fn challenge_topk() {
     let case = Case::load("ce", "challenge_topk");
     let k = case.shape("output.topk_indices")[1];
-    let best = captions::top_k(case.matrix("input.sims").view(), mask(&case).view(), k).unwrap();
+    let best = captions::top_k(TextsByVideos::new(case.matrix("input.sims").view()), mask(&case).view(), k).unwrap();
     let best: Vec<f64> = best.as_slice().iter().map(|&column| column as f64).collect();
     case.compare("output.topk_indices", &best);
     case.finish();

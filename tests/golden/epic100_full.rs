@@ -7,6 +7,7 @@ use std::path::Path;
 use coembed::data::epic100::annotations::Annotations;
 use coembed::formats::Limits;
 use coembed::matrix::Matrix;
+use coembed::metrics::VideosByTexts;
 use coembed::metrics::graded::{GradedOptions, evaluate};
 use coembed::relevance::{EmptyUnion, Level, SparseRelevance, sparse_relevance};
 use serde_json::Value;
@@ -65,7 +66,8 @@ pub fn check(expected: &Value, folder: &Path) {
         (a * i + b * j + c * i * j + d).sin()
     });
     let compare = |name: &str, similarity: &Matrix<f64>, want: &Value| {
-        let report = evaluate(similarity.view(), &relevance, &GradedOptions::as_published()).unwrap();
+        let report =
+            evaluate(VideosByTexts::new(similarity.view()), &relevance, &GradedOptions::as_published()).unwrap();
         let tolerance = want["tolerance_abs"].as_f64().unwrap();
         let got = [
             ("ndcg_v2t", report.v2t.ndcg.mean),

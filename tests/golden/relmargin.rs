@@ -13,6 +13,7 @@ use coembed::data::relational::{EvalSplit, Features, PerLevel};
 use coembed::embedding::Embedding;
 use coembed::formats::{pickle, torch};
 use coembed::losses::{Distance, TripletLoss};
+use coembed::metrics::VideosByTexts;
 use coembed::metrics::graded::{self, GradedOptions};
 use coembed::metrics::rank::{self, RankOptions};
 use coembed::models::{Caption, Jpose, JposeConfig, Mmen, MmenConfig, Noun, Verb, VerbNoun};
@@ -376,9 +377,11 @@ fn graded_metric(name: &str) {
     let case = load(name);
     let similarity = case.matrix("input.sim");
     let relevance = case.matrix_f64("input.rel");
-    let report = graded::evaluate(similarity.view(), &relevance, &GradedOptions::as_published()).unwrap();
+    let report =
+        graded::evaluate(VideosByTexts::new(similarity.view()), &relevance, &GradedOptions::as_published()).unwrap();
     let sparse = SparseRelevance::from_dense(relevance.view()).unwrap();
-    let same = graded::evaluate(similarity.view(), &sparse, &GradedOptions::as_published()).unwrap();
+    let same =
+        graded::evaluate(VideosByTexts::new(similarity.view()), &sparse, &GradedOptions::as_published()).unwrap();
     for (direction, scores, same) in [("v2t", &report.v2t, &same.v2t), ("t2v", &report.t2v, &same.t2v)] {
         let stored = |what: &str| format!("output.{what}_{direction}");
         case.compare(&stored("dcg"), &scores.dcg);
@@ -438,7 +441,7 @@ pub fn metric_recall() {
         .chunks(scores.cols())
         .map(|row| row.iter().enumerate().filter(|(_, m)| **m != 0).map(|(j, _)| j).collect())
         .collect();
-    let report = rank::evaluate(scores.view(), &truth, &RankOptions::as_published()).unwrap();
+    let report = rank::evaluate(VideosByTexts::new(scores.view()), &truth, &RankOptions::as_published()).unwrap();
     compare_recalls(&case, "output.", &report);
     case.finish();
 }

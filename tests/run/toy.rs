@@ -6,6 +6,7 @@ use coembed::blocks::Dropout;
 use coembed::data::Loaded;
 use coembed::losses::InfoNceLoss;
 use coembed::matrix::Matrix;
+use coembed::metrics::VideosByTexts;
 use coembed::metrics::rank::{self, RankOptions, RankReport};
 use coembed::ops;
 use coembed::options::Checked;
@@ -40,9 +41,10 @@ fn similarity<D: OpsDevice, T: LayerTape<D>>(
 }
 
 fn judge<D: OpsDevice>(towers: &Towers<D>, pairs: &[Matrix<f32>; 2]) -> Result<RankReport, OpError> {
-    let scores = ops::to_vec(&similarity::<D, NoneTape>(towers, pairs, Phase::Evaluation)?)?;
+    let scores =
+        Matrix::new(ops::to_vec(&similarity::<D, NoneTape>(towers, pairs, Phase::Evaluation)?)?, 24, 24).unwrap();
     let truths: Vec<Vec<usize>> = (0..24).map(|i| vec![i]).collect();
-    Ok(rank::evaluate(Matrix::new(scores, 24, 24).unwrap().view(), &truths, &RankOptions::default()).unwrap())
+    Ok(rank::evaluate(VideosByTexts::new(scores.view()), &truths, &RankOptions::default()).unwrap())
 }
 
 pub struct ToyTask<'a>(&'a [Matrix<f32>; 2]);

@@ -16,8 +16,9 @@ mod query;
 use rayon::prelude::*;
 
 use super::order::Ranker;
+use super::orientation::Oriented;
 use super::standing::{Standing, Standings};
-use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, TieRange, check_similarity, mean, per_query};
+use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, TieRange, VideosByTexts, mean};
 use crate::matrix::MatrixView;
 use crate::relevance::{Relevance, SparseRelevance};
 use query::{Dcg, Precision};
@@ -149,9 +150,9 @@ pub struct GradedScores {
 /// Both metrics in both directions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GradedReport {
-    /// Rows as queries: video to text.
+    /// Video to text: videos as queries.
     pub v2t: GradedScores,
-    /// Columns as queries: text to video.
+    /// Text to video: texts as queries.
     pub t2v: GradedScores,
 }
 
@@ -174,17 +175,18 @@ impl GradedReport {
 /// nDCG and mAP in both directions.
 ///
 /// # Shapes
-/// `similarity`: X x Y, larger is more alike; `relevance`: X x Y, dense or sparse.
+/// `similarity`: V x T; `relevance`: V x T, dense or sparse.
 ///
 /// # Errors
 /// [`MetricError`]: shapes that differ, similarities that are not finite (the first one is named), negative or immense relevances, queries
 /// without relevant items where the options forbid them, no query with a relevance above 0. Where only average precision has no query, that
 /// alone is an error, [`GradedScores::ap`].
 pub fn evaluate<S: Score, R: Relevance>(
-    similarity: MatrixView<'_, S>,
+    similarity: VideosByTexts<'_, S>,
     relevance: &R,
     options: &GradedOptions,
 ) -> Result<GradedReport, MetricError> {
+    let VideosByTexts(similarity) = similarity;
     let relevance = relevance.sparse()?;
     check(similarity, &relevance, options)?;
     let (v2t, transposed) =
@@ -197,17 +199,17 @@ pub fn evaluate<S: Score, R: Relevance>(
 /// # Errors
 /// As [`evaluate`].
 pub fn evaluate_tie_range<S: Score, R: Relevance>(
-    similarity: MatrixView<'_, S>,
+    similarity: VideosByTexts<'_, S>,
     relevance: &R,
     options: &GradedOptions,
 ) -> Result<TieRange<GradedReport>, MetricError> {
     TieRange::of(|ties| evaluate(similarity, relevance, &GradedOptions { ndcg_ties: ties, ap_ties: ties, ..*options }))
 }
 
-/// nDCG and mAP with the rows as queries only.
+/// nDCG and mAP with the rows as queries only, whatever they are.
 ///
 /// # Shapes
-/// `similarity`: queries x items; `relevance`: the same, dense or sparse.
+/// `similarity`: queries x items, larger is more alike; `relevance`: the same, dense or sparse.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -216,13 +218,21 @@ pub fn evaluate_rows<S: Score, R: Relevance>(
     relevance: &R,
     options: &GradedOptions,
 ) -> Result<GradedScores, MetricError> {
+    evaluate_oriented_rows(similarity.into(), relevance, options)
+}
+
+pub(super) fn evaluate_oriented_rows<S: Score, R: Relevance>(
+    similarity: Oriented<'_, S>,
+    relevance: &R,
+    options: &GradedOptions,
+) -> Result<GradedScores, MetricError> {
     let relevance = relevance.sparse()?;
     check(similarity, &relevance, options)?;
     direction(similarity, &relevance, Direction::Rows, options)
 }
 
-/// nDCG and mAP in both directions from [`standings`](crate::similarity::standings()), without a similarity matrix: the same numbers in
-/// every bit. The relevances are those of the positives; all other items have none.
+/// nDCG and mAP in both directions from [`standings`](crate::similarity::standings()) of videos as queries and texts as items, without a
+/// similarity matrix: the same numbers in every bit. The relevances are those of the positives; all other items have none.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -243,16 +253,16 @@ pub fn evaluate_standings(standings: &Standings, options: &GradedOptions) -> Res
 }
 
 fn check<S: Score>(
-    similarity: MatrixView<'_, S>,
+    similarity: Oriented<'_, S>,
     relevance: &SparseRelevance,
     options: &GradedOptions,
 ) -> Result<(), MetricError> {
-    let (rows, cols) = (similarity.rows(), similarity.cols());
-    if (relevance.rows(), relevance.cols()) != (rows, cols) {
-        return Err(MetricError::Shape { similarity: (rows, cols), relevance: (relevance.rows(), relevance.cols()) });
+    let (similarity_shape, relevance) = (similarity.shape(), (relevance.rows(), relevance.cols()));
+    if similarity_shape != relevance {
+        return Err(MetricError::Shape { similarity: similarity_shape, relevance });
     }
     check_options(options)?;
-    check_similarity(similarity)
+    similarity.check()
 }
 
 fn check_options(options: &GradedOptions) -> Result<(), MetricError> {
@@ -269,14 +279,14 @@ fn check_options(options: &GradedOptions) -> Result<(), MetricError> {
 
 /// `relevance`: queries x items, so for [`Direction::Columns`] the transpose of the one that goes with `similarity`.
 fn direction<S: Score>(
-    similarity: MatrixView<'_, S>,
+    similarity: Oriented<'_, S>,
     relevance: &SparseRelevance,
     direction: Direction,
     options: &GradedOptions,
 ) -> Result<GradedScores, MetricError> {
     let logs = logs(relevance.cols());
     let state = || (Ranker::new(relevance.cols()), Vec::new());
-    let results = per_query(similarity, direction, state, |(ranker, scratch), query, scores| {
+    let results = similarity.per_query(direction, state, |(ranker, scratch), query, scores| {
         let (columns, values) = relevance.row(query);
         score(values, options, &logs, scratch, |add| ranker.visit(scores, columns, values, add))
     });
@@ -439,7 +449,11 @@ mod tests {
         let error = MetricError::EmptyQuery { direction: Direction::Rows, query: 1 };
         assert_eq!(with(EmptyPolicy::Error).unwrap_err(), error);
         // Column 0 is empty, too: no column is fully relevant but one.
-        assert_eq!(ap(&evaluate(similarity.view(), &relevance, &GradedOptions::default()).unwrap().t2v).empty, [0]);
+        assert_eq!(
+            ap(&evaluate(VideosByTexts::new(similarity.view()), &relevance, &GradedOptions::default()).unwrap().t2v)
+                .empty,
+            [0]
+        );
     }
 
     #[test]
@@ -447,23 +461,29 @@ mod tests {
         let relevance = Matrix::new(vec![1.0; 4], 2, 2).unwrap();
         let options = GradedOptions::default();
         let similarity = Matrix::new(vec![0.0, 1.0, f32::NAN, f32::INFINITY], 2, 2).unwrap();
-        let error = evaluate(similarity.view(), &relevance, &options).unwrap_err();
+        let error = evaluate(VideosByTexts::new(similarity.view()), &relevance, &options).unwrap_err();
         assert_eq!(error.to_string(), "similarity at row 1, column 0 is NaN, not a finite number");
         let wide = Matrix::new(vec![0.0_f64; 6], 2, 3).unwrap();
-        let error = evaluate(wide.view(), &relevance, &options).unwrap_err();
+        let error = evaluate(VideosByTexts::new(wide.view()), &relevance, &options).unwrap_err();
         assert_eq!(error.to_string(), "similarity is 2x3, relevance 2x2");
         let options = GradedOptions { ap: ApDefinition::Binary { threshold: 0.0 }, ..options };
         let good = Matrix::new(vec![0.0_f64; 4], 2, 2).unwrap();
-        assert_eq!(evaluate(good.view(), &relevance, &options).unwrap_err(), MetricError::Threshold { threshold: 0.0 });
+        assert_eq!(
+            evaluate(VideosByTexts::new(good.view()), &relevance, &options).unwrap_err(),
+            MetricError::Threshold { threshold: 0.0 }
+        );
         let immense = Matrix::new(vec![2000.0; 4], 2, 2).unwrap();
         let options = GradedOptions { gain: Gain::Exponential, ..GradedOptions::default() };
-        let error = evaluate(good.view(), &immense, &options).unwrap_err();
+        let error = evaluate(VideosByTexts::new(good.view()), &immense, &options).unwrap_err();
         assert_eq!(error, MetricError::Overflow { direction: Direction::Rows, query: 0 });
         let nothing = Matrix::<f64>::default();
-        let error = evaluate(nothing.view(), &nothing, &GradedOptions::default()).unwrap_err();
+        let error = evaluate(VideosByTexts::new(nothing.view()), &nothing, &GradedOptions::default()).unwrap_err();
         assert_eq!(error.to_string(), "nDCG: there is no row query to average over: the matrix has none");
-        let error =
-            evaluate(good.view(), &relevance, &GradedOptions { depth: Depth::At(0), ..GradedOptions::default() });
+        let error = evaluate(
+            VideosByTexts::new(good.view()),
+            &relevance,
+            &GradedOptions { depth: Depth::At(0), ..GradedOptions::default() },
+        );
         assert_eq!(error.unwrap_err().to_string(), "nDCG: Depth::At(0) counts no rank");
     }
 
@@ -471,7 +491,7 @@ mod tests {
     fn a_metric_without_queries_does_not_take_the_other_with_it() {
         let similarity = Matrix::new(vec![0.9, 0.1, 0.2, 0.3], 2, 2).unwrap();
         let relevance = Matrix::new(vec![0.5, 0.0, 0.0, 0.25], 2, 2).unwrap();
-        let report = evaluate(similarity.view(), &relevance, &GradedOptions::default()).unwrap();
+        let report = evaluate(VideosByTexts::new(similarity.view()), &relevance, &GradedOptions::default()).unwrap();
         assert_eq!((report.v2t.ndcg.mean, report.t2v.ndcg.mean), (1.0, 1.0));
         let because = "no item of any query has a relevance of at least 1 (the threshold of ApDefinition::Binary), and \
             EmptyPolicy::Skip leaves such queries out";
@@ -489,15 +509,16 @@ mod tests {
         assert!(report.v2t.ndcg.mean > 0.0 && report.v2t.ap.is_err());
 
         // As published, queries without a relevant item are worth 0.
-        let zero = evaluate(similarity.view(), &relevance, &GradedOptions::as_published()).unwrap();
+        let zero = evaluate(VideosByTexts::new(similarity.view()), &relevance, &GradedOptions::as_published()).unwrap();
         assert_eq!((zero.map_avg().unwrap(), ap(&zero.v2t).empty.len()), (0.0, 2));
         let strict = GradedOptions { empty: EmptyPolicy::Error, ..GradedOptions::default() };
-        let error = evaluate(similarity.view(), &relevance, &strict).unwrap_err();
+        let error = evaluate(VideosByTexts::new(similarity.view()), &relevance, &strict).unwrap_err();
         assert_eq!(error, MetricError::EmptyQuery { direction: Direction::Rows, query: 0 });
 
         // Without any relevance neither has a value.
         let none = Matrix::new(vec![0.0; 4], 2, 2).unwrap();
-        let error = evaluate(similarity.view(), &none, &GradedOptions::default()).unwrap_err().to_string();
+        let error =
+            evaluate(VideosByTexts::new(similarity.view()), &none, &GradedOptions::default()).unwrap_err().to_string();
         let because = "no item of any query has a gain above 0, and EmptyPolicy::Skip leaves such queries out";
         assert_eq!(error, format!("nDCG: there is no row query to average over: {because}"));
     }
@@ -507,8 +528,9 @@ mod tests {
         let similarity = Matrix::new(vec![0.5; 12], 3, 4).unwrap();
         let relevance = Matrix::from_fn(3, 4, |i, j| f64::from(u8::from(i == j)));
         let options = GradedOptions { empty: EmptyPolicy::Zero, ..GradedOptions::default() };
-        let TieRange { worst, best } = evaluate_tie_range(similarity.view(), &relevance, &options).unwrap();
-        let expected = evaluate(similarity.view(), &relevance, &options).unwrap();
+        let TieRange { worst, best } =
+            evaluate_tie_range(VideosByTexts::new(similarity.view()), &relevance, &options).unwrap();
+        let expected = evaluate(VideosByTexts::new(similarity.view()), &relevance, &options).unwrap();
         let values = |report: &GradedReport| [report.v2t.ndcg.mean, report.map_avg().unwrap()];
         assert_eq!(values(&best), [1.0, 0.875]);
         assert!((0..2).all(|i| values(&worst)[i] < values(&expected)[i] && values(&expected)[i] < values(&best)[i]));

@@ -5,8 +5,8 @@ use super::{CeError, batches};
 use crate::blocks::{Availability, ExpertSet, Phase};
 use crate::data::experts::{Batcher, Ragged, Teacher, TeacherExpert};
 use crate::matrix::Matrix;
-use crate::metrics::captions;
 use crate::metrics::rank::{RankOptions, RankReport};
+use crate::metrics::{TextsByVideos, captions};
 use crate::models::collaborative_experts::{CaptionMerge, VideoEmbedding, average_captions};
 use crate::ops::{self, OpsDevice};
 use crate::train::{Purpose, rng};
@@ -72,7 +72,8 @@ pub fn evaluate<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
     };
     let similarity = Matrix::new(values, videos.len() * slots, videos.len())?;
     let real = Matrix::new(flags, videos.len(), slots)?;
-    let report = captions::evaluate(similarity.view(), real.view(), &RankOptions::collaborative_experts())?;
+    let report =
+        captions::evaluate(TextsByVideos::new(similarity.view()), real.view(), &RankOptions::collaborative_experts())?;
     Ok(CeEvaluation { similarity, real, report })
 }
 

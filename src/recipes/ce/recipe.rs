@@ -10,6 +10,7 @@ use crate::data::experts::folder::{self, Dataset, Subsets};
 use crate::data::experts::{Batcher, ExpertSplit, load_checkpoint};
 use crate::formats::Limits;
 use crate::losses::{MaxMarginLoss, RankingLoss, TeacherScale};
+use crate::metrics::TextsByVideos;
 use crate::metrics::captions::top_k;
 use crate::ops::OpsDevice;
 use crate::options::{Checked, OptionsError, Table, TableError};
@@ -154,7 +155,7 @@ impl Recipe for CollaborativeExpertsRecipe {
     fn exports(&self) -> Vec<Export<Self>> {
         let doc = "The ten best videos of every query as CSV, as the challenge asks for them";
         let contents = |_: &Path, evaluation: &CeEvaluation| {
-            let best = top_k(evaluation.similarity.view(), evaluation.real.view(), 10)?;
+            let best = top_k(TextsByVideos::new(evaluation.similarity.view()), evaluation.real.view(), 10)?;
             Ok(predictions(&best).into_bytes())
         };
         vec![Export { name: "predictions", doc, contents }]

@@ -2,6 +2,7 @@ use dfdx::prelude::{Dim, HasShape, Tensor};
 
 use super::RelMarginError;
 use crate::matrix::Matrix;
+use crate::metrics::VideosByTexts;
 use crate::metrics::graded::{self, GradedOptions, GradedReport, GradedScores};
 use crate::metrics::rank::{self, RankOptions, RankReport, RankScores};
 use crate::ops::{self, OpError, OpsDevice};
@@ -73,9 +74,10 @@ impl LevelEvaluation {
         ground_truth: Option<&[Vec<usize>]>,
     ) -> Result<Self, RelMarginError> {
         let similarity = similarity::inner_product(videos.view(), texts.view())?;
-        let graded = graded::evaluate(similarity.view(), relevance, &GradedOptions::as_published())?;
+        let graded =
+            graded::evaluate(VideosByTexts::new(similarity.view()), relevance, &GradedOptions::as_published())?;
         let ranks = ground_truth
-            .map(|truth| rank::evaluate(similarity.view(), truth, &RankOptions::as_published()))
+            .map(|truth| rank::evaluate(VideosByTexts::new(similarity.view()), truth, &RankOptions::as_published()))
             .transpose()?;
         Ok(Self { similarity, graded, ranks })
     }

@@ -15,6 +15,7 @@ use crate::data::{Loaded, youcook2};
 use crate::digest;
 use crate::files::read_text;
 use crate::formats::{pickle, torch};
+use crate::metrics::VideosByTexts;
 use crate::metrics::rank::{self, RankOptions};
 use crate::ops::OpsDevice;
 use crate::options::{Checked, Table, TableError};
@@ -258,7 +259,7 @@ fn ranks(evaluation: &RelMarginEvaluation, split: &EvalSplit) -> Result<Vec<(&'s
     if truths.iter().all(Vec::is_empty) {
         return Ok(vec![("t2v", vec![f64::NAN; similarity.cols()]), ("v2t", vec![f64::NAN; similarity.rows()])]);
     }
-    Ok(run::Evaluation::ranks(&rank::evaluate(similarity, &truths, &RankOptions::default())?))
+    Ok(run::Evaluation::ranks(&rank::evaluate(VideosByTexts::new(similarity), &truths, &RankOptions::default())?))
 }
 
 fn features_digest(Features { video, text }: &Features) -> String {
