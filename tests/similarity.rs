@@ -381,8 +381,13 @@ fn bad_items_are_named_while_streaming() {
     let error = |threads| {
         on_threads(threads, || top_k(queries.view(), items.view(), Measure::InnerProduct, 1).unwrap_err().to_string())
     };
-    assert!(error(1).contains(" and 2.236067"), "{}", error(1));
+    assert!(error(1).contains(" and row 1000 of the items with a norm of 2.236067"), "{}", error(1));
     assert_eq!(error(1), error(3));
+    // Standings read the positives of a query alone first.
+    let of_one = positives(&[vec![], vec![3, 1500], vec![]], 9000).unwrap();
+    let error = standings(queries.view(), items.view(), Measure::InnerProduct, &of_one).unwrap_err().to_string();
+    assert!(error.starts_with("row 1 of the queries with a norm of 2.236067"), "{error}");
+    assert!(error.contains(" and row 1500 of the items with a norm of 4.472135"), "{error}");
 }
 
 /// On a card, where there is one: the sums are in another order there, so coarse values, whose sums are exact, must give the CPU's very

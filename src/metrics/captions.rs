@@ -167,7 +167,8 @@ mod tests {
         let published = with(MissingTruth::Infinite).unwrap();
         assert_eq!((published.ranks[1], published.r50, published.mean), (Some(f64::INFINITY), 50.0, f64::INFINITY));
         assert_eq!(with(MissingTruth::Skip).unwrap().mean, 1.0);
-        assert_eq!(with(MissingTruth::Error).unwrap_err().to_string(), "query 1 (column) has no relevant item");
+        let error = with(MissingTruth::Error).unwrap_err().to_string();
+        assert_eq!(error, "recall and rank: query 1 (column) has no relevant item");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::graded::{self, ApDefinition, GradedOptions, PerQuery};
 use super::orientation::Oriented;
-use super::rank::{Found, Place, RankOptions, RankScores};
+use super::rank::{Found, METRIC, Place, RankOptions, RankScores};
 use super::{Direction, EmptyPolicy, MetricError, Score, TextsByVideos, TiePolicy};
 use crate::matrix::{Matrix, MatrixView};
 
@@ -59,7 +59,7 @@ pub fn retrieval_as_classification<S: Score>(
         labels.map(rank).collect::<Vec<_>>()
     });
     RankScores::of(ranks.into_iter().flatten().collect(), options).ok_or_else(|| MetricError::NoQueries {
-        metric: "recall and rank",
+        metric: METRIC,
         direction: Direction::Columns,
         reason: "no video has a label".to_string(),
     })
@@ -139,7 +139,8 @@ mod tests {
             mean_average_precision(TextsByVideos::new(similarity.view()), none.view(), TiePolicy::Average, empty)
         };
         assert_eq!(map(EmptyPolicy::Zero).unwrap().mean, 0.0);
-        assert_eq!(map(EmptyPolicy::Error).unwrap_err().to_string(), "query 0 (row) has no relevant item");
+        let error = map(EmptyPolicy::Error).unwrap_err().to_string();
+        assert_eq!(error, "average precision: query 0 (row) has no relevant item");
         assert!(map(EmptyPolicy::Skip).is_err());
     }
 }

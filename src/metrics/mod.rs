@@ -130,8 +130,10 @@ pub enum MetricError {
     #[error(transparent)]
     Relevance(#[from] RelevanceError),
     /// A query without relevant items, under [`EmptyPolicy::Error`].
-    #[error("query {query} ({direction}) has no relevant item")]
+    #[error("{metric}: query {query} ({direction}) has no relevant item")]
     EmptyQuery {
+        /// What has no value for it.
+        metric: &'static str,
         /// Whether the query is a row or a column.
         direction: Direction,
         /// Its index.
@@ -190,21 +192,24 @@ pub enum MetricError {
     },
 }
 
-/// Mean over queries with the policy for empty ones applied; `empty` is in ascending order. `nothing`: the error where no query is left.
+/// Mean over queries with the policy for empty ones applied; `empty` is in ascending order. `nothing`: why no query is left, where none is.
 fn mean(
     per_query: &[f64],
     empty: &[usize],
     policy: EmptyPolicy,
-    direction: Direction,
-    nothing: impl FnOnce() -> MetricError,
+    (metric, direction): (&'static str, Direction),
+    nothing: impl FnOnce() -> String,
 ) -> Result<f64, MetricError> {
     let counted = match (policy, empty.first()) {
-        (EmptyPolicy::Error, Some(&query)) => return Err(MetricError::EmptyQuery { direction, query }),
+        (EmptyPolicy::Error, Some(&query)) => return Err(MetricError::EmptyQuery { metric, direction, query }),
         (EmptyPolicy::Skip, _) => per_query.len() - empty.len(),
         _ => per_query.len(),
     };
     // Empty queries hold 0 in `per_query`, so that the sum is right under either policy.
-    if counted == 0 { Err(nothing()) } else { Ok(per_query.iter().sum::<f64>() / counted as f64) }
+    match counted {
+        0 => Err(MetricError::NoQueries { metric, direction, reason: nothing() }),
+        _ => Ok(per_query.iter().sum::<f64>() / counted as f64),
+    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ use super::orientation::Oriented;
 use super::standing::{Standing, Standings};
 use super::{Direction, MetricError, Score, TiePolicy, TieRange, VideosByTexts};
 
+/// What errors call these metrics.
+pub(super) const METRIC: &str = "recall and rank";
+
 /// What becomes of a query without ground truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MissingTruth {
@@ -344,7 +347,7 @@ pub(super) fn summarise(
 ) -> Result<RankScores, MetricError> {
     let missing = places.iter().position(Option::is_none);
     if let (Some(query), MissingTruth::Error) = (missing, options.missing) {
-        return Err(MetricError::EmptyQuery { direction, query });
+        return Err(MetricError::EmptyQuery { metric: METRIC, direction, query });
     }
     let last = match options.missing {
         MissingTruth::Last => Some((items + 1) as f64),
@@ -361,7 +364,7 @@ pub(super) fn no_truth(direction: Direction, queries: usize) -> MetricError {
         0 => "the matrix has none",
         _ => "none has a ground truth, and MissingTruth::Skip leaves such queries out",
     };
-    MetricError::NoQueries { metric: "recall and rank", direction, reason: reason.to_string() }
+    MetricError::NoQueries { metric: METRIC, direction, reason: reason.to_string() }
 }
 
 /// Where the best-ranked ground truths of a query stand.
@@ -534,7 +537,7 @@ mod tests {
         assert_eq!((skipped.v2t.mean, skipped.t2v.r1), (2.0, 100.0));
         let strict = RankOptions { missing: MissingTruth::Error, ..Default::default() };
         let error = evaluate(VideosByTexts::new(similarity.view()), &truths, &strict).unwrap_err();
-        assert_eq!(error.to_string(), "query 1 (row) has no relevant item");
+        assert_eq!(error.to_string(), "recall and rank: query 1 (row) has no relevant item");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::kernel::Kernel;
-use super::panels::Panels;
+use super::panels::{self, Panels};
 use super::walk::{STRIP, fill, panels_per_block};
 use super::{Embeddings, Measure, Side, SimilarityError, zeros};
 use crate::matrix::Matrix;
@@ -138,7 +138,7 @@ fn all_pairs<Q: Embeddings, I: Embeddings>(
     };
     let packed: Vec<Result<Panels, _>> = (0..queries.len()).into_par_iter().map(pack).collect();
     let packed = packed.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let largest = packed.iter().fold(0.0, |most: f64, set| most.max(set.largest()));
+    let largest = panels::largest(packed.iter().map(Panels::largest));
 
     let groups = items.groups(GROUP_BYTES / (width.max(1) * size_of::<f32>()));
     let scratch = || (Panels::new(kernel, Side::Items), Comparison::new(&kernel, measure, symmetric));

@@ -18,7 +18,7 @@ use cudarc::nvrtc::{CompileError, compile_ptx};
 use super::kernel::Kernel;
 use super::panels::Panels;
 use super::top_k::{item_of, score_of};
-use super::{Embeddings, FrameSets, Measure, Side, SimilarityError, TopK, room};
+use super::{Embeddings, FrameSets, LargestNorm, Measure, Side, SimilarityError, TopK, room};
 use crate::device::{DeviceError, probe};
 use crate::matrix::Matrix;
 
@@ -74,7 +74,7 @@ struct Rows {
     values: CudaSlice<f32>,
     squares: CudaSlice<f32>,
     len: usize,
-    largest: f64,
+    largest: LargestNorm,
 }
 
 impl Cuda {

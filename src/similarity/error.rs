@@ -18,6 +18,22 @@ impl std::fmt::Display for Side {
     }
 }
 
+/// The largest norm of some rows, and the first row that has it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LargestNorm {
+    /// Row within the set; of sets of frames, the frame.
+    pub row: usize,
+    /// Norm; 0 where there is no row.
+    pub norm: f64,
+}
+
+impl LargestNorm {
+    /// The larger of two; this one where they are equal.
+    pub(super) fn or_larger(self, other: Self) -> Self {
+        if other.norm > self.norm { other } else { self }
+    }
+}
+
 /// Why a similarity has no value.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SimilarityError {
@@ -42,12 +58,15 @@ pub enum SimilarityError {
         value: f32,
     },
     /// Norms so large that a similarity could exceed f32.
-    #[error("the largest norms, {queries:e} (queries) and {items:e} (items), may overflow a 32-bit similarity")]
+    #[error(
+        "row {} of the queries with a norm of {:e} and row {} of the items with a norm of {:e} may overflow a 32-bit similarity",
+        .query.row, .query.norm, .item.row, .item.norm
+    )]
     Overflow {
-        /// Largest norm of a query.
-        queries: f64,
-        /// Largest norm of an item, among those read so far.
-        items: f64,
+        /// The largest of the queries.
+        query: LargestNorm,
+        /// The largest of the items read so far.
+        item: LargestNorm,
     },
     /// `k` must be between 1 and the number of items.
     #[error("k is {k}: it must be between 1 and the number of items, {items}")]

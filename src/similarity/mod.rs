@@ -34,7 +34,7 @@ use std::ops::ControlFlow;
 use crate::matrix::Matrix;
 pub use chamfer::{FrameSets, chamfer, symmetric_chamfer};
 pub use embeddings::{Element, Embeddings};
-pub use error::{Side, SimilarityError};
+pub use error::{LargestNorm, Side, SimilarityError};
 pub use mapped::{MapError, MappedEmbeddings, Precision};
 pub use standings::standings;
 pub use top_k::{TopK, top_k, top_k_with_progress};
@@ -55,14 +55,15 @@ pub enum Measure {
 
 impl Measure {
     /// Fails when a similarity of rows with these norms may leave the range of f32.
-    fn check(self, queries: f64, items: f64) -> Result<(), SimilarityError> {
+    fn check(self, query: LargestNorm, item: LargestNorm) -> Result<(), SimilarityError> {
+        let (queries, items) = (query.norm, item.norm);
         // By Cauchy and Schwarz no partial sum exceeds this; half the range leaves room for rounding.
         let bound = match self {
             Self::InnerProduct => queries * items,
             Self::Cosine => 1.0,
             Self::NegativeSquaredEuclidean => (queries + items) * (queries + items),
         };
-        if bound > f64::from(f32::MAX) / 2.0 { Err(SimilarityError::Overflow { queries, items }) } else { Ok(()) }
+        if bound > f64::from(f32::MAX) / 2.0 { Err(SimilarityError::Overflow { query, item }) } else { Ok(()) }
     }
 }
 
@@ -183,7 +184,9 @@ mod tests {
         approx::assert_abs_diff_eq!(cosine.row(0)[2], 1.0, epsilon = 1e-6);
         // The norm of row 1 is below 1e-12 and clamped.
         approx::assert_abs_diff_eq!(cosine.row(1)[1], 0.0, epsilon = 1e-30);
-        assert!(matches!(inner_product(a.view(), a.view()), Err(SimilarityError::Overflow { .. })));
+        let error = inner_product(a.view(), matrix(2, &[1.0, 1.0, 3e38, 0.0]).view()).unwrap_err().to_string();
+        let named = "row 0 of the queries with a norm of 4.24264";
+        assert!(error.starts_with(named) && error.contains(" and row 1 of the items with a norm of 3.0000"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::kernel::Kernel;
-use super::{Embeddings, Measure, Side, SimilarityError};
+use super::{Embeddings, LargestNorm, Measure, Side, SimilarityError};
 
 /// Packed panels start on a cache line, so that the kernels' loads never cross one.
 const LINE: usize = 64;
@@ -23,7 +23,7 @@ pub(super) struct Panels {
     /// Squared norms of the rows.
     pub(super) squares: Vec<f32>,
     /// The largest norm of each panel, up to the first panel with a bad value.
-    pub(super) norms: Vec<f64>,
+    pub(super) norms: Vec<LargestNorm>,
 }
 
 impl Panels {
@@ -76,7 +76,7 @@ impl Panels {
             let stride = if padded { height } else { chosen.len() };
             let values = set.block(chosen.clone(), scratch);
             let mut norms = vec![0.0; chosen.len()];
-            for (i, row) in chosen.enumerate() {
+            for (i, row) in chosen.clone().enumerate() {
                 let values = &values[i * width..][..width];
                 norms[i] = kernel.norm(values);
                 if !norms[i].is_finite() {
@@ -95,13 +95,13 @@ impl Panels {
             if stride > norms.len() {
                 data.chunks_mut(stride).for_each(|line| line[norms.len()..].fill(0.0));
             }
-            Ok(norms.into_iter().fold(0.0, f64::max))
+            Ok(largest(chosen.zip(norms).map(|(row, norm)| LargestNorm { row, norm })))
         };
         // Panels of embeddings without dimensions hold nothing, so that their chunks must not be counted by length.
         let data = &mut self.data[self.start..][..len];
         let squares = self.squares.par_chunks_mut(height);
         let min_len = if parallel { 1 } else { usize::MAX };
-        let largest: Vec<Result<f64, SimilarityError>> = if width == 0 {
+        let norms: Vec<Result<LargestNorm, SimilarityError>> = if width == 0 {
             squares.enumerate().map(|(i, squares)| pack(&mut Vec::new(), i, &mut [], squares)).collect()
         } else {
             let panels = data.par_chunks_mut(height * width).zip(squares).enumerate().with_min_len(min_len);
@@ -109,15 +109,15 @@ impl Panels {
         };
         // In order, so that the same error is found on any number of threads.
         self.norms.clear();
-        for norm in largest {
+        for norm in norms {
             self.norms.push(norm?);
         }
         Ok(())
     }
 
     /// The largest norm of a row.
-    pub(super) fn largest(&self) -> f64 {
-        self.norms.iter().copied().fold(0.0, f64::max)
+    pub(super) fn largest(&self) -> LargestNorm {
+        largest(self.norms.iter().copied())
     }
 
     /// The rows of the set that are packed.
@@ -141,6 +141,11 @@ impl Panels {
         let stride = if self.padded { self.height } else { rows };
         (rows, &self.data[self.start + i * self.height * self.width..][..stride * self.width])
     }
+}
+
+/// The largest norm, the first of equal ones.
+pub(super) fn largest(norms: impl Iterator<Item = LargestNorm>) -> LargestNorm {
+    norms.reduce(LargestNorm::or_larger).unwrap_or_default()
 }
 
 /// The first value of a row that is not finite.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::panels::Panels;
 use super::walk::{Block, STRIP, Scores, fill};
-use super::{Embeddings, Measure, Side, SimilarityError};
+use super::{Embeddings, LargestNorm, Measure, Side, SimilarityError};
 use crate::matrix::MatrixView;
 use crate::metrics::standing::{DirectionStandings, Standing, Standings};
 use crate::relevance::SparseRelevance;
@@ -105,7 +105,7 @@ impl Lists {
                 let too_many = |_| SimilarityError::TooMany { queries: queries.rows(), items: items.rows() };
                 let view = MatrixView::new(chosen, columns.len(), width).map_err(too_many)?;
                 item.pack(&view, 0..columns.len(), measure, false).map_err(|error| in_set(error, columns))?;
-                measure.check(query.largest(), item.largest())?;
+                measure.check(query.largest(), item.largest()).map_err(|error| in_set(error, columns))?;
                 fill(&kernel, measure, (query, 0..1), (item, 0..item.len()), strip);
                 entries.extend(columns.iter().zip(&*strip).map(|(&index, &score)| Entry { index, score }));
             }
@@ -152,6 +152,9 @@ fn in_set(error: SimilarityError, chosen: &[u32]) -> SimilarityError {
     match error {
         SimilarityError::NonFinite { side, row, dimension, value } => {
             SimilarityError::NonFinite { side, row: chosen[row] as usize, dimension, value }
+        }
+        SimilarityError::Overflow { query, item } => {
+            SimilarityError::Overflow { query, item: LargestNorm { row: chosen[item.row] as usize, ..item } }
         }
         other => other,
     }

@@ -345,16 +345,18 @@ fn summarise(results: Vec<Query>, direction: Direction, options: &GradedOptions)
     let summary = |metric, value: fn(&Query) -> f64, is_empty: fn(&Query) -> bool, relevant: String| {
         let values: Vec<f64> = results.iter().map(|q| if is_empty(q) { 0.0 } else { value(q) }).collect();
         let empty: Vec<usize> = (0..results.len()).filter(|&i| is_empty(&results[i])).collect();
-        let nothing = || MetricError::NoQueries { metric, direction, reason: reason(results.len(), &relevant) };
-        Ok(PerQuery { mean: mean(&values, &empty, options.empty, direction, nothing)?, values, empty })
+        let nothing = || reason(results.len(), &relevant);
+        Ok(PerQuery { mean: mean(&values, &empty, options.empty, (metric, direction), nothing)?, values, empty })
     };
+    // A query without any relevance is empty for both: average precision, which more are empty for, says so.
     let ap = summary("average precision", |q| q.precisions / q.hits as f64, |q| q.hits == 0, options.ap.relevant());
+    let ap = match ap {
+        Err(error) if !matches!(error, MetricError::NoQueries { .. }) => return Err(error),
+        ap => ap,
+    };
     Ok(GradedScores {
         ndcg: summary("nDCG", |q| q.dcg / q.idcg, |q| q.idcg == 0.0, "a gain above 0".to_string())?,
-        ap: match ap {
-            Err(error) if !matches!(error, MetricError::NoQueries { .. }) => return Err(error),
-            ap => ap,
-        },
+        ap,
         dcg: results.iter().map(|q| q.dcg).collect(),
         idcg: results.iter().map(|q| q.idcg).collect(),
         relevant: results.iter().map(|q| q.relevant).collect(),
@@ -446,7 +448,7 @@ mod tests {
         let zero = with(EmptyPolicy::Zero).unwrap();
         assert_eq!((ap(&zero).mean, &*ap(&zero).empty, &*zero.ndcg.empty), (0.5, &[1][..], &[][..]));
         assert_eq!(ap(&with(EmptyPolicy::Skip).unwrap()).mean, 1.0);
-        let error = MetricError::EmptyQuery { direction: Direction::Rows, query: 1 };
+        let error = MetricError::EmptyQuery { metric: "average precision", direction: Direction::Rows, query: 1 };
         assert_eq!(with(EmptyPolicy::Error).unwrap_err(), error);
         // Column 0 is empty, too: no column is fully relevant but one.
         assert_eq!(
@@ -513,7 +515,7 @@ mod tests {
         assert_eq!((zero.map_avg().unwrap(), ap(&zero.v2t).empty.len()), (0.0, 2));
         let strict = GradedOptions { empty: EmptyPolicy::Error, ..GradedOptions::default() };
         let error = evaluate(VideosByTexts::new(similarity.view()), &relevance, &strict).unwrap_err();
-        assert_eq!(error, MetricError::EmptyQuery { direction: Direction::Rows, query: 0 });
+        assert_eq!(error.to_string(), "average precision: query 0 (row) has no relevant item");
 
         // Without any relevance neither has a value.
         let none = Matrix::new(vec![0.0; 4], 2, 2).unwrap();
