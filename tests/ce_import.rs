@@ -70,6 +70,34 @@ fn what_is_not_known_is_named() {
 }
 
 #[test]
+fn a_parent_that_is_named_many_times_is_merged_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let root = Path::new(ROOT).canonicalize().unwrap();
+    let import = |path: String| import_config(Path::new(&path), &root).unwrap();
+    let entries: Vec<String> = (0..50_000).map(|i| format!("\"entry{i}\": {i}")).collect();
+    let large = format!(
+        r#"{{"inherit_from": "configs/ce.json", "visualizer": {{{}}}, "loss": {{"args": {{"margin": 2}}}}}}"#,
+        entries.join(",")
+    );
+    let large = write("large.json", large);
+    let other = write("other.json", r#"{"loss": {"args": {"margin": 3}}, "caption_masks": "masks.pkl"}"#.into());
+    let inherit = |parents: &[&str]| write("own.json", format!(r#"{{"inherit_from": "{}"}}"#, parents.join(",")));
+    let begun = std::time::Instant::now();
+    let many = import(inherit(&[large.as_str(); 2000]));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert_eq!(many, import(large.clone()));
+    // The last time counts, and nothing of what stands between is lost.
+    let between = import(inherit(&[&large, &other, &large])).options;
+    assert_eq!((between.margin, between.caption_masks), (2.0, Some("masks.pkl".into())));
+    assert_eq!(import(inherit(&[&other, &large, &other])).options.margin, 3.0);
+}
+
+#[test]
 fn files_that_are_inherited_over_many_ways_are_read_once() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: usize, text: String| std::fs::write(folder.path().join(format!("{name}.json")), text).unwrap();

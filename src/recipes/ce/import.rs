@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::import_section::Section;
+use super::import_section::{EntryError, Section};
 use super::{Arch, ExpertOptions, FrameSampling, Options, Reading};
 use crate::blocks::{Activation, FrameStatistic, ReasoningConfig, Relation};
 use crate::files::read_text;
@@ -68,13 +69,10 @@ pub enum ImportError {
 /// # Errors
 /// [`ImportError`], naming the file and the entry; entries that this family of programs does not know are errors.
 pub fn import_config(path: &Path, root: &Path) -> Result<Imported<Options>, ImportError> {
-    let merged = read(path, root, &mut Files::default())?;
+    let merged = Rc::unwrap_or_clone(read(path, root, &mut Files::default())?);
     let mut ignored = vec![];
-    let options = options(Section::new(merged), &mut ignored).map_err(|(key, reason)| ImportError::Entry {
-        path: path.into(),
-        key,
-        reason,
-    })?;
+    let options = options(Section::new(merged), &mut ignored)
+        .map_err(|EntryError { key, reason }| ImportError::Entry { path: path.into(), key, reason })?;
     options.validate().map_err(|source| ImportError::Options { path: path.into(), source })?;
     Ok(Imported { options, ignored })
 }
@@ -86,11 +84,11 @@ const GENERATIONS: usize = 64;
 #[derive(Default)]
 struct Files {
     open: Vec<PathBuf>,
-    read: HashMap<PathBuf, Map<String, Value>>,
+    read: HashMap<PathBuf, Rc<Map<String, Value>>>,
 }
 
 /// A file with all that it inherits, read once however often it is inherited.
-fn read(path: &Path, root: &Path, files: &mut Files) -> Result<Map<String, Value>, ImportError> {
+fn read(path: &Path, root: &Path, files: &mut Files) -> Result<Rc<Map<String, Value>>, ImportError> {
     let io = |source| ImportError::Io { path: path.into(), source };
     let canonical = path.canonicalize().map_err(io)?;
     if files.open.contains(&canonical) || files.open.len() >= GENERATIONS {
@@ -111,31 +109,34 @@ fn read(path: &Path, root: &Path, files: &mut Files) -> Result<Map<String, Value
         }
     };
     files.open.push(canonical.clone());
-    let mut merged = Map::new();
+    let mut inherited: Vec<Rc<Map<String, Value>>> = vec![];
     for parent in parents.split(',').map(str::trim).filter(|parent| !parent.is_empty()) {
-        merge(&mut merged, read(&root.join(parent), root, files)?);
+        let parent = read(&root.join(parent), root, files)?;
+        // The last of several times that a parent is named overwrites all that the others say.
+        inherited.retain(|other| !Rc::ptr_eq(other, &parent));
+        inherited.push(parent);
     }
     files.open.pop();
-    merge(&mut merged, own);
+    let mut merged = Map::new();
+    inherited.iter().for_each(|parent| merge(&mut merged, parent));
+    merge(&mut merged, &own);
+    let merged = Rc::new(merged);
     files.read.insert(canonical, merged.clone());
     Ok(merged)
 }
 
-fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
     for (key, value) in from {
-        match (into.get_mut(&key), value) {
+        match (into.get_mut(key), value) {
             (Some(Value::Object(into)), Value::Object(from)) => merge(into, from),
             (_, value) => {
-                into.insert(key, value);
+                into.insert(key.clone(), value.clone());
             }
         }
     }
 }
 
-/// An entry and what is wrong with it.
-pub(super) type Wrong = (String, String);
-
-fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Wrong> {
+fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, EntryError> {
     let mut options = Options { experts: vec![], ..Options::default() };
     let mut arch = top.section("arch")?;
     let mut experts = top.section("experts")?;
@@ -146,12 +147,12 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Wrong
     options.arch = match arch.string("type", "CENet")?.as_str() {
         "CENet" => Arch::CollaborativeExperts,
         "MNNet" => Arch::HowTo100m,
-        other => return Err(arch.wrong("type", format!("CENet or MNNet expected, found {other:?}"))),
+        other => return Err(arch.error("type", format!("CENet or MNNet expected, found {other:?}"))),
     };
     // The others have labels in the place of captions; their metrics are `metrics::labels`.
     match top.string("task", "retrieval")?.as_str() {
         "retrieval" => {}
-        other => return Err(top.wrong("task", format!("retrieval expected, found {other:?}"))),
+        other => return Err(top.error("task", format!("retrieval expected, found {other:?}"))),
     }
     options.design = design(&mut args)?;
     options.weights = match (args.flag("keep_missing_modalities")?, args.flag("freeze_weights")?) {
@@ -163,7 +164,7 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Wrong
     options.test_caption_mode = match args.string("test_caption_mode", "indep")?.as_str() {
         "indep" => CaptionMerge::Independent,
         "avg" => CaptionMerge::Average,
-        other => return Err(args.wrong("test_caption_mode", format!("indep or avg expected, found {other:?}"))),
+        other => return Err(args.error("test_caption_mode", format!("indep or avg expected, found {other:?}"))),
     };
     options.ce_shared_dim = experts.number("ce_shared_dim", options.ce_shared_dim)?;
     options.use_zeros_for_missing = experts.flag("use_zeros_for_missing")?;
@@ -183,17 +184,23 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Wrong
     match experts.string("text_agg", "vlad")?.as_str() {
         "vlad" => {}
         "avg" if options.max_words == 1 => {}
-        other => return Err(experts.wrong("text_agg", format!("vlad expected, or avg of one word; found {other:?}"))),
+        other => return Err(experts.error("text_agg", format!("vlad expected, or avg of one word; found {other:?}"))),
     }
     read_experts(&mut options, &mut experts, &mut data, &sizes, ignored)?;
     read_data(&mut options, &mut data)?;
-    read_training(&mut options, &mut top, ignored)?;
+    options.training_file = top.optional_string("training_file")?.map(PathBuf::from);
+    options.caption_masks = top.optional_string("caption_masks")?.map(PathBuf::from);
+    read_loss(&mut options, &mut top, ignored)?;
+    let learning_rate = read_optimizer(&mut options, &mut top, ignored)?;
+    read_trainer(&mut options, &mut top, ignored)?;
+    read_schedule(&mut options, &mut top, learning_rate, ignored)?;
+    read_test(&mut options, &mut top, ignored)?;
     read_teachers(&mut options, &mut top, ignored)?;
 
     for key in UNSUPPORTED {
         for section in [&mut args, &mut data, &mut top] {
             if section.flag(key)? {
-                return Err(section.wrong(key, "not supported".into()));
+                return Err(section.error(key, "not supported"));
             }
         }
     }
@@ -240,7 +247,7 @@ const IGNORED: [&str; 16] = [
     "exp_name",
 ];
 
-fn design(args: &mut Section) -> Result<Design, Wrong> {
+fn design(args: &mut Section) -> Result<Design, EntryError> {
     let use_ce = args.string("use_ce", "")?;
     let (mimic, concatenated, mixed) =
         (args.flag("mimic_ce_dims")?, args.flag("concat_experts")?, args.flag("concat_mix_experts")?);
@@ -251,7 +258,7 @@ fn design(args: &mut Section) -> Result<Design, Wrong> {
             "pairwise-star-specific" => Relation::PairwiseStarSpecific,
             "pairwise-star-tensor" => Relation::PairwiseStarTensor,
             "triplet" => Relation::Triplet,
-            other => return Err(args.wrong("use_ce", format!("a relation that is not known: {other:?}"))),
+            other => return Err(args.error("use_ce", format!("a relation that is not known: {other:?}"))),
         },
         include_self: args.flag_or("include_self", true)?,
         activation: if args.flag_or("use_mish", true)? { Activation::Mish } else { Activation::Relu },
@@ -260,7 +267,7 @@ fn design(args: &mut Section) -> Result<Design, Wrong> {
         h_layers: args.number("num_h_layers", 0)?,
     };
     match (!use_ce.is_empty(), mimic, concatenated, mixed) {
-        (true, true, ..) => Err(args.wrong("mimic_ce_dims", "not together with use_ce".into())),
+        (true, true, ..) => Err(args.error("mimic_ce_dims", "not together with use_ce")),
         (true, ..) => Ok(Design::Collaborative(reasoning)),
         (_, true, ..) => Ok(Design::Projected),
         (_, _, true, _) => Ok(Design::Concatenated),
@@ -282,7 +289,7 @@ fn read_experts(
     data: &mut Section,
     sizes: &Sizes,
     ignored: &mut Vec<String>,
-) -> Result<(), Wrong> {
+) -> Result<(), EntryError> {
     let dropped = experts.names("drop_feats")?;
     options.experts = experts.names("modalities")?.into_iter().filter(|name| !dropped.contains(name)).collect();
     let mut aggregation = data.section("feat_aggregation")?;
@@ -293,7 +300,7 @@ fn read_experts(
             options.binarise.push(name.clone());
         }
         if entry.number("aggregate-axis", 1)? != 1 {
-            return Err(entry.wrong("aggregate-axis", "1 expected: files are joined by columns".into()));
+            return Err(entry.error("aggregate-axis", "1 expected: files are joined by columns"));
         }
         entry.finish(&["model", "feat_type", "aggregate"], ignored)?;
         options.features.insert(name, expert);
@@ -314,7 +321,7 @@ const WIDTHS: [(&str, usize, Option<usize>); 8] = [
     ("s3dg", 1024, Some(512)),
 ];
 
-fn expert(name: &str, entry: &mut Section, sizes: &Sizes) -> Result<ExpertOptions, Wrong> {
+fn expert(name: &str, entry: &mut Section, sizes: &Sizes) -> Result<ExpertOptions, EntryError> {
     let logits = entry.string("type", "embed")? == "logits";
     let given = entry.section("feat_dims")?.numbers()?;
     let given = given.get(if logits { "logits" } else { "embed" }).copied();
@@ -329,14 +336,15 @@ fn expert(name: &str, entry: &mut Section, sizes: &Sizes) -> Result<ExpertOption
             if logits { *classes } else { Some(*embed) }
         }
     };
-    let no_width = || entry.wrong("feat_dims", format!("the width of the expert {name:?} is not known"));
+    let no_width = || entry.error("feat_dims", format!("the width of the expert {name:?} is not known"));
     let width = given.or_else(known).ok_or_else(no_width)?;
     let temporal = entry.string("temporal", if sequence { "vlad" } else { "avg" })?;
     let reading = if temporal == "vlad" {
         let size = |of: &BTreeMap<String, usize>, key: &str| {
-            of.get(name)
-                .copied()
-                .ok_or_else(|| (format!("{key}.{name}"), "missing for an expert with vlad".to_string()))
+            of.get(name).copied().ok_or_else(|| EntryError {
+                key: format!("{key}.{name}"),
+                reason: "missing for an expert with vlad".into(),
+            })
         };
         Reading::Sequence {
             clusters: size(&sizes.clusters, "arch.args.vlad_clusters")?,
@@ -348,7 +356,7 @@ fn expert(name: &str, entry: &mut Section, sizes: &Sizes) -> Result<ExpertOption
             "max" => Ok(FrameStatistic::Max),
             "std" => Ok(FrameStatistic::Std),
             "ent" => Ok(FrameStatistic::Entropy),
-            other => Err(entry.wrong("temporal", format!("vlad, or avg, max, std, ent joined by -; found {other:?}"))),
+            other => Err(entry.error("temporal", format!("vlad, or avg, max, std, ent joined by -; found {other:?}"))),
         };
         Reading::Statistics(temporal.split('-').map(statistic).collect::<Result<_, _>>()?)
     };
@@ -370,7 +378,7 @@ fn expert(name: &str, entry: &mut Section, sizes: &Sizes) -> Result<ExpertOption
     Ok(ExpertOptions { width, reading, frames, files: vec![], flaky: entry.flag("flaky")? })
 }
 
-fn read_data(options: &mut Options, data: &mut Section) -> Result<(), Wrong> {
+fn read_data(options: &mut Options, data: &mut Section) -> Result<(), EntryError> {
     options.dataset = data.string("dataset_name", &options.dataset)?;
     options.split = data.string("split_name", &options.split)?;
     options.batch_size = data.number("batch_size", options.batch_size)?;
@@ -384,17 +392,20 @@ fn read_data(options: &mut Options, data: &mut Section) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn read_training(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>) -> Result<(), Wrong> {
+fn read_loss(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>) -> Result<(), EntryError> {
     let mut loss = top.section("loss")?;
     match loss.string("type", "MaxMarginRankingLoss")?.as_str() {
         "MaxMarginRankingLoss" => {}
-        other => return Err(loss.wrong("type", format!("MaxMarginRankingLoss expected, found {other:?}"))),
+        other => return Err(loss.error("type", format!("MaxMarginRankingLoss expected, found {other:?}"))),
     }
     let mut args = loss.section("args")?;
     options.margin = args.float("margin", 1.0)? as f32;
     options.fix_norm = args.flag_or("fix_norm", true)?;
-    args.finish(&[], ignored)?;
+    args.finish(&[], ignored)
+}
 
+/// Gives the step size, in whose terms the floor of the schedule is.
+fn read_optimizer(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>) -> Result<f32, EntryError> {
     let mut optimizer = top.section("optimizer")?;
     let mut args = optimizer.section("args")?;
     let (learning_rate, weight_decay) = (args.float("lr", 1e-3)? as f32, args.float("weight_decay", 0.0)? as f32);
@@ -402,7 +413,7 @@ fn read_training(options: &mut Options, top: &mut Section, ignored: &mut Vec<Str
         "Ranger" => {
             let default = LookAhead::default();
             let every = args.optional("k")?.map_or(Some(default.steps), NonZeroU32::new);
-            let steps = every.ok_or_else(|| args.wrong("k", "at least 1".into()))?;
+            let steps = every.ok_or_else(|| args.error("k", "at least 1"))?;
             let look_ahead = LookAhead { steps, alpha: args.float("alpha", default.alpha.into())? as f32 };
             OptimizerConfig::Ranger(RangerConfig { learning_rate, weight_decay, look_ahead, ..RangerConfig::default() })
         }
@@ -418,19 +429,22 @@ fn read_training(options: &mut Options, top: &mut Section, ignored: &mut Vec<Str
         }
         other => {
             return Err(
-                optimizer.wrong("type", format!("Ranger, RAdam, Adam, or SGD without decay expected, found {other:?}"))
+                optimizer.error("type", format!("Ranger, RAdam, Adam, or SGD without decay expected, found {other:?}"))
             );
         }
     };
     if args.flag("amsgrad")? {
-        return Err(args.wrong("amsgrad", "not supported".into()));
+        return Err(args.error("amsgrad", "not supported"));
     }
     args.finish(&[], ignored)?;
+    Ok(learning_rate)
+}
 
+fn read_trainer(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>) -> Result<(), EntryError> {
     let mut trainer = top.section("trainer")?;
     options.epochs = trainer.number("epochs", options.epochs)?;
     if trainer.number("val_freq", 1)? != 1 {
-        return Err(trainer.wrong("val_freq", "every epoch is validated: 1 expected".into()));
+        return Err(trainer.error("val_freq", "every epoch is validated: 1 expected"));
     }
     options.save_period = trainer.number("save_period", 1)?;
     options.save_only_best = trainer.flag_or("save_only_best", true)?;
@@ -439,25 +453,33 @@ fn read_training(options: &mut Options, top: &mut Section, ignored: &mut Vec<Str
     options.monitor = match monitor.split_once(' ') {
         Some(("max", name)) => Some(name.to_string()),
         _ if monitor == "off" => None,
-        _ => return Err(trainer.wrong("monitor", format!("max NAME or off expected, found {monitor:?}"))),
+        _ => return Err(trainer.error("monitor", format!("max NAME or off expected, found {monitor:?}"))),
     };
     trainer.finish(
         &["save_dir", "early_stop", "include_optim_in_ckpts", "verbosity", "tensorboard", "num_keep_ckpts"],
         ignored,
-    )?;
+    )
+}
 
+/// After the trainer, whose epochs are the default period.
+fn read_schedule(
+    options: &mut Options,
+    top: &mut Section,
+    learning_rate: f32,
+    ignored: &mut Vec<String>,
+) -> Result<(), EntryError> {
     let mut schedule = top.section("lr_scheduler")?;
     let mut args = schedule.section("args")?;
     options.schedule = match schedule.string("type", "StepLR")?.as_str() {
         "StepLR" => Schedule::StepDecay {
             epochs: NonZeroUsize::new(args.number("step_size", 1)?)
-                .ok_or_else(|| args.wrong("step_size", "at least 1".into()))?,
+                .ok_or_else(|| args.error("step_size", "at least 1"))?,
             gamma: args.float("gamma", 0.1)?,
         },
         // As published: whatever is not StepLR is the cosine with restarts.
         _ => {
             let positive = |args: &mut Section, key: &str, default| {
-                NonZeroUsize::new(args.number(key, default)?).ok_or_else(|| args.wrong(key, "at least 1".into()))
+                NonZeroUsize::new(args.number(key, default)?).ok_or_else(|| args.error(key, "at least 1"))
             };
             Schedule::CosineRestarts {
                 period: positive(&mut args, "T_max", options.epochs)?,
@@ -466,8 +488,10 @@ fn read_training(options: &mut Options, top: &mut Section, ignored: &mut Vec<Str
             }
         }
     };
-    args.finish(&[], ignored)?;
+    args.finish(&[], ignored)
+}
 
+fn read_test(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>) -> Result<(), EntryError> {
     let mut settings = top.section_or_false("eval_settings")?;
     let mut loader = settings.section("data_loader")?;
     let mut data = loader.section("args")?;
@@ -481,21 +505,19 @@ fn read_training(options: &mut Options, top: &mut Section, ignored: &mut Vec<Str
     settings.finish(&[], ignored)
 }
 
-fn read_teachers(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>) -> Result<(), Wrong> {
+fn read_teachers(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>) -> Result<(), EntryError> {
     let distil = top.flag("distil_loss")?;
     let mut teachers = top.section("distil_params")?;
     if distil {
         let base = PathBuf::from(teachers.string("base_path", "")?);
         options.teachers = teachers.names("teachers")?.into_iter().map(|teacher| base.join(teacher)).collect();
         if options.teachers.is_empty() {
-            return Err(teachers.wrong("teachers", "distil_loss needs teachers".into()));
+            return Err(teachers.error("teachers", "distil_loss needs teachers"));
         }
         teachers.finish(&["moee"], ignored)?;
     } else if !teachers.is_empty() {
         // As published: teachers without the loss are loaded and not used.
         ignored.push("distil_params".into());
     }
-    options.training_file = top.optional_string("training_file")?.map(PathBuf::from);
-    options.caption_masks = top.optional_string("caption_masks")?.map(PathBuf::from);
     Ok(())
 }

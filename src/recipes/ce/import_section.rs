@@ -2,7 +2,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::import::Wrong;
+/// An entry and what is wrong with it.
+#[derive(Debug)]
+pub(super) struct EntryError {
+    /// Its path, `arch.args.use_ce`.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
 
 /// An object of a JSON configuration, whose entries are taken one by one; what is left at the end is not known.
 #[derive(Debug, Default)]
@@ -22,12 +29,12 @@ impl Section {
     }
 
     /// Something wrong with an entry.
-    pub fn wrong(&self, key: &str, reason: String) -> Wrong {
-        (self.key(key), reason)
+    pub fn error(&self, key: &str, reason: impl Into<String>) -> EntryError {
+        EntryError { key: self.key(key), reason: reason.into() }
     }
 
-    fn unexpected(&self, key: &str, expected: &str, found: &Value) -> Wrong {
-        self.wrong(key, format!("{expected} expected, found {found}"))
+    fn unexpected(&self, key: &str, expected: &str, found: &Value) -> EntryError {
+        self.error(key, format!("{expected} expected, found {found}"))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -35,7 +42,7 @@ impl Section {
     }
 
     /// An object inside; empty where it is absent or `null`.
-    pub fn section(&mut self, key: &str) -> Result<Section, Wrong> {
+    pub fn section(&mut self, key: &str) -> Result<Section, EntryError> {
         match self.entries.remove(key) {
             None | Some(Value::Null) => Ok(Section { path: self.key(key), entries: Map::new() }),
             Some(Value::Object(entries)) => Ok(Section { path: self.key(key), entries }),
@@ -44,19 +51,19 @@ impl Section {
     }
 
     /// The same, where `false` stands for nothing.
-    pub fn section_or_false(&mut self, key: &str) -> Result<Section, Wrong> {
+    pub fn section_or_false(&mut self, key: &str) -> Result<Section, EntryError> {
         if self.entries.get(key) == Some(&Value::Bool(false)) {
             self.entries.remove(key);
         }
         self.section(key)
     }
 
-    pub fn string(&mut self, key: &str, default: &str) -> Result<String, Wrong> {
+    pub fn string(&mut self, key: &str, default: &str) -> Result<String, EntryError> {
         Ok(self.optional_string(key)?.unwrap_or_else(|| default.into()))
     }
 
     /// `null`, `false` and the empty string count as absent, as they do in the published program.
-    pub fn optional_string(&mut self, key: &str) -> Result<Option<String>, Wrong> {
+    pub fn optional_string(&mut self, key: &str) -> Result<Option<String>, EntryError> {
         match self.entries.remove(key) {
             None | Some(Value::Null | Value::Bool(false)) => Ok(None),
             Some(Value::String(text)) if text.is_empty() => Ok(None),
@@ -65,12 +72,12 @@ impl Section {
         }
     }
 
-    pub fn flag(&mut self, key: &str) -> Result<bool, Wrong> {
+    pub fn flag(&mut self, key: &str) -> Result<bool, EntryError> {
         self.flag_or(key, false)
     }
 
     /// `true`, `false`, 1, 0, or the empty string for false.
-    pub fn flag_or(&mut self, key: &str, default: bool) -> Result<bool, Wrong> {
+    pub fn flag_or(&mut self, key: &str, default: bool) -> Result<bool, EntryError> {
         match self.entries.remove(key) {
             None | Some(Value::Null) => Ok(default),
             Some(Value::Bool(flag)) => Ok(flag),
@@ -81,24 +88,24 @@ impl Section {
         }
     }
 
-    pub fn float(&mut self, key: &str, default: f64) -> Result<f64, Wrong> {
+    pub fn float(&mut self, key: &str, default: f64) -> Result<f64, EntryError> {
         match self.entries.remove(key) {
             None | Some(Value::Null) => Ok(default),
             Some(value) => value.as_f64().ok_or_else(|| self.unexpected(key, "a number", &value)),
         }
     }
 
-    pub fn number(&mut self, key: &str, default: usize) -> Result<usize, Wrong> {
+    pub fn number(&mut self, key: &str, default: usize) -> Result<usize, EntryError> {
         Ok(self.whole(key)?.unwrap_or(default))
     }
 
-    pub fn optional(&mut self, key: &str) -> Result<Option<u32>, Wrong> {
+    pub fn optional(&mut self, key: &str) -> Result<Option<u32>, EntryError> {
         let Some(number) = self.whole(key)? else { return Ok(None) };
-        u32::try_from(number).map(Some).map_err(|_| self.wrong(key, format!("{number} is too large")))
+        u32::try_from(number).map(Some).map_err(|_| self.error(key, format!("{number} is too large")))
     }
 
     /// A whole number that is not negative; `false` counts as absent.
-    fn whole(&mut self, key: &str) -> Result<Option<usize>, Wrong> {
+    fn whole(&mut self, key: &str) -> Result<Option<usize>, EntryError> {
         match self.entries.remove(key) {
             None | Some(Value::Null | Value::Bool(false)) => Ok(None),
             Some(value) => {
@@ -109,7 +116,7 @@ impl Section {
     }
 
     /// A list of strings, or strings separated by commas.
-    pub fn names(&mut self, key: &str) -> Result<Vec<String>, Wrong> {
+    pub fn names(&mut self, key: &str) -> Result<Vec<String>, EntryError> {
         match self.entries.remove(key) {
             None | Some(Value::Null | Value::Bool(false)) => Ok(vec![]),
             Some(Value::String(text)) => {
@@ -127,16 +134,16 @@ impl Section {
     }
 
     /// All entries as whole numbers.
-    pub fn numbers(mut self) -> Result<BTreeMap<String, usize>, Wrong> {
+    pub fn numbers(mut self) -> Result<BTreeMap<String, usize>, EntryError> {
         let keys: Vec<String> = self.entries.keys().cloned().collect();
         keys.into_iter().map(|key| Ok((key.clone(), self.number(&key, 0)?))).collect()
     }
 
     /// Entries that are left must be known to be without effect.
-    pub fn finish(self, without_effect: &[&str], ignored: &mut Vec<String>) -> Result<(), Wrong> {
+    pub fn finish(self, without_effect: &[&str], ignored: &mut Vec<String>) -> Result<(), EntryError> {
         for key in self.entries.keys() {
             if !without_effect.contains(&key.as_str()) {
-                return Err((self.key(key), "unknown to this family of programs".into()));
+                return Err(self.error(key, "unknown to this family of programs"));
             }
             ignored.push(self.key(key));
         }
