@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use super::evaluate::{MONITORS, monitored};
 use super::model::MOEE_EXPERTS;
 use super::options::{Arch, Options, Reading};
 use crate::blocks::Relation;
@@ -15,9 +16,6 @@ const MOST_CLUSTERS: usize = 1 << 12;
 const MOST_TOKENS: usize = 1 << 14;
 const MOST_LAYERS: usize = 64;
 const MOST_EXPERTS: usize = 10;
-
-/// Scores of a validation that may select an epoch: those of which more is better.
-const SCORES: [&str; 5] = ["R1", "R5", "R10", "R50", "geometric_mean_R1-R5-R10"];
 
 impl Options {
     pub(super) fn check_data(&self) -> Checked {
@@ -145,13 +143,9 @@ impl Options {
         not_negative("margin", self.margin)?;
         self.optimizer.check().map_err(|e| OptionsError::new("optimizer", e.to_string()))?;
         self.schedule.check().map_err(|reason| OptionsError::new("schedule", reason))?;
-        let select = |monitor: &str| {
-            let score = ["val_t2v_metrics_", "val_v2t_metrics_"].iter().find_map(|head| monitor.strip_prefix(head));
-            score.is_some_and(|score| SCORES.contains(&score))
-        };
         let monitor = self.monitor.as_deref().unwrap_or_default();
-        let reason =
-            || format!("{monitor:?} is not val_t2v_metrics_ or val_v2t_metrics_ and one of {}", SCORES.join(", "));
-        ensure(self.monitor.is_none() || select(monitor), "monitor", reason)
+        let scores = || MONITORS.map(|(published, _)| published).join(", ");
+        let reason = || format!("{monitor:?} is not val_t2v_metrics_ or val_v2t_metrics_ and one of {}", scores());
+        ensure(self.monitor.is_none() || monitored(monitor).is_some(), "monitor", reason)
     }
 }

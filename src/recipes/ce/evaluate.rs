@@ -1,7 +1,6 @@
 use dfdx::prelude::{Dim, HasShape, NoneTape};
 
-use super::task::Network;
-use super::{CeError, batches};
+use super::{CeError, Network, batches};
 use crate::blocks::{Availability, ExpertSet, Phase};
 use crate::data::experts::{Batcher, Ragged, Teacher, TeacherExpert};
 use crate::matrix::Matrix;
@@ -136,16 +135,13 @@ pub fn as_teacher<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
     Ok(Teacher { file: name.into(), experts })
 }
 
+/// Scores of a validation that may select an epoch, those of which more is better: their published names and ours.
+pub(super) const MONITORS: [(&str, &str); 5] =
+    [("R1", "R@1"), ("R5", "R@5"), ("R10", "R@10"), ("R50", "R@50"), ("geometric_mean_R1-R5-R10", "geometric mean")];
+
 /// The score that a published `monitor` names (`val_t2v_metrics_R1`), if a greater one is better.
 pub fn monitored(monitor: &str) -> Option<String> {
     let (direction, metric) = monitor.strip_prefix("val_")?.split_once("_metrics_")?;
-    let name = match metric {
-        "R1" => "R@1",
-        "R5" => "R@5",
-        "R10" => "R@10",
-        "R50" => "R@50",
-        "geometric_mean_R1-R5-R10" => "geometric mean",
-        _ => return None,
-    };
+    let (_, name) = MONITORS.iter().find(|(published, _)| *published == metric)?;
     matches!(direction, "t2v" | "v2t").then(|| format!("{direction}/{name}"))
 }

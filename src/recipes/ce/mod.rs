@@ -22,7 +22,7 @@ pub use import::{ImportError, import_config};
 pub use model::display_parameters;
 pub use options::{Arch, Changes, ExpertOptions, FrameSampling, Options, Reading};
 pub use recipe::{CeData, CollaborativeExpertsRecipe};
-pub use task::{CeBatches, CeTask, CeTraining, Network};
+pub use task::{CeBatches, CeTask, CeTraining};
 
 use std::path::PathBuf;
 
@@ -36,8 +36,11 @@ use crate::models::collaborative_experts::MissingExpertError;
 use crate::ops::OpError;
 use crate::options::OptionsError;
 
+/// A network of this family, whatever its experts and sizes: declared by `experts!` with `Const` widths, or read from a configuration.
+pub type Network<E, W, S, D> = CollaborativeExperts<E, W, S, D>;
+
 /// The network with every size chosen at run time: what one program needs to run every configuration.
-pub type CeModel<D> = CollaborativeExperts<ExpertList, usize, usize, D>;
+pub type CeModel<D> = Network<ExpertList, usize, usize, D>;
 
 /// What can go wrong while training or evaluating.
 #[derive(Debug, thiserror::Error)]

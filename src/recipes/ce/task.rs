@@ -5,17 +5,16 @@ use dfdx::prelude::{Dim, WithEmptyTape};
 use rand::seq::SliceRandom;
 
 use super::evaluate::evaluate;
-use super::{CeError, batches};
+use super::{CeError, Network, batches};
 use crate::blocks::ExpertSet;
 use crate::data::experts::{BatchOptions, Batcher, ExpertSplit, TrainBatch};
 use crate::losses::{MaxMarginLoss, RankingLoss, TeacherScale, distillation, teacher_similarity};
 use crate::metrics::rank::RankReport;
-use crate::models::CollaborativeExperts;
 use crate::models::collaborative_experts::{CaptionMerge, average_captions};
 use crate::ops::{self, DataTape, OpsDevice};
 use crate::train::{Batches, Purpose, Step, StepStart, Task, rng};
 
-/// How a network is trained and judged.
+/// How a network is trained and evaluated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CeTraining {
     /// Videos in a batch.
@@ -48,9 +47,6 @@ impl Default for CeTraining {
         }
     }
 }
-
-/// A network of this family, whatever its experts and sizes: declared by `experts!` with `Const` widths, or read from a configuration.
-pub type Network<E, W, S, D> = CollaborativeExperts<E, W, S, D>;
 
 /// Training of a network: data, batches, validation.
 ///
