@@ -86,7 +86,7 @@ fn train<D: OpsDevice>(
     Ok(model)
 }
 
-fn judge<D: OpsDevice>(device: &D, model: &CeModel<D>, split: &ExpertSplit) -> Result<RankReport> {
+fn evaluate_on<D: OpsDevice>(device: &D, model: &CeModel<D>, split: &ExpertSplit) -> Result<RankReport> {
     let batcher = Batcher::new(split, batches()).into_diagnostic()?;
     Ok(evaluate(model, device, &batcher, 1, CaptionMerge::Independent, 0).into_diagnostic()?.report)
 }
@@ -104,14 +104,14 @@ fn with_and_without<D: OpsDevice>(device: &D, data: &EmojiData, seed: u64, bar: 
     for encoder in TEACHERS {
         let splits = expert_splits(data, encoder).into_diagnostic()?;
         let teacher = train(device, &splits, None, seed, bar)?;
-        reports.push(judge(device, &teacher, &splits.test)?);
+        reports.push(evaluate_on(device, &teacher, &splits.test)?);
         let batcher = Batcher::new(&splits.train, batches()).into_diagnostic()?;
         teachers.push(as_teacher(&teacher, device, &batcher, &format!("text encoder {encoder}")).into_diagnostic()?);
     }
     let mut splits = expert_splits(data, 0).into_diagnostic()?;
-    let alone = judge(device, &train(device, &splits, None, seed, bar)?, &splits.test)?;
+    let alone = evaluate_on(device, &train(device, &splits, None, seed, bar)?, &splits.test)?;
     splits.train.teachers = teachers;
-    let taught = |scale| judge(device, &train(device, &splits, Some(scale), seed, bar)?, &splits.test);
+    let taught = |scale| evaluate_on(device, &train(device, &splits, Some(scale), seed, bar)?, &splits.test);
     Ok(Run { teachers: reports, alone, sums: taught(TeacherScale::Sum)?, means: taught(TeacherScale::Mean)? })
 }
 

@@ -40,7 +40,7 @@ fn similarity<D: OpsDevice, T: LayerTape<D>>(
     ops::matmul_nt(embed(0)?, embed(1)?)
 }
 
-fn judge<D: OpsDevice>(towers: &Towers<D>, pairs: &[Matrix<f32>; 2]) -> Result<RankReport, OpError> {
+fn evaluate<D: OpsDevice>(towers: &Towers<D>, pairs: &[Matrix<f32>; 2]) -> Result<RankReport, OpError> {
     let scores =
         Matrix::new(ops::to_vec(&similarity::<D, NoneTape>(towers, pairs, Phase::Evaluation)?)?, 24, 24).unwrap();
     let truths: Vec<Vec<usize>> = (0..24).map(|i| vec![i]).collect();
@@ -68,7 +68,7 @@ impl<D: OpsDevice> Task<D> for ToyTask<'_> {
     }
 
     fn evaluate(&self, towers: &Towers<D>) -> Result<Vec<(String, f64)>, OpError> {
-        Ok(judge(towers, self.0)?.scores())
+        Ok(evaluate(towers, self.0)?.scores())
     }
 }
 
@@ -111,6 +111,6 @@ impl Recipe for Toy {
     }
 
     fn evaluate<D: OpsDevice>(&self, of: Setting<'_, Self, D>, towers: &Towers<D>) -> Result<RankReport, OpError> {
-        judge(towers, of.data)
+        evaluate(towers, of.data)
     }
 }

@@ -225,14 +225,14 @@ impl TwoTowers {
     /// # Errors
     /// [`RelMarginError`].
     pub fn evaluate(&self, split: &EvalSplit) -> Result<Scores, RelMarginError> {
-        Ok(Scores::from(&self.judge(split)?))
+        Ok(Scores::from(&self.evaluate_with_ranks(split)?))
     }
 
     /// The same with the ranks of every query.
     ///
     /// # Errors
     /// [`RelMarginError`].
-    pub fn judge(&self, split: &EvalSplit) -> Result<LevelEvaluation, RelMarginError> {
+    pub fn evaluate_with_ranks(&self, split: &EvalSplit) -> Result<LevelEvaluation, RelMarginError> {
         let embed = |tower: &Tower, features: &Matrix<f32>| {
             let all: Vec<usize> = (0..features.rows()).collect();
             let embedded = tower.embed(gather(features, &all)?)?;
@@ -251,7 +251,7 @@ impl TwoTowers {
 /// [`RelMarginError`], and a split without ground truths.
 pub fn linear_ranks(train: &TrainSplit, test: &EvalSplit, seed: u64) -> miette::Result<RankReport> {
     let towers = TwoTowers::train(train, &BaselineOptions::seeded(seed)).into_diagnostic()?;
-    let ranks = towers.judge(test).into_diagnostic()?.ranks;
+    let ranks = towers.evaluate_with_ranks(test).into_diagnostic()?.ranks;
     ranks.ok_or_else(|| miette::miette!("the split names no ground truths"))
 }
 
