@@ -47,10 +47,10 @@ fn max_margin_compares_rows_and_columns_with_the_diagonal() {
 fn max_margin_of_one_pair_and_of_none() {
     let one = || tensor(1, (1usize, 1usize));
     assert_eq!(ops::max_margin(one(), 0.3, MarginTerms::All).unwrap().as_vec(), [0.3]);
-    let undefined = "max margin: no pair has another one to be compared with";
-    assert_eq!(ops::max_margin(one(), 0.3, MarginTerms::NonMatching).unwrap_err().to_string(), undefined);
-    let none = tensor(1, (0usize, 0usize));
-    assert_eq!(ops::max_margin(none, 0.3, MarginTerms::All).unwrap_err().to_string(), undefined);
+    let error = ops::max_margin(one(), 0.3, MarginTerms::NonMatching).unwrap_err();
+    assert_eq!(error.to_string(), "max margin: too few pairs: 1, at least 2 needed");
+    let error = ops::max_margin(tensor(1, (0usize, 0usize)), 0.3, MarginTerms::All).unwrap_err();
+    assert_eq!(error.to_string(), "max margin: too few pairs: 0, at least 1 needed");
     let error = ops::max_margin(tensor(1, (2usize, 3usize)), 0.3, MarginTerms::All).unwrap_err();
     assert_eq!(error.to_string(), "max margin: columns is 3, expected 2");
 }

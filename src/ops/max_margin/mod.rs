@@ -58,6 +58,7 @@ pub fn max_margin<B: Dim, D: OpsDevice, T: Tape<f32, D>>(
     let (rows, columns) = *scores.shape();
     check_size("max margin", "columns", rows.size(), columns.size())?;
     check_option("max margin", margin.is_finite(), "the margin is not a finite number")?;
-    check_least("max margin", "terms of a pair and another one", 1, terms.count(rows.size()))?;
+    let least = if terms == MarginTerms::All { 1 } else { 2 };
+    check_least("max margin", "pairs", least, rows.size())?;
     D::max_margin(scores, margin, terms)
 }
