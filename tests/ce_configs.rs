@@ -97,9 +97,6 @@ fn contradictions_name_the_option() {
 
 #[test]
 fn options_become_those_of_the_reader() {
-    let options = checked(row("msrvtt-train-full-ce"));
-    let error = options.folder_options(false).unwrap_err().to_string();
-    assert!(error.starts_with("features.i3d.i3d.0.frames: "), "{error}");
     let mut options = row("msrvtt-train-full-ce-only-scene-audio");
     let scene = options.features.get_mut("scene.densenet161.0").unwrap();
     scene.frames = Some(ron::from_str("(fps: 1, pixel_dim: 2, stride: 3)").unwrap());

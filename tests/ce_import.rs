@@ -10,7 +10,7 @@ use coembed::train::OptimizerConfig;
 const ROOT: &str = "tests/data/ce_configs";
 
 fn import(name: &str) -> Imported<Options> {
-    import_config(&Path::new(ROOT).join("configs").join(name), Path::new(ROOT)).unwrap()
+    import_config(&Path::new(ROOT).join("configs").join(name), Path::new(ROOT), false).unwrap()
 }
 
 /// A configuration of its own that inherits from `ce.json`.
@@ -18,12 +18,12 @@ fn error(json: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("own.json");
     std::fs::write(&path, json).unwrap();
-    import_config(&path, Path::new(ROOT)).unwrap_err().to_string()
+    import_config(&path, Path::new(ROOT), false).unwrap_err().to_string()
 }
 
 #[test]
 fn the_published_network_is_imported_through_three_files() {
-    let Imported { options, ignored } = import("ce.json");
+    let Imported { options, ignored, .. } = import("ce.json");
     let counted = coembed::options::Options::check(options.clone()).unwrap().num_parameters();
     assert_eq!(counted.unwrap(), 183_448_607);
     assert_eq!(options.margin, 0.093_811_62);
@@ -64,7 +64,7 @@ fn what_is_not_known_is_named() {
         assert!(message.contains(named), "{message}");
     }
     assert!(error(r#"{"inherit_from": "configs/none.json"}"#).contains("none.json"));
-    let cycle = import_config(&Path::new(ROOT).join("configs/cycle.json"), Path::new(ROOT)).unwrap_err();
+    let cycle = import_config(&Path::new(ROOT).join("configs/cycle.json"), Path::new(ROOT), false).unwrap_err();
     assert!(cycle.to_string().contains("inherits from itself"), "{cycle}");
     assert!(error("{").contains("own.json"));
 }
@@ -78,7 +78,7 @@ fn a_parent_that_is_named_many_times_is_merged_once() {
         path.display().to_string()
     };
     let root = Path::new(ROOT).canonicalize().unwrap();
-    let import = |path: String| import_config(Path::new(&path), &root).unwrap();
+    let import = |path: String| import_config(Path::new(&path), &root, false).unwrap();
     let entries: Vec<String> = (0..50_000).map(|i| format!("\"entry{i}\": {i}")).collect();
     let large = format!(
         r#"{{"inherit_from": "configs/ce.json", "visualizer": {{{}}}, "loss": {{"args": {{"margin": 2}}}}}}"#,
@@ -107,12 +107,12 @@ fn files_that_are_inherited_over_many_ways_are_read_once() {
         write(name, format!(r#"{{"inherit_from": "{0}/{1}.json,{0}/{1}.json"}}"#, folder.path().display(), name + 1));
     }
     write(40, format!(r#"{{"inherit_from": "{}/configs/ce.json"}}"#, root.display()));
-    let one = import_config(&folder.path().join("0.json"), &root).unwrap();
-    assert_eq!(one.options, import_config(&root.join("configs/ce.json"), &root).unwrap().options);
+    let one = import_config(&folder.path().join("0.json"), &root, false).unwrap();
+    assert_eq!(one.options, import_config(&root.join("configs/ce.json"), &root, false).unwrap().options);
     for name in 0..100 {
         write(name, format!(r#"{{"inherit_from": "{}/{}.json"}}"#, folder.path().display(), name + 1));
     }
     write(100, "{}".into());
-    let error = import_config(&folder.path().join("0.json"), &root).unwrap_err();
+    let error = import_config(&folder.path().join("0.json"), &root, false).unwrap_err();
     assert!(error.to_string().contains("more than 64 generations"), "{error}");
 }

@@ -9,7 +9,9 @@ use coembed::blocks::{FrameStatistic, Phase, StepStream};
 use coembed::models::collaborative_experts::CaptionMerge;
 use coembed::models::{Design, MixtureWeights, TextPooling};
 use coembed::options::Options as _;
-use coembed::recipes::ce::{Arch, CollaborativeExpertsRecipe, ExpertOptions, FrameSampling, Options, Reading};
+use coembed::recipes::ce::{
+    Arch, CollaborativeExpertsRecipe, EvalMode, ExpertOptions, FrameSampling, Options, Reading,
+};
 use coembed::run::{self, Evaluation, Outcome, Part, Recipe, RunFolder, Setting};
 use coembed::train::{AdamConfig, Batches, Checkpoint, Observer, OptimizerConfig, Schedule, StepStart, Task};
 use dfdx::prelude::{Cpu, Gradients};
@@ -22,6 +24,8 @@ const RECIPE: CollaborativeExpertsRecipe = CollaborativeExpertsRecipe::TeachText
 enum Effect {
     /// The number of parameters.
     Parameters,
+    /// What the recipe says of a run: its folder of data, and which parameters are tested.
+    Recipe,
     /// What is read to train on, to validate and to test.
     Data,
     /// The batches of the first epoch.
@@ -44,6 +48,9 @@ fn observe(options: &Options, folder: &Path, effect: Effect) -> String {
     let (device, options) = (Cpu::default(), options.clone().check().unwrap());
     if effect == Effect::Parameters {
         return options.num_parameters().unwrap().to_string();
+    }
+    if effect == Effect::Recipe {
+        return format!("{:?} {:?}", RECIPE.folder(&options), RECIPE.tested(&options));
     }
     let loaded = RECIPE.load(&options, folder, Part::Training).unwrap();
     if effect == Effect::Data {
@@ -104,11 +111,15 @@ fn write_folder(folder: &Path) {
     let list = |name: &str, videos: std::ops::Range<usize>| {
         std::fs::write(folder.join(name), videos.map(video).collect::<Vec<_>>().join("\n")).unwrap();
     };
+    list("train_list_full.txt", 0..8);
+    list("val_list_full.txt", 9..14);
     list("train_list.txt", 0..8);
     list("other_train_list.txt", 2..9);
     list("val_list.txt", 9..14);
     list("public_server_val.txt", 8..12);
-    list("test_list.txt", 9..14);
+    // What the test of the challenge has in other folders.
+    list("../challenge-release-2/public_server_test.txt", 9..14);
+    list("../other-release/public_server_test.txt", 9..13);
     let file = |name: &str, content: &dyn Fn(u64) -> Option<Value>| {
         let all = (0..14).filter_map(|i| Some((video(i), content(i as u64)?))).collect::<serde_json::Map<_, _>>();
         std::fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
@@ -128,6 +139,10 @@ fn write_folder(folder: &Path) {
     file("aggregated_text_feats/own.json", &captions(1000, 4));
     file("aggregated_text_feats/other.json", &captions(2000, 4));
     file("text_embeddings/own.json", &captions(3000, 4));
+    file("../challenge-release-2/aggregated_text_feats/own.json", &captions(1000, 4));
+    file("../other-release/aggregated_text_feats/own.json", &captions(1000, 4));
+    file("aggregated_text_feats/w2v_MSRVTT_openAIGPT.json", &captions(6000, 768));
+    file("aggregated_text_feats/openai.json", &captions(7000, 768));
     file("masks.json", &|_| Some(json!([0, 1, 0])));
     let embeddings =
         |i| json!({ "vid_embds": { "x": values(4000 + i, 1, 5)[0] }, "text_embds": { "x": values(5000 + i, 3, 5) } });
@@ -158,8 +173,8 @@ fn base() -> Options {
         ("visual", expert(4, "visual.json")),
     ];
     Options {
-        dataset: "YouCook2".into(),
-        split: "val".into(),
+        dataset: "MSRVTT".into(),
+        split: "full-val".into(),
         experts: ["audio", "face", "motion"].map(String::from).into(),
         features: features.map(|(name, expert)| (name.to_string(), expert)).into(),
         text_feat: "own".into(),
@@ -204,7 +219,8 @@ fn every_checkpoint(o: &mut Options) {
 fn cases() -> Vec<Case> {
     use Effect::{Batches, Data, Loss, Parameters, Run, Test, Validation};
     vec![
-        case("dataset", Data, |o| o.dataset = "QuerYD".into()),
+        case("data", Effect::Recipe, |o| o.data = Some("features".into())),
+        case("dataset", Data, |o| o.dataset = "QuerYD".into()).under(|o| o.split = "val".into()),
         case("split", Data, |o| o.split = "public_server_val".into()),
         case("num_test_captions", Validation, |o| o.num_test_captions = 3),
         case("test_split", Data, |o| o.test_split = Some("public_server_val".into())),
@@ -213,6 +229,13 @@ fn cases() -> Vec<Case> {
         case("caption_masks", Batches, |o| o.caption_masks = Some("masks.json".into())),
         case("fuse_captions", Batches, |o| o.fuse_captions = true),
         case("restrict_train_captions", Batches, |o| o.restrict_train_captions = Some(1)),
+        case("restrict_every_dataset", Batches, |o| o.restrict_every_dataset = true).under(|o| {
+            (o.dataset, o.split, o.restrict_train_captions) = ("QuerYD".into(), "val".into(), Some(1));
+        }),
+        case("challenge_mode", Data, |o| o.challenge_mode = true)
+            .under(|o| (o.text_feat, o.text_width) = ("openai".into(), None)),
+        case("challenge_test_root", Data, |o| o.challenge_test_root = "other-release".into())
+            .under(|o| (o.challenge_mode, o.split) = (true, "public_server_test".into())),
         case("experts", Parameters, |o| o.experts = vec!["audio".into(), "motion".into()]),
         case("use_zeros_for_missing", Batches, |o| o.use_zeros_for_missing = true),
         case("randomise_feats", Batches, |o| o.randomise_feats = vec!["motion".into()]),
@@ -235,6 +258,7 @@ fn cases() -> Vec<Case> {
         case("schedule", Run, |o| o.schedule = Schedule::StepDecay { epochs: NonZeroUsize::MIN, gamma: 0.5 }),
         case("batch_size", Batches, |o| o.batch_size = 3),
         case("epochs", Run, |o| o.epochs = 4),
+        case("eval_mode", Effect::Recipe, |o| o.eval_mode = EvalMode::FixedNumEpochs),
         case("monitor", Run, |o| o.monitor = Some("val_v2t_metrics_R1".into())).under(|o| o.monitor = None),
         case("save_only_best", Run, |o| o.save_only_best = false),
         case("save_period", Run, |o| o.save_period = 2).under(every_checkpoint),
@@ -264,8 +288,12 @@ fn entries(options: &Options) -> serde_json::Map<String, Value> {
 
 #[test]
 fn every_option_has_its_effect() {
-    let folder = tempfile::tempdir().unwrap();
-    write_folder(folder.path());
+    let all = tempfile::tempdir().unwrap();
+    let folder = all.path().join("features");
+    for name in ["features", "challenge-release-2", "other-release"] {
+        std::fs::create_dir(all.path().join(name)).unwrap();
+    }
+    write_folder(&folder);
     let cases = cases();
     for field in Options::FIELDS {
         assert!(cases.iter().any(|case| case.option == field.name), "nothing says what {} changes", field.name);
@@ -281,11 +309,11 @@ fn every_option_has_its_effect() {
         assert_eq!(changed, [option], "a case changes its option alone");
 
         let known = seen.iter().find(|(options, of, _)| (options, *of) == (&before, effect));
-        let plain = known.map_or_else(|| observe(&before, folder.path(), effect), |(.., plain)| plain.clone());
+        let plain = known.map_or_else(|| observe(&before, &folder, effect), |(.., plain)| plain.clone());
         if known.is_none() {
-            assert!(plain == observe(&before, folder.path(), effect), "{effect:?} is not a matter of options alone");
+            assert!(plain == observe(&before, &folder, effect), "{effect:?} is not a matter of options alone");
             seen.push((before, effect, plain.clone()));
         }
-        assert!(plain != observe(&after, folder.path(), effect), "{option} changes nothing of {effect:?}");
+        assert!(plain != observe(&after, &folder, effect), "{option} changes nothing of {effect:?}");
     }
 }

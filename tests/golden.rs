@@ -17,6 +17,8 @@ mod ce_metrics;
 mod ce_network;
 #[path = "golden/ce_params.rs"]
 mod ce_params;
+#[path = "golden/ce_published.rs"]
+mod ce_published;
 #[path = "golden/ce_training.rs"]
 mod ce_training;
 
@@ -71,6 +73,7 @@ mod ce_cases {
     pub use super::ce_metrics::*;
     pub use super::ce_network::*;
     pub use super::ce_params::*;
+    pub use super::ce_published::{loader_paths, published_configs};
     pub use super::ce_training::*;
 }
 
@@ -136,4 +139,6 @@ support::cases! { ce, ce_cases:
     optimizer_ranger,
     collate_batch,
     param_counts,
+    published_configs,
+    loader_paths,
 }

@@ -185,7 +185,7 @@ fn changed_configurations_are_read_or_refused() {
 #[test]
 fn changed_published_configurations_are_read_or_refused() {
     let (copy, seeds) = FolderCopy::new("tests/data/ce_configs", &["json"]);
-    let import = |file: &Path| ce::import_config(file, copy.path()).is_ok();
+    let import = |file: &Path| ce::import_config(file, copy.path(), false).is_ok();
     replay(&seeds, changed, modest, |seed, bytes| copy.with(seed, bytes, import));
 }
 

@@ -149,7 +149,7 @@ fn battery<R: Recipe>(name: &str, subject: Subject<R>) {
     assert!(best.optimizer.is_empty() && best.task.is_empty());
 
     // Testing what was saved gives the report of the training.
-    let saved = match subject.recipe.tested() {
+    let saved = match subject.recipe.tested(&subject.options) {
         Tested::Best => best,
         Tested::Last => Checkpoint::open(&seed.join("last.safetensors")).unwrap(),
     };

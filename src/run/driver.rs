@@ -222,7 +222,7 @@ impl<'a, R: Recipe, D: OpsDevice> Run<'a, R, D> {
             return Ok(None);
         }
         let mut epochs = progress.epochs;
-        if self.recipe.tested() == Tested::Best && progress.best.is_some() {
+        if self.recipe.tested(self.options) == Tested::Best && progress.best.is_some() {
             let best = Checkpoint::open(&folder.join("best.safetensors"))?;
             load_all::<D, R::Error>(&mut model, &best.model)?;
             epochs = best.progress.epochs;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::blocks::Parameters;
 use crate::data::Loaded;
@@ -37,6 +37,11 @@ pub trait Recipe: Sized + Sync {
         Ok(Table::default())
     }
 
+    /// The folder that options name for their data.
+    fn folder(&self, _options: &Self::Options) -> Option<PathBuf> {
+        None
+    }
+
     /// Reads the splits that a part of a run takes from a folder in the authors' layout.
     ///
     /// # Errors
@@ -71,7 +76,7 @@ pub trait Recipe: Sized + Sync {
     fn fit(&self, options: &Checked<Self::Options>) -> Fit;
 
     /// Which parameters are tested.
-    fn tested(&self) -> Tested {
+    fn tested(&self, _options: &Checked<Self::Options>) -> Tested {
         Tested::Best
     }
 
@@ -236,8 +241,9 @@ pub struct Foreign<O> {
     pub warnings: Vec<String>,
 }
 
-/// Reads a configuration of the authors' program, a file and the root that paths in it are relative to.
-pub type Importer<O, E> = fn(&Path, &Path) -> Result<Imported<O>, E>;
+/// Reads a configuration of the authors' program: a file, the root that paths in it are relative to, and whether to go on where the authors'
+/// program stops.
+pub type Importer<O, E> = fn(&Path, &Path, bool) -> Result<Imported<O>, E>;
 
 /// Options made of a configuration of the authors' program.
 #[derive(Debug, Clone, PartialEq)]
@@ -246,4 +252,6 @@ pub struct Imported<O> {
     pub options: O,
     /// What of it has no effect here.
     pub ignored: Vec<String>,
+    /// What the authors' program stops at.
+    pub repaired: Vec<String>,
 }

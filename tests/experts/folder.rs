@@ -23,22 +23,26 @@ fn senet(temporal: &str) -> ExpertSource {
         "aggregate-axis": 1, "type": "embed", "feat_dims": {"embed": 4, "logits": 1000}}"#;
     let aggregation = aggregation(&json.replace('T', temporal));
     let width = aggregation.width();
-    let files = FeatureFiles::Aggregated(aggregation);
+    let files = FeatureFiles::Published(Some(aggregation));
     ExpertSource { name: "imagenet.senet154.0".into(), files, kind: FeatureKind::Fixed, flaky: false, width }
 }
 
 fn scene() -> ExpertSource {
     let json = r#"{"fps": 25, "stride": 25, "pixel_dim": 256, "temporal": "avg", "type": "logits", "feat_dims": {"embed": 9, "logits": 3}}"#;
-    let files = FeatureFiles::Aggregated(aggregation(json));
+    let files = FeatureFiles::Published(Some(aggregation(json)));
     ExpertSource { name: "scene.densenet161.0".into(), files, kind: FeatureKind::Fixed, flaky: true, width: Some(3) }
 }
 
 fn custom(name: &str, kind: FeatureKind, flaky: bool) -> ExpertSource {
-    ExpertSource { name: name.into(), files: FeatureFiles::Custom, kind, flaky, width: None }
+    ExpertSource { name: name.into(), files: FeatureFiles::Published(None), kind, flaky, width: None }
 }
 
 fn named(file: &str) -> ExpertSource {
     ExpertSource { files: FeatureFiles::Named(vec![file.into()]), ..custom("x", FeatureKind::Fixed, false) }
+}
+
+fn antoine(name: &str, file: &str) -> ExpertSource {
+    ExpertSource { name: name.into(), flaky: true, ..named(file) }
 }
 
 const SEQUENCE: FeatureKind = FeatureKind::Sequence { max_tokens: 8 };
@@ -72,8 +76,8 @@ fn a_split_is_read_whole_with_experts_in_order_of_their_names() {
         custom("speech", SEQUENCE, true),
         scene(),
         custom("audio", SEQUENCE, true),
-        custom("antoine-face", FeatureKind::Fixed, true),
-        custom("antoine-rgb", FeatureKind::Fixed, true),
+        antoine("antoine-face", "antoine/face_features.hickle"),
+        antoine("antoine-rgb", "antoine/resnet_features.hickle"),
     ];
     let loaded = read(&options(experts)).unwrap();
     let (train, eval) = (loaded.split.train.unwrap(), loaded.split.eval.unwrap());
@@ -128,15 +132,19 @@ fn files_that_do_not_fit_are_named() {
     assert_eq!(of(lonely), r#"video "video1" has none of the experts speech"#);
     let firm = custom("speech", SEQUENCE, false);
     assert!(
-        of(firm).contains(r#"speech.pkl: key "video1" expected, found none, and the expert "speech" is not flaky"#)
+        of(firm)
+            .contains(r#"speech-w2v.pickle: key "video1" expected, found none, and the expert "speech" is not flaky"#)
     );
     let files =
         ["aggregated_imagenet_25fps_256px_stride1_offset0_inner_stride1/senet154-avg.pickle", "half_missing.pickle"];
     let halves = ExpertSource { files: FeatureFiles::Named(files.map(PathBuf::from).into()), ..named("x") };
     assert!(of(halves).contains(r#"video "video0": the files do not fit together: 1 x 4 and missing"#));
-    let message = of(custom("ocr", SEQUENCE, true));
-    assert!(message.contains("several files may be meant, name one: aggregated_ocr_feats/one.pkl"), "{message}");
-    assert!(of(custom("face", FeatureKind::Fixed, true)).contains("looked for aggregated_face*/*"));
+    assert!(of(custom("ocr", SEQUENCE, true)).contains("looked for aggregated_ocr_feats/ocr-raw.pickle"));
+    let message = of(custom("smell", FeatureKind::Fixed, true));
+    let expected = r#"files: files for expert "smell", which has no published place in MSRVTT, expected, got none"#;
+    assert_eq!(message, expected);
+    let message = of(custom("i3d.i3d.0", FeatureKind::Fixed, true));
+    assert!(message.starts_with(r#"files: how the frames of expert "i3d.i3d.0" were sampled"#), "{message}");
     assert!(of(named("code.pickle")).contains("found pathlib.PurePosixPath"));
 }
 
@@ -208,8 +216,8 @@ fn text_features_are_found_under_their_published_names() {
     assert_eq!(train.captions.get(1, 0).unwrap().row(0)[0], 2.0);
     assert!(train.sentences.is_empty());
     assert!(loaded.warnings.iter().any(|warning| warning.contains("sentences will not be shown")));
-    let ambiguous = ExpertFolderOptions { text_encoder: "openai".into(), ..options(vec![senet("avg")]) };
-    assert!(error(&ambiguous).contains("several files may be meant, name one: aggregated_text_feats/openai-train.pkl"));
+    let absent = ExpertFolderOptions { text_encoder: "openai".into(), ..options(vec![senet("avg")]) };
+    assert!(error(&absent).contains("looked for aggregated_text_feats/w2v_MSRVTT_openAIGPT.pickle"));
 }
 
 #[test]
@@ -246,8 +254,8 @@ fn numbers_of_test_captions_are_checked_as_published() {
     let eval = read(&options(vec![senet("avg")])).unwrap().split.eval.unwrap();
     let check = |dataset: &str, captions| Dataset::find(dataset).unwrap().check_captions(&eval, captions);
     assert_eq!(check("MSVD", 1).unwrap_err().to_string(), "num_test_captions: 81 for MSVD expected, got 1");
-    assert!(check("MSVD", 81).is_ok() && check("MSRVTT", 20).is_ok() && check("YouCook2", 3).is_ok());
-    assert!(check("VaTeX", 1).is_err() && check("LSMDC", 20).is_err());
+    assert!(check("MSVD", 81).is_ok() && check("MSRVTT", 20).is_ok() && check("YouCook2", 1).is_ok());
+    assert!(check("YouCook2", 3).is_err() && check("VaTeX", 1).is_err() && check("LSMDC", 20).is_err());
 }
 
 #[test]

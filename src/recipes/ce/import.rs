@@ -1,6 +1,7 @@
 //! The authors' own configurations: JSON with inheritance.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -8,8 +9,9 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::import_section::{EntryError, Section};
-use super::{Arch, ExpertOptions, FrameSampling, Options, Reading};
+use super::{Arch, EvalMode, ExpertOptions, FrameSampling, Options, Reading};
 use crate::blocks::{Activation, FrameStatistic, ReasoningConfig, Relation};
+use crate::data::experts::folder::Dataset;
 use crate::files::read_text;
 use crate::models::collaborative_experts::CaptionMerge;
 use crate::models::{Design, MixtureWeights, TextPooling};
@@ -66,36 +68,63 @@ pub enum ImportError {
 /// Reads one of the authors' JSON configurations. `inherit_from` names parents, separated by commas and relative to `root`, which are read first;
 /// later ones and the file itself win. Objects are merged entry by entry, everything else is replaced.
 ///
+/// What the published program stops at is refused. With `repair` it is made to run where that takes no more than what the program has elsewhere:
+/// the table of text encoders, which the configurations of the challenge do not name, and a loader of YouCook2 that takes its arguments.
+///
 /// # Errors
 /// [`ImportError`], naming the file and the entry; entries that this family of programs does not know are errors.
-pub fn import_config(path: &Path, root: &Path) -> Result<Imported<Options>, ImportError> {
-    let merged = Rc::unwrap_or_clone(read(path, root, &mut Files::default())?);
+pub fn import_config(path: &Path, root: &Path, repair: bool) -> Result<Imported<Options>, ImportError> {
+    let mut files = Files::default();
+    let order = lineage(path, root, &mut files)?;
+    let mut merged = Map::new();
+    order.iter().for_each(|&file| merge(&mut merged, &files.contents[file]));
+    let entry = |EntryError { key, reason }| ImportError::Entry { path: path.into(), key, reason };
+    let names_encoders = merged.contains_key("text_embedding_model_configs");
     let mut ignored = vec![];
-    let options = options(Section::new(merged), &mut ignored)
-        .map_err(|EntryError { key, reason }| ImportError::Entry { path: path.into(), key, reason })?;
+    let options = options(Section::new(merged), &mut ignored).map_err(entry)?;
+    let repaired = stops(&options, names_encoders);
+    if let Some(stop) = repaired.first().filter(|_| !repair) {
+        let reason = format!("{}; --repair goes on", stop.reason);
+        return Err(entry(EntryError { key: stop.key.clone(), reason }));
+    }
     options.validate().map_err(|source| ImportError::Options { path: path.into(), source })?;
-    Ok(Imported { options, ignored })
+    let repaired = repaired.into_iter().map(|EntryError { key, reason }| format!("{key}: {reason}")).collect();
+    Ok(Imported { options, ignored, repaired })
+}
+
+/// What the published program stops at in a configuration that is whole otherwise.
+fn stops(options: &Options, names_encoders: bool) -> Vec<EntryError> {
+    let stop = |key: &str, reason: &str| EntryError { key: key.into(), reason: reason.into() };
+    let encoders = "missing, where the published program stops (KeyError)";
+    let youcook2 = "the published loader of YouCook2 does not take the arguments that it is given (TypeError)";
+    let encoders = (!names_encoders).then(|| stop("text_embedding_model_configs", encoders));
+    let loader = (options.dataset == "YouCook2").then(|| stop("data_loader.args.dataset_name", youcook2));
+    encoders.into_iter().chain(loader).collect()
 }
 
 /// The deepest inheritance.
 const GENERATIONS: usize = 64;
 
-/// Files that are being read, and those that are, with all that they inherit.
+/// The files of a configuration.
 #[derive(Default)]
 struct Files {
+    /// Those that are being read, from the one that was asked for to its innermost ancestor.
     open: Vec<PathBuf>,
-    read: HashMap<PathBuf, Rc<Map<String, Value>>>,
+    contents: Vec<Map<String, Value>>,
+    /// By file, the numbers of all that it inherits and its own, in the order in which they are merged.
+    lineages: HashMap<PathBuf, Rc<[usize]>>,
 }
 
-/// A file with all that it inherits, read once however often it is inherited.
-fn read(path: &Path, root: &Path, files: &mut Files) -> Result<Rc<Map<String, Value>>, ImportError> {
+/// A file and its ancestors in the order in which they are merged: depth first, parents before the file. What comes twice counts where it
+/// comes last, as merging it again overwrites all that it had said.
+fn lineage(path: &Path, root: &Path, files: &mut Files) -> Result<Rc<[usize]>, ImportError> {
     let io = |source| ImportError::Io { path: path.into(), source };
     let canonical = path.canonicalize().map_err(io)?;
     if files.open.contains(&canonical) || files.open.len() >= GENERATIONS {
         return Err(ImportError::Cycle { path: path.into() });
     }
-    if let Some(merged) = files.read.get(&canonical) {
-        return Ok(merged.clone());
+    if let Some(lineage) = files.lineages.get(&canonical) {
+        return Ok(lineage.clone());
     }
     let text = read_text(path).map_err(io)?;
     let mut own: Map<String, Value> =
@@ -109,20 +138,24 @@ fn read(path: &Path, root: &Path, files: &mut Files) -> Result<Rc<Map<String, Va
         }
     };
     files.open.push(canonical.clone());
-    let mut inherited: Vec<Rc<Map<String, Value>>> = vec![];
-    for parent in parents.split(',').map(str::trim).filter(|parent| !parent.is_empty()) {
-        let parent = read(&root.join(parent), root, files)?;
-        // The last of several times that a parent is named overwrites all that the others say.
-        inherited.retain(|other| !Rc::ptr_eq(other, &parent));
-        inherited.push(parent);
+    let mut order = vec![];
+    for parent in last_of_each(parents.split(',').map(str::trim).filter(|parent| !parent.is_empty())) {
+        order.extend_from_slice(&lineage(&root.join(parent), root, files)?);
     }
     files.open.pop();
-    let mut merged = Map::new();
-    inherited.iter().for_each(|parent| merge(&mut merged, parent));
-    merge(&mut merged, &own);
-    let merged = Rc::new(merged);
-    files.read.insert(canonical, merged.clone());
-    Ok(merged)
+    order.push(files.contents.len());
+    files.contents.push(own);
+    let lineage: Rc<[usize]> = last_of_each(order).into();
+    files.lineages.insert(canonical, lineage.clone());
+    Ok(lineage)
+}
+
+/// Without all but the last of what comes several times.
+fn last_of_each<T: Hash + Eq + Copy>(items: impl IntoIterator<Item = T, IntoIter: DoubleEndedIterator>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    let mut kept: Vec<T> = items.into_iter().rev().filter(|item| seen.insert(*item)).collect();
+    kept.reverse();
+    kept
 }
 
 fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
@@ -146,7 +179,11 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Entry
 
     options.arch = match arch.string("type", "CENet")?.as_str() {
         "CENet" => Arch::CollaborativeExperts,
-        "MNNet" => Arch::HowTo100m,
+        // It accepts the arguments of CE, as they are inherited, and has none.
+        "MNNet" => {
+            args.ignore_all(ignored);
+            Arch::HowTo100m
+        }
         other => return Err(arch.error("type", format!("CENet or MNNet expected, found {other:?}"))),
     };
     // The others have labels in the place of captions; their metrics are `metrics::labels`.
@@ -170,14 +207,16 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Entry
     options.use_zeros_for_missing = experts.flag("use_zeros_for_missing")?;
     options.text_feat = experts.string("text_feat", &options.text_feat)?;
 
-    let sizes = Sizes {
-        clusters: args.section("vlad_clusters")?.numbers()?,
-        tokens: data.section("max_tokens")?.numbers()?,
+    let mut sizes = Sizes {
+        clusters: args.section("vlad_clusters")?,
+        tokens: data.section("max_tokens")?,
         face: experts.number("face_dim", 512)?,
     };
-    let ghosts = args.section("ghost_clusters")?.numbers()?.get("text").copied().unwrap_or(0);
-    options.max_words = sizes.tokens.get("text").copied().unwrap_or(options.max_words);
-    options.text_pooling = match sizes.clusters.get("text").copied().unwrap_or(0) {
+    let mut ghost_clusters = args.section("ghost_clusters")?;
+    let ghosts = ghost_clusters.number("text", 0)?;
+    ghost_clusters.ignore_all(ignored);
+    options.max_words = sizes.tokens.number("text", options.max_words)?;
+    options.text_pooling = match sizes.clusters.number("text", 0)? {
         0 => TextPooling::Identity,
         clusters => TextPooling::NetVlad { clusters, ghosts },
     };
@@ -186,8 +225,8 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Entry
         "avg" if options.max_words == 1 => {}
         other => return Err(experts.error("text_agg", format!("vlad expected, or avg of one word; found {other:?}"))),
     }
-    read_experts(&mut options, &mut experts, &mut data, &sizes, ignored)?;
     read_data(&mut options, &mut data)?;
+    read_experts(&mut options, &mut experts, &mut data, sizes, ignored)?;
     options.training_file = top.optional_string("training_file")?.map(PathBuf::from);
     options.caption_masks = top.optional_string("caption_masks")?.map(PathBuf::from);
     read_loss(&mut options, &mut top, ignored)?;
@@ -196,6 +235,20 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Entry
     read_schedule(&mut options, &mut top, learning_rate, ignored)?;
     read_test(&mut options, &mut top, ignored)?;
     read_teachers(&mut options, &mut top, ignored)?;
+    options.eval_mode = match top.string("eval_mode", "test_run")?.as_str() {
+        "test_run" => EvalMode::TestRun,
+        "fixed_num_epochs" => EvalMode::FixedNumEpochs,
+        other => {
+            let reason = format!("test_run or fixed_num_epochs expected, found {other:?}");
+            return Err(top.error("eval_mode", reason));
+        }
+    };
+    options.challenge_mode = top.flag("challenge_mode")?;
+    if let Some(folder) = data.optional_string("challenge_test_root_feat_folder")? {
+        options.challenge_test_root = folder.into();
+    }
+    let (folder, features) = (data.optional_string("data_dir")?, data.optional_string("root_feat_folder")?);
+    options.data = folder.map(|folder| Path::new(&folder).join(features.unwrap_or_default()));
 
     for key in UNSUPPORTED {
         for section in [&mut args, &mut data, &mut top] {
@@ -207,8 +260,8 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Entry
     args.finish(&["verbose"], ignored)?;
     arch.finish(&[], ignored)?;
     experts.finish(&["text_dim"], ignored)?;
-    data.finish(&["data_dir", "root_feat_folder", "challenge_test_root_feat_folder", "num_workers"], ignored)?;
-    loader.finish(&["type"], ignored)?;
+    data.finish(&["num_workers", "refresh_lru_cache"], ignored)?;
+    loader.finish(&["type", "batch_size"], ignored)?;
     top.finish(&IGNORED, ignored)?;
     Ok(options)
 }
@@ -228,18 +281,17 @@ const UNSUPPORTED: [&str; 10] = [
 ];
 
 /// Entries of the top level without effect.
-const IGNORED: [&str; 16] = [
+const IGNORED: [&str; 15] = [
     "name",
     "n_gpu",
     "seed",
     "log_name",
     "disable_nan_checks",
     "disable_gpu",
-    "challenge_mode",
     "text_embedding_model_configs",
     "visualizer",
     "metrics",
-    "eval_mode",
+    "hconfig_path",
     "eval_config",
     "cache_targets",
     "force_cpu_val",
@@ -276,10 +328,10 @@ fn design(args: &mut Section) -> Result<Design, EntryError> {
     }
 }
 
-/// Sizes by expert, `text` among them.
+/// Sizes by expert.
 struct Sizes {
-    clusters: BTreeMap<String, usize>,
-    tokens: BTreeMap<String, usize>,
+    clusters: Section,
+    tokens: Section,
     face: usize,
 }
 
@@ -287,15 +339,22 @@ fn read_experts(
     options: &mut Options,
     experts: &mut Section,
     data: &mut Section,
-    sizes: &Sizes,
+    mut sizes: Sizes,
     ignored: &mut Vec<String>,
 ) -> Result<(), EntryError> {
     let dropped = experts.names("drop_feats")?;
     options.experts = experts.names("modalities")?.into_iter().filter(|name| !dropped.contains(name)).collect();
     let mut aggregation = data.section("feat_aggregation")?;
+    let dataset = Dataset::find(&options.dataset).map_err(|error| data.error("dataset_name", error.to_string()))?;
+    let split = dataset.split(&options.split).map_err(|error| data.error("split_name", error.to_string()))?;
+    if let Some(unknown) = options.experts.iter().find(|name| !dataset.has_expert(split, name)) {
+        let reason =
+            format!("{unknown:?} is never loaded for {}: the published program stops (KeyError)", dataset.name);
+        return Err(experts.error("modalities", reason));
+    }
     for name in options.experts.clone() {
         let mut entry = aggregation.section(&name)?;
-        let expert = expert(&name, &mut entry, sizes)?;
+        let expert = expert(&name, &mut entry, &mut sizes)?;
         if entry.flag("binarise")? {
             options.binarise.push(name.clone());
         }
@@ -305,7 +364,8 @@ fn read_experts(
         entry.finish(&["model", "feat_type", "aggregate"], ignored)?;
         options.features.insert(name, expert);
     }
-    // Entries of experts that are not used.
+    // Of experts that are not used.
+    [aggregation, sizes.clusters, sizes.tokens].into_iter().for_each(|mut section| section.ignore_all(ignored));
     Ok(())
 }
 
@@ -321,7 +381,7 @@ const WIDTHS: [(&str, usize, Option<usize>); 8] = [
     ("s3dg", 1024, Some(512)),
 ];
 
-fn expert(name: &str, entry: &mut Section, sizes: &Sizes) -> Result<ExpertOptions, EntryError> {
+fn expert(name: &str, entry: &mut Section, sizes: &mut Sizes) -> Result<ExpertOptions, EntryError> {
     let logits = entry.string("type", "embed")? == "logits";
     let given = entry.section("feat_dims")?.numbers()?;
     let given = given.get(if logits { "logits" } else { "embed" }).copied();
@@ -340,16 +400,11 @@ fn expert(name: &str, entry: &mut Section, sizes: &Sizes) -> Result<ExpertOption
     let width = given.or_else(known).ok_or_else(no_width)?;
     let temporal = entry.string("temporal", if sequence { "vlad" } else { "avg" })?;
     let reading = if temporal == "vlad" {
-        let size = |of: &BTreeMap<String, usize>, key: &str| {
-            of.get(name).copied().ok_or_else(|| EntryError {
-                key: format!("{key}.{name}"),
-                reason: "missing for an expert with vlad".into(),
-            })
+        let size = |of: &mut Section| {
+            let size = of.optional(name)?.map(|size| size as usize);
+            size.ok_or_else(|| of.error(name, "missing for an expert with vlad; the published program stops here"))
         };
-        Reading::Sequence {
-            clusters: size(&sizes.clusters, "arch.args.vlad_clusters")?,
-            max_tokens: size(&sizes.tokens, "data_loader.args.max_tokens")?,
-        }
+        Reading::Sequence { clusters: size(&mut sizes.clusters)?, max_tokens: size(&mut sizes.tokens)? }
     } else {
         let statistic = |part: &str| match part {
             "avg" => Ok(FrameStatistic::Mean),
@@ -442,6 +497,13 @@ fn read_optimizer(options: &mut Options, top: &mut Section, ignored: &mut Vec<St
 
 fn read_trainer(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>) -> Result<(), EntryError> {
     let mut trainer = top.section("trainer")?;
+    for key in ["epochs", "save_dir"] {
+        if !trainer.has(key) {
+            let reason =
+                "missing, where the published program stops (KeyError): is this a template that others inherit from?";
+            return Err(trainer.error(key, reason));
+        }
+    }
     options.epochs = trainer.number("epochs", options.epochs)?;
     if trainer.number("val_freq", 1)? != 1 {
         return Err(trainer.error("val_freq", "every epoch is validated: 1 expected"));
@@ -449,6 +511,10 @@ fn read_trainer(options: &mut Options, top: &mut Section, ignored: &mut Vec<Stri
     options.save_period = trainer.number("save_period", 1)?;
     options.save_only_best = trainer.flag_or("save_only_best", true)?;
     options.skip_first_n_saves = trainer.number("skip_first_n_saves", 0)?;
+    if options.save_period > options.epochs {
+        let reason = format!("{} of {} epochs: the published program stops", options.save_period, options.epochs);
+        return Err(trainer.error("save_period", reason));
+    }
     let monitor = trainer.string("monitor", "off")?;
     options.monitor = match monitor.split_once(' ') {
         Some(("max", name)) => Some(name.to_string()),
@@ -502,15 +568,16 @@ fn read_test(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>
     };
     data.finish(&["num_workers"], ignored)?;
     loader.finish(&[], ignored)?;
-    settings.finish(&[], ignored)
+    settings.finish(&["disable_gpu", "tester"], ignored)
 }
 
 fn read_teachers(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>) -> Result<(), EntryError> {
     let distil = top.flag("distil_loss")?;
     let mut teachers = top.section("distil_params")?;
     if distil {
-        let base = PathBuf::from(teachers.string("base_path", "")?);
-        options.teachers = teachers.names("teachers")?.into_iter().map(|teacher| base.join(teacher)).collect();
+        // As published: put together as text.
+        let base = teachers.string("base_path", "")?;
+        options.teachers = teachers.names("teachers")?.iter().map(|name| format!("{base}{name}").into()).collect();
         if options.teachers.is_empty() {
             return Err(teachers.error("teachers", "distil_loss needs teachers"));
         }

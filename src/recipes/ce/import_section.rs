@@ -37,6 +37,11 @@ impl Section {
         self.error(key, format!("{expected} expected, found {found}"))
     }
 
+    /// Whether there is an entry, `null` included.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -131,6 +136,12 @@ impl Section {
             }
             Some(other) => Err(self.unexpected(key, "a list of strings", &other)),
         }
+    }
+
+    /// Takes what is left for entries without effect.
+    pub fn ignore_all(&mut self, ignored: &mut Vec<String>) {
+        let entries = std::mem::take(&mut self.entries);
+        ignored.extend(entries.keys().map(|key| self.key(key)));
     }
 
     /// All entries as whole numbers.

@@ -20,7 +20,7 @@ mod task;
 pub use evaluate::{CeEvaluation, as_teacher, evaluate, monitored};
 pub use import::{ImportError, import_config};
 pub use model::display_parameters;
-pub use options::{Arch, Changes, ExpertOptions, FrameSampling, Options, Reading};
+pub use options::{Arch, Changes, EvalMode, ExpertOptions, FrameSampling, Options, Reading};
 pub use recipe::{CeData, CollaborativeExpertsRecipe};
 pub use task::{CeBatches, CeTask, CeTraining};
 

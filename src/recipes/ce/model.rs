@@ -4,7 +4,7 @@ use super::options::{Arch, ExpertOptions, Options, Reading};
 use crate::blocks::{ExpertConfig, ExpertList, Pooling};
 use crate::data::experts::FeatureKind;
 use crate::data::experts::folder::{
-    ExpertFolderOptions, ExpertSource, FeatAggregation, FeatType, FeatureFiles, text_width,
+    Challenge, ExpertFolderOptions, ExpertSource, FeatAggregation, FeatType, FeatureFiles, text_width,
 };
 use crate::data::experts::{AvailabilityRule, BatchOptions, MissingRows};
 use crate::models::{CollaborativeExpertsConfig, Design};
@@ -42,23 +42,17 @@ impl ExpertOptions {
         ExpertConfig { name: name.into(), width: self.features_width(), pooling, own_width: None }
     }
 
-    fn source(&self, name: &str) -> Result<ExpertSource, OptionsError> {
+    fn source(&self, name: &str) -> ExpertSource {
         let kind = match self.reading {
             Reading::Statistics(_) => FeatureKind::Fixed,
             Reading::Sequence { max_tokens, .. } => FeatureKind::Sequence { max_tokens },
         };
-        let visual = name.contains('.');
-        let files = match self.aggregation() {
-            _ if !self.files.is_empty() => FeatureFiles::Named(self.files.clone()),
-            Some(aggregation) => FeatureFiles::Aggregated(aggregation),
-            None if visual => {
-                let reason = "needed to find its files: say how frames were sampled, or name the files";
-                return Err(OptionsError::new(format!("features.{name}.frames"), reason));
-            }
-            None => FeatureFiles::Custom,
+        let files = match self.files.is_empty() {
+            true => FeatureFiles::Published(self.aggregation()),
+            false => FeatureFiles::Named(self.files.clone()),
         };
         let width = Some(self.features_width());
-        Ok(ExpertSource { name: name.into(), files, kind, flaky: self.flaky, width })
+        ExpertSource { name: name.into(), files, kind, flaky: self.flaky, width }
     }
 
     fn aggregation(&self) -> Option<FeatAggregation> {
@@ -189,10 +183,12 @@ impl Checked<Options> {
         let sources = self.selected()?.into_iter().map(|(name, expert)| expert.source(name));
         Ok(ExpertFolderOptions {
             split: split.clone(),
-            experts: sources.collect::<Result<_, _>>()?,
+            experts: sources.collect(),
             text_encoder: self.text_feat.clone(),
             fuse_captions: self.fuse_captions,
             restrict_train_captions: self.restrict_train_captions,
+            restrict_every_dataset: self.restrict_every_dataset,
+            challenge: self.challenge_mode.then(|| Challenge { test_root: self.challenge_test_root.clone() }),
             training_file: self.training_file.clone(),
             caption_masks: self.caption_masks.clone(),
             teachers: self.teachers.clone(),

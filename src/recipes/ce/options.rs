@@ -41,6 +41,16 @@ impl Default for Reading {
     }
 }
 
+/// Which parameters a run is tested with (`eval_mode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum EvalMode {
+    /// Those of the epoch that `monitor` selects (`test_run`).
+    #[default]
+    TestRun,
+    /// Those of the last epoch (`fixed_num_epochs`): of splits whose validation list is the test list, where selection would be on the test.
+    FixedNumEpochs,
+}
+
 /// How the frames of a visual expert were sampled: the names of its folder and files follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,8 +99,9 @@ crate::options! {
     /// One run: the published options that have an effect (Liu et al. 2019, TeachText, QuerYD), with the published values for MSRVTT as
     /// defaults, experts apart.
     ///
-    /// Where files are is said on the command line.
     pub Options, changes Changes {
+        /// Folder of the features (`data_dir`, `root_feat_folder`), where the command line says no other.
+        data: Option<PathBuf> = None,
         /// Data set (`dataset_name`).
         dataset ["dataset_name"]: String = "MSRVTT".into(),
         /// Lists of videos in training and validation (`split_name`).
@@ -107,8 +118,15 @@ crate::options! {
         caption_masks: Option<PathBuf> = None,
         /// All captions of a video become one (`fuse_captions`).
         fuse_captions: bool = false,
-        /// Captions kept of each training video (`restrict_train_captions`). All without it.
+        /// Captions kept of each training video (`restrict_train_captions`). All without it. As published, MSRVTT alone obeys it.
         restrict_train_captions: Option<usize> = None,
+        /// Every data set obeys it.
+        restrict_every_dataset: bool = false,
+        /// The names of text features and lists are those of the challenge (`challenge_mode`).
+        challenge_mode: bool = false,
+        /// Folder beside that of the features with list, text and captions of the split `public_server_test` in the challenge
+        /// (`challenge_test_root_feat_folder`).
+        challenge_test_root: PathBuf = "challenge-release-2".into(),
 
         /// Names of the experts, in any order (`modalities` without `drop_feats`).
         experts: Vec<String> = vec![],
@@ -158,13 +176,15 @@ crate::options! {
         batch_size: usize = 64,
         /// Epochs.
         epochs: usize = 100,
-        /// The score of the validation that is greatest in the epoch that is tested (`monitor`); the last epoch without it.
+        /// Which parameters are tested (`eval_mode`).
+        eval_mode: EvalMode = EvalMode::TestRun,
+        /// The score of the validation that is greatest in the best epoch (`monitor`); the last epoch without it.
         monitor: Option<String> = Some("val_t2v_metrics_geometric_mean_R1-R5-R10".into()),
         /// Only the best epoch is written (`save_only_best`).
         save_only_best: bool = true,
         /// Epochs from one checkpoint to the next, where more than the best is written.
         save_period: usize = 1,
-        /// Checkpoints at the start that are not written.
+        /// Epochs at the start of which no checkpoint is written (`skip_first_n_saves`, which counts epochs).
         skip_first_n_saves: usize = 0,
         /// Seeds, one run each (`--seeds`). Published numbers are means over 0, 1, 2.
         seeds: Vec<u64> = vec![0],

@@ -1,7 +1,7 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::evaluate::{CeEvaluation, evaluate, monitored};
-use super::options::{Arch, Options};
+use super::options::{Arch, EvalMode, Options};
 use super::task::{CeTask, CeTraining};
 use super::{CeError, CeModel, import_config};
 use crate::blocks::{Config, ExpertList};
@@ -15,7 +15,7 @@ use crate::metrics::captions::top_k;
 use crate::ops::OpsDevice;
 use crate::options::{Checked, OptionsError, Table, TableError};
 use crate::report::predictions;
-use crate::run::{self, Export, Foreign, Importer, Part, Recipe, Setting};
+use crate::run::{self, Export, Foreign, Importer, Part, Recipe, Setting, Tested};
 use crate::train::{BestTie, Epochs, Fit, Keep, OptimizerConfig, Purpose, Select, from_torch, rng};
 
 /// Training of the networks of a paper, and their evaluation.
@@ -125,13 +125,24 @@ impl Recipe for CollaborativeExpertsRecipe {
         let every = std::num::NonZeroUsize::new(options.save_period).filter(|_| !options.save_only_best);
         let keep = every.map(|every| Keep {
             name: "epoch".into(),
-            after: Epochs::Every { every, skip: options.skip_first_n_saves.saturating_mul(every.get()) },
+            after: Epochs::Every { every, skip: options.skip_first_n_saves },
             last: false,
             newest: Some(std::num::NonZeroUsize::MIN.saturating_add(2)),
         });
         let keep = keep.into_iter().collect();
         let Options { epochs, schedule, batch_size, .. } = **options;
         Fit { epochs, schedule, batch_size, select, keep, ..Fit::default() }
+    }
+
+    fn tested(&self, options: &Checked<Options>) -> Tested {
+        match options.eval_mode {
+            EvalMode::TestRun => Tested::Best,
+            EvalMode::FixedNumEpochs => Tested::Last,
+        }
+    }
+
+    fn folder(&self, options: &Options) -> Option<PathBuf> {
+        options.data.clone()
     }
 
     fn evaluate<D: OpsDevice>(&self, of: Setting<'_, Self, D>, model: &CeModel<D>) -> Result<CeEvaluation, CeError> {
@@ -162,7 +173,7 @@ impl Recipe for CollaborativeExpertsRecipe {
     }
 
     fn importer(&self) -> Option<Importer<Options, CeError>> {
-        Some(|file, root| Ok(import_config(file, root)?))
+        Some(|file, root, repair| Ok(import_config(file, root, repair)?))
     }
 }
 

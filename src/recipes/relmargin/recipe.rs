@@ -138,7 +138,7 @@ impl Recipe for RelMargin {
     }
 
     /// As published.
-    fn tested(&self) -> Tested {
+    fn tested(&self, _: &Checked<Options>) -> Tested {
         Tested::Last
     }
 

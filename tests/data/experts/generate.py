@@ -77,10 +77,8 @@ scene = "aggregated_scene_25fps_256px_stride25"
 write(f"{scene}/densenet161-avg-logits.pickle", ExpertStore(VIDEOS, 3, {"video1"}), 3)
 
 # Custom experts: sequences, some missing, one empty; HDF5 in place of a pickle.
-write("aggregated_audio_feats/vggish.pickle", {"video0": full(1, 2, 5), "video1": NAN, "video2": full(3, 4, 5)})
-write("aggregated_speech_feats/speech.pkl", {"video0": np.array([]), "video2": full(3, 1, 5)})
-write("aggregated_ocr_feats/one.pkl", {})
-write("aggregated_ocr_feats/two.pkl", {})
+write("aggregated_audio_feats/Audio_MSRVTT_new.pickle", {"video0": full(1, 2, 5), "video1": NAN, "video2": full(3, 4, 5)})
+write("aggregated_speech/speech-w2v.pickle", {"video0": np.array([]), "video2": full(3, 1, 5)})
 (ROOT / "antoine").mkdir()
 values = {v: full(i + 1, 1, 2) for i, v in enumerate(VIDEOS)} | {"video1": NAN}
 hickle.dump(values, str(ROOT / "antoine/face_features.hickle"), mode="w")
@@ -117,7 +115,7 @@ write("aggregated_text_feats/w2v.pkl", captions)
 write("aggregated_text_feats/gpt2.pkl", {v: [full(1, 3, 5)] for v in VIDEOS})
 write("aggregated_text_feats/openai-gpt.pkl", {v: [full(1, 3, 5)] for v in VIDEOS})
 parts = {"vid1": [full(1, 2, 768)]}, {"vid2": [full(2, 2, 768)], "vid3": [full(3, 2, 768)]}
-for name, part in zip(["openai-train.pkl", "openai-val.pkl"], parts):
+for name, part in zip(["openai-caption-train.pkl", "openai-caption-val.pkl"], parts):
     write(f"aggregated_text_feats/{name}", part)
 write("dict_youtube_mapping.pkl", {f"vid{i + 1}": v for i, v in enumerate(VIDEOS)})
 write("raw-captions.pkl", {v: [["say", str(c)] for c in range(n)] for v, n in zip(VIDEOS, COUNTS)})

@@ -63,6 +63,12 @@ pub fn command<R: Recipe>(recipe: &R) -> Command {
                 path("root", "DIR", "Root of the authors' project, which paths in `inherit_from` are relative to")
                     .default_value("."),
             )
+            .arg(
+                Arg::new("repair")
+                    .long("repair")
+                    .action(ArgAction::SetTrue)
+                    .help("Go on where the authors' program stops, and say where that is"),
+            )
             .arg(path("out", "FILE", "Where to write [default: standard output]"));
         command = command.subcommand(import);
     }
@@ -92,7 +98,7 @@ fn data() -> Arg {
     path(
         "data",
         "DIR",
-        "Folder in the authors' layout (docs/formats.md) [default: built-in data, where an example has them]",
+        "Folder in the authors' layout (docs/formats.md) [default: the folder that the options name, or built-in data]",
     )
 }
 

@@ -187,14 +187,15 @@ impl<R: Recipe> Job for Train<'_, R> {
             Some(folder) => Some(RunFolder::open(folder).into_diagnostic()?),
             None => None,
         };
-        let options = match &resumed {
+        let mut options = match &resumed {
             Some(folder) => coembed::options::read(&folder.config()).map_err(config_report)?,
-            None => {
-                let mut options = options::of(*recipe, given, R::Options::default())?;
-                self.program.adapt(&mut options, data, given)?;
-                options
-            }
+            None => options::of(*recipe, given, R::Options::default())?,
         };
+        let own = recipe.folder(&options);
+        let data = data.or(own.as_deref());
+        if resumed.is_none() {
+            self.program.adapt(&mut options, data, given)?;
+        }
         let options = options.check().map_err(usage)?;
         let runs = given.get_one::<PathBuf>("out-dir").cloned().unwrap_or_default();
         // A short name that tells configurations apart.
@@ -242,6 +243,8 @@ impl<R: Recipe> Job for Eval<'_, R> {
             return Err(usage(format!("{}: it does not say its options; give --config or --row", path.display())));
         }
         let mut options = options::of(recipe, given, own.unwrap_or_default())?;
+        let own = recipe.folder(&options);
+        let data = data.or(own.as_deref());
         self.program.adapt(&mut options, data, given)?;
         let options = options.check_evaluation().map_err(usage).wrap_err_with(|| path.display().to_string())?;
         let wanted = recipe.exports().into_iter().filter_map(|export| {
@@ -304,7 +307,8 @@ fn rows<R: Recipe>(recipe: &R, given: &ArgMatches) -> Result<()> {
 fn import<R: Recipe>(recipe: &R, given: &ArgMatches) -> Result<()> {
     let path = |name| given.get_one::<PathBuf>(name).cloned().unwrap_or_default();
     let importer = recipe.importer().ok_or_else(|| miette!("this paper has no configurations of its own"))?;
-    let imported = importer(&path("json"), &path("root")).into_diagnostic()?;
+    let imported = importer(&path("json"), &path("root"), given.get_flag("repair")).into_diagnostic()?;
+    imported.repaired.iter().for_each(|stop| warn(format!("repaired: {stop}")));
     if !imported.ignored.is_empty() {
         warn(format!("without effect here: {}", imported.ignored.join(", ")));
     }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::dataset::{Dataset, DatasetSplit, Encoders};
+use super::{ExpertFolderOptions, ExpertSource, FeatureFiles, Subsets};
 use crate::data::FileError;
 use crate::data::experts::ExpertsError;
 use crate::formats::tree::EXTENSIONS;
@@ -82,7 +84,7 @@ impl FeatAggregation {
 
     /// Files of a visual expert, `type.model.n`, relative to the folder of features:
     /// `aggregated_<type>_<fps>fps_<px>px_stride<s>[_offset<o>][_inner_stride<i>][_num_segments<n>]/<model>-<aggregate>[-logits].pickle`, one
-    /// per aggregate.
+    /// per aggregate; `-` in the type is `_`, and for the types `ocr`, `speech` and `audio` the folder is `aggregated_<type>`. `n` is of no account.
     ///
     /// # Errors
     /// [`ExpertsError::Option`] when the name has not three parts, a field is missing, or an aggregate is not known.
@@ -94,17 +96,19 @@ impl FeatAggregation {
         // The model may have dots of its own.
         let parts = expert.split_once('.').and_then(|(kind, rest)| Some((kind, rest.rsplit_once('.')?.0)));
         let (kind, model) = parts.ok_or_else(|| wrong("modalities", "type.model.n", format!("{expert:?}")))?;
-        let required = |option, value: Option<u32>| value.ok_or_else(|| wrong(option, "a number", "none".into()));
-        let (fps, pixels) = (required("fps", self.fps)?, required("pixel_dim", self.pixel_dim)?);
-        let stride = required("stride", self.stride)?;
         if self.aggregate_axis > 1 {
             return Err(wrong("aggregate-axis", "0 or 1", self.aggregate_axis.to_string()));
         }
-        let mut folder = format!("aggregated_{kind}_{fps}fps_{pixels}px_stride{stride}");
-        let optional =
-            [("offset", self.offset), ("inner_stride", self.inner_stride), ("num_segments", self.num_segments)];
-        for (name, value) in optional {
-            folder.extend(value.map(|value| format!("_{name}{value}")));
+        let mut folder = format!("aggregated_{}", kind.replace('-', "_"));
+        if !matches!(kind, "ocr" | "speech" | "audio") {
+            let required = |option, value: Option<u32>| value.ok_or_else(|| wrong(option, "a number", "none".into()));
+            let (fps, pixels) = (required("fps", self.fps)?, required("pixel_dim", self.pixel_dim)?);
+            folder += &format!("_{fps}fps_{pixels}px_stride{}", required("stride", self.stride)?);
+            let optional =
+                [("offset", self.offset), ("inner_stride", self.inner_stride), ("num_segments", self.num_segments)];
+            for (name, value) in optional {
+                folder.extend(value.map(|value| format!("_{name}{value}")));
+            }
         }
         let logits = if self.kind == FeatType::Logits { "-logits" } else { "" };
         let file = |aggregate: &str| match aggregate {
@@ -119,48 +123,129 @@ impl FeatAggregation {
     }
 }
 
-/// Patterns of the files of experts that are not `type.model.n`. The publications name their folders, not always the files.
-fn custom_patterns(expert: &str) -> Vec<String> {
-    match expert.strip_prefix("antoine-") {
-        Some("rgb") => vec!["antoine/*resnet*".into()],
-        Some(name) => vec![format!("antoine/*{name}*")],
-        None => vec![format!("aggregated_{expert}*/*")],
+/// Every file of a run, under the name and in the folder where the published loader looks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpertFiles {
+    /// List of the videos to train on, where training is asked for.
+    pub train_list: Option<PathBuf>,
+    /// List of the videos to evaluate on, where evaluation is asked for.
+    pub eval_list: Option<PathBuf>,
+    /// Caption masks, for training.
+    pub caption_masks: Option<PathBuf>,
+    /// Embeddings of teachers, for training.
+    pub teachers: Vec<PathBuf>,
+    /// The files of every expert, in the order of their names.
+    pub experts: Vec<Vec<PathBuf>>,
+    /// Text features; a later file counts where several have a video.
+    pub text: Vec<PathBuf>,
+    /// Other names of videos in the text features.
+    pub names: Option<PathBuf>,
+    /// The captions as text.
+    pub sentences: PathBuf,
+    /// Which caption of each video is evaluated.
+    pub caption_index: Option<PathBuf>,
+}
+
+impl ExpertFiles {
+    /// The files that options ask for; whether they are there is another question. `root` is the folder of features.
+    ///
+    /// # Errors
+    /// [`ExpertsError::Option`] for a split that the data set does not have, and for an expert or encoder without a published place.
+    pub fn new(root: &Path, dataset: &Dataset, options: &ExpertFolderOptions) -> Result<Self, ExpertsError> {
+        let split = dataset.split(&options.split)?;
+        let (training, evaluation) = (options.subsets != Subsets::Eval, options.subsets != Subsets::Train);
+        // The features of the test videos of the challenge are in its first release, all else is in the second.
+        let test_root = match &options.challenge {
+            Some(challenge) if split.name == "public_server_test" => beside(root, &challenge.test_root),
+            _ => root.to_path_buf(),
+        };
+        let training_file = options.training_file.as_deref().filter(|_| split.training_file);
+        let train_list = root.join(training_file.unwrap_or(Path::new(split.train)));
+        let eval_list = match &options.evaluation_file {
+            Some(list) => root.join(list),
+            None => test_root.join(split.eval),
+        };
+        let mut experts: Vec<&ExpertSource> = options.experts.iter().collect();
+        experts.sort_by(|a, b| a.name.cmp(&b.name));
+        let experts = experts.into_iter().map(|source| features(root, dataset, split, source));
+        let with_names = options.text_encoder == "openai" && options.challenge.is_none();
+        let of_training = |path: &PathBuf| root.join(path);
+        let teacher = |path: &PathBuf| if dataset.teachers_in_folder { root.join(path) } else { path.clone() };
+        Ok(Self {
+            train_list: training.then_some(train_list),
+            eval_list: evaluation.then_some(eval_list),
+            caption_masks: options.caption_masks.as_ref().filter(|_| training).map(of_training),
+            teachers: options.teachers.iter().filter(|_| training).map(teacher).collect(),
+            experts: experts.collect::<Result<_, _>>()?,
+            text: text(&test_root, dataset, split, options),
+            names: dataset.names.filter(|_| with_names).map(|file| root.join(file)),
+            sentences: test_root.join(dataset.raw_captions),
+            caption_index: split.caption_index.filter(|_| evaluation).map(|file| root.join(file)),
+        })
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Path> {
+        let Self { train_list, eval_list, caption_masks, names, caption_index, .. } = self;
+        let single = [train_list, eval_list, caption_masks, names, caption_index].into_iter().flatten();
+        let several = self.teachers.iter().chain(self.experts.iter().flatten()).chain(&self.text);
+        single.chain(several).chain([&self.sentences]).map(PathBuf::as_path)
     }
 }
 
-/// The one file of a custom expert, such as `audio`.
-pub(super) fn custom(root: &Path, expert: &str) -> Result<PathBuf, FileError> {
-    let patterns = custom_patterns(expert);
-    let mut found = matches(root, &patterns);
-    let what = || format!("features of expert {expert:?}");
-    match found.len() {
-        0 => {
-            let looked_for = patterns.iter().map(|pattern| root.join(pattern)).collect();
-            Err(FileError::Missing { what: what(), looked_for })
+/// A folder with the same parent.
+fn beside(root: &Path, name: &Path) -> PathBuf {
+    let whole = std::path::absolute(root).unwrap_or_else(|_| root.into());
+    whole.parent().map_or_else(|| root.join(name), |parent| parent.join(name))
+}
+
+/// The files of an expert: those that are named, else the one of the split, else that of the data set, else by the rule of visual features.
+fn features(
+    root: &Path,
+    dataset: &Dataset,
+    split: &DatasetSplit,
+    source: &ExpertSource,
+) -> Result<Vec<PathBuf>, ExpertsError> {
+    let custom = split.custom.iter().chain(dataset.custom).find(|(name, _)| *name == source.name);
+    let files = match (&source.files, custom) {
+        (FeatureFiles::Named(files), _) if !files.is_empty() => files.clone(),
+        (FeatureFiles::Published(_), Some((_, file))) => vec![PathBuf::from(file)],
+        (FeatureFiles::Published(Some(aggregation)), None) => aggregation.files(&source.name)?,
+        _ => {
+            let (name, dataset) = (&source.name, dataset.name);
+            let expected = if name.contains('.') {
+                format!("how the frames of expert {name:?} were sampled, or its files,")
+            } else {
+                format!("files for expert {name:?}, which has no published place in {dataset},")
+            };
+            return Err(ExpertsError::Option { option: "files", expected, value: "none".into() });
         }
-        1 => Ok(found.remove(0)),
-        _ => Err(FileError::Ambiguous { what: what(), found }),
-    }
+    };
+    Ok(files.iter().map(|file| root.join(file)).collect())
 }
 
-/// Files that match one of the patterns and have a known extension, by name.
-pub(super) fn matches(root: &Path, patterns: &[String]) -> Vec<PathBuf> {
-    let root = glob::Pattern::escape(&root.to_string_lossy());
-    let paths = patterns.iter().filter_map(|pattern| glob::glob(&format!("{root}/{pattern}")).ok());
-    let known = |path: &PathBuf| {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
-        EXTENSIONS.contains(&extension.as_str()) && path.is_file()
+fn text(root: &Path, dataset: &Dataset, split: &DatasetSplit, options: &ExpertFolderOptions) -> Vec<PathBuf> {
+    let encoder = options.text_encoder.as_str();
+    let files = match &options.challenge {
+        _ if !options.text_files.is_empty() => return options.text_files.iter().map(|file| root.join(file)).collect(),
+        Some(_) => {
+            let pickle = match dataset.challenge_pickles {
+                Encoders::None => false,
+                Encoders::Openai => encoder == "openai",
+                Encoders::All => true,
+            };
+            vec![format!("{encoder}.{}", if pickle { "pickle" } else { "pkl" })]
+        }
+        None if encoder == "openai" => dataset.openai.iter().copied().chain(split.openai).map(String::from).collect(),
+        None => vec![format!("{encoder}.pkl")],
     };
-    let mut found: Vec<PathBuf> = paths.flatten().filter_map(Result::ok).filter(known).collect();
-    found.sort();
-    found.dedup();
-    found
+    files.iter().map(|file| root.join(dataset.text_folder).join(file)).collect()
 }
 
 /// A file under its published name, or with another known extension.
-pub(super) fn existing(root: &Path, what: &str, file: &Path) -> Result<PathBuf, FileError> {
-    let path = root.join(file);
+pub(super) fn existing(what: &str, path: &Path) -> Result<PathBuf, FileError> {
     let others = EXTENSIONS.map(|extension| path.with_extension(extension));
-    let found = std::iter::once(&path).chain(&others).find(|path| path.is_file()).cloned();
-    found.ok_or_else(|| FileError::Missing { what: what.into(), looked_for: vec![path.clone()] })
+    let found = std::iter::once(path).chain(others.iter().map(PathBuf::as_path)).find(|path| path.is_file());
+    let missing = || FileError::Missing { what: what.into(), looked_for: vec![path.into()] };
+    found.map(Path::to_path_buf).ok_or_else(missing)
 }

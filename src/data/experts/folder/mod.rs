@@ -1,7 +1,7 @@
 //! The authors' unpacked archives: `symlinked-feats` folders of pickles, `.npy`, HDF5 ("hickle"), JSON and MessagePack.
 //!
-//! What is published about the layout stands in [`Dataset`] and [`FeatAggregation`]. Where only a folder is known (audio, speech, OCR, face,
-//! the features under `antoine/`), its only file is taken; [`ExpertFolderOptions`] can name any file.
+//! What is published about the layout stands in [`Dataset`] and [`FeatAggregation`]; [`ExpertFiles`] says which files a run opens, and
+//! [`ExpertFolderOptions`] can name any other.
 
 mod dataset;
 mod error;
@@ -12,9 +12,9 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
-pub use dataset::{DATASETS, Dataset, DatasetSplit, TestCaptions, text_width};
+pub use dataset::{CustomExpert, DATASETS, Dataset, DatasetSplit, Encoders, TestCaptions, text_width};
 pub use error::ExpertFolderError;
-pub use locate::{FeatAggregation, FeatDims, FeatType};
+pub use locate::{ExpertFiles, FeatAggregation, FeatDims, FeatType};
 use source::Source;
 
 use super::split::{ExpertSplit, FeatureKind};
@@ -39,10 +39,9 @@ pub struct ExpertSource {
 /// Where the features of an expert are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FeatureFiles {
-    /// The published names of visual features.
-    Aggregated(FeatAggregation),
-    /// The only file in the published folder of a custom expert.
-    Custom,
+    /// Where the published loader of the data set looks for them. How visual features were aggregated says it, where the data set has no
+    /// file of that name.
+    Published(Option<FeatAggregation>),
     /// These files, relative to the folder of features; several are joined by columns.
     Named(Vec<PathBuf>),
 }
@@ -57,6 +56,13 @@ pub enum Subsets {
     Train,
     /// Evaluation only.
     Eval,
+}
+
+/// The challenge on video retrieval (CVPR 2020).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// Folder beside that of the features with list, text and captions of the split `public_server_test` (`challenge_test_root_feat_folder`).
+    pub test_root: PathBuf,
 }
 
 /// What to read. Paths are relative to the folder of features.
@@ -74,9 +80,13 @@ pub struct ExpertFolderOptions {
     pub text_files: Vec<PathBuf>,
     /// Whether the captions of a video become one.
     pub fuse_captions: bool,
-    /// Captions kept of each training video; all without it.
+    /// Captions kept of each training video; all without it. As published, the loader of MSRVTT alone obeys, and not in the challenge.
     pub restrict_train_captions: Option<usize>,
-    /// List of training videos, in place of the published one.
+    /// The captions of every data set are restricted.
+    pub restrict_every_dataset: bool,
+    /// The challenge has its own names of text features.
+    pub challenge: Option<Challenge>,
+    /// List of training videos, in place of the published one, where the published loader takes one ([`DatasetSplit::training_file`]).
     pub training_file: Option<PathBuf>,
     /// List of the videos to evaluate on, in place of the published one.
     pub evaluation_file: Option<PathBuf>,
@@ -99,6 +109,8 @@ impl Default for ExpertFolderOptions {
             text_files: vec![],
             fuse_captions: false,
             restrict_train_captions: None,
+            restrict_every_dataset: false,
+            challenge: None,
             training_file: None,
             evaluation_file: None,
             caption_masks: None,
@@ -130,16 +142,17 @@ pub fn load(
     if !root.is_dir() {
         return Err(FileError::NoFolder { path: root.into() }.into());
     }
-    let lists = dataset.split(&options.split)?;
-    let mut source = Source::new(root, dataset, options);
-    let train_list = options.training_file.as_deref().unwrap_or(Path::new(lists.train));
-    let eval_list = options.evaluation_file.as_deref().unwrap_or(Path::new(lists.eval));
+    let split = dataset.split(&options.split)?;
+    let files = ExpertFiles::new(root, dataset, options)?;
+    let mut source = Source::new(dataset, options, &files);
+    source.warn_of_what_has_no_effect(split);
     let mut splits = vec![];
-    if options.subsets != Subsets::Eval {
-        splits.push(source.list(train_list, if options.training_file.is_some() { 0 } else { lists.videos.0 })?);
+    if let Some(list) = &files.train_list {
+        let other = options.training_file.is_some() && split.training_file;
+        splits.push(source.list(list, if other { 0 } else { split.videos.0 })?);
     }
-    if options.subsets != Subsets::Train {
-        splits.push(source.list(eval_list, if options.evaluation_file.is_some() { 0 } else { lists.videos.1 })?);
+    if let Some(list) = &files.eval_list {
+        splits.push(source.list(list, if options.evaluation_file.is_some() { 0 } else { split.videos.1 })?);
     }
     source.experts(&mut splits)?;
     source.captions(&mut splits)?;
@@ -150,7 +163,7 @@ pub fn load(
         source.finish_training(train)?;
     }
     if let Some(eval) = &mut eval {
-        source.finish_evaluation(eval, lists.caption_index)?;
+        source.finish_evaluation(eval)?;
     }
     Ok(source.reader.loaded(ExpertSplits { train, eval }))
 }

@@ -4,32 +4,49 @@ use std::path::{Path, PathBuf};
 
 use super::error::Result;
 use super::values::{Entry, STORE, Table};
-use super::{Dataset, ExpertFolderOptions, ExpertSource, FeatureFiles, locate};
+use super::{Dataset, DatasetSplit, ExpertFiles, ExpertFolderOptions, ExpertSource, FeatureFiles, locate};
 use crate::data::experts::{Captions, Expert, ExpertSplit, ExpertsError, FeatureKind};
 use crate::data::reader::{FileError, FileProblem, Reader};
 use crate::formats::pickle::{AccessError, Value};
 use crate::matrix::{Matrix, MatrixView};
 
 pub(super) struct Source<'o> {
-    pub root: &'o Path,
     pub dataset: &'o Dataset,
     pub options: &'o ExpertFolderOptions,
+    pub files: &'o ExpertFiles,
     pub reader: Reader<'o>,
 }
 
 impl<'o> Source<'o> {
-    pub fn new(root: &'o Path, dataset: &'o Dataset, options: &'o ExpertFolderOptions) -> Self {
-        Self { root, dataset, options, reader: Reader::new(&options.limits) }
+    pub fn new(dataset: &'o Dataset, options: &'o ExpertFolderOptions, files: &'o ExpertFiles) -> Self {
+        Self { dataset, options, files, reader: Reader::new(&options.limits) }
+    }
+
+    /// Warns of options that the published loader of this data set accepts and does nothing with.
+    pub fn warn_of_what_has_no_effect(&mut self, split: &DatasetSplit) {
+        let name = self.dataset.name;
+        if self.options.training_file.is_some() && !split.training_file {
+            self.reader.warnings.push(format!("training_file: without effect on {name} {}, as published", split.name));
+        }
+        if self.options.restrict_train_captions.is_some() && !self.restricts_captions() {
+            let warning = format!("restrict_train_captions: without effect on {name}, as published");
+            self.reader.warnings.push(warning);
+        }
+    }
+
+    /// Whether captions of training videos are restricted where it is asked for.
+    pub fn restricts_captions(&self) -> bool {
+        let published = self.dataset.restricts_captions && self.options.challenge.is_none();
+        published || self.options.restrict_every_dataset
     }
 
     /// A split with nothing but its videos. Warns when there are not as many as published.
-    pub fn list(&mut self, list: &Path, published: usize) -> Result<ExpertSplit> {
-        let path = self.root.join(list);
+    pub fn list(&mut self, path: &Path, published: usize) -> Result<ExpertSplit> {
         if !path.is_file() {
-            return Err(FileError::Missing { what: "the list of videos".into(), looked_for: vec![path] }.into());
+            return Err(FileError::Missing { what: "the list of videos".into(), looked_for: vec![path.into()] }.into());
         }
-        let bytes = self.reader.bytes(&path)?;
-        let not_text = |_| FileError::file(&path, FileProblem::Content("the list is not UTF-8".into()));
+        let bytes = self.reader.bytes(path)?;
+        let not_text = |_| FileError::file(path, FileProblem::Content("the list is not UTF-8".into()));
         let text = String::from_utf8(bytes).map_err(not_text)?;
         let videos = video_ids(&text, self.dataset.cut_at_dot);
         let file = path.display().to_string();
@@ -53,12 +70,13 @@ impl<'o> Source<'o> {
         let options = self.options;
         let mut sources: Vec<&ExpertSource> = options.experts.iter().collect();
         sources.sort_by(|a, b| a.name.cmp(&b.name));
-        for source in sources {
-            let files = self.feature_files(source)?;
+        for (source, files) in sources.into_iter().zip(&self.files.experts) {
+            let what = format!("features of expert {:?}", source.name);
             let mut tables = Vec::with_capacity(files.len());
-            for path in &files {
-                let table = Table::new(self.tree(path)?).map_err(|problem| FileError::file(path, problem))?;
-                tables.push((path.clone(), table));
+            for path in files {
+                let path = locate::existing(&what, path)?;
+                let table = Table::new(self.tree(&path)?).map_err(|problem| FileError::file(&path, problem))?;
+                tables.push((path, table));
             }
             let mut merged = Merged { source, tables, axis: axis(source), unnamed: 0 };
             let width = merged.width(splits)?;
@@ -73,20 +91,6 @@ impl<'o> Source<'o> {
         }
         Ok(())
     }
-
-    fn feature_files(&self, source: &ExpertSource) -> Result<Vec<PathBuf>> {
-        let what = format!("features of expert {:?}", source.name);
-        let files = match &source.files {
-            FeatureFiles::Custom => return Ok(vec![locate::custom(self.root, &source.name)?]),
-            FeatureFiles::Aggregated(aggregation) => aggregation.files(&source.name)?,
-            FeatureFiles::Named(files) => files.clone(),
-        };
-        if files.is_empty() {
-            let (expected, value) = (format!("a file for expert {:?}", source.name), "none".into());
-            return Err(ExpertsError::Option { option: "files", expected, value }.into());
-        }
-        Ok(files.iter().map(|file| locate::existing(self.root, &what, file)).collect::<Result<_, _>>()?)
-    }
 }
 
 /// One id per line; the last line may lack its end, lines may end as on Windows, and empty ones are left out.
@@ -99,7 +103,7 @@ fn video_ids(text: &str, cut_at_dot: bool) -> Vec<String> {
 
 fn axis(source: &ExpertSource) -> u8 {
     match &source.files {
-        FeatureFiles::Aggregated(aggregation) => aggregation.aggregate_axis,
+        FeatureFiles::Published(Some(aggregation)) => aggregation.aggregate_axis,
         _ => 1,
     }
 }

@@ -17,7 +17,9 @@ impl Source<'_> {
     /// Word vectors and text of the captions of all splits.
     pub fn captions(&mut self, splits: &mut [ExpertSplit]) -> Result<()> {
         let names = self.names()?;
-        let paths = self.text_files()?;
+        let what = format!("text features of {:?}", self.options.text_encoder);
+        let existing = self.files.text.iter().map(|path| locate::existing(&what, path));
+        let paths: Vec<PathBuf> = existing.collect::<std::result::Result<_, _>>()?;
         let file = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" + ");
         let mut trees = Vec::with_capacity(paths.len());
         for path in paths {
@@ -47,7 +49,7 @@ impl Source<'_> {
     /// Masks and teachers; restricted and fused captions.
     pub fn finish_training(&mut self, split: &mut ExpertSplit) -> Result<()> {
         let options = self.options;
-        if let Some(masks) = &options.caption_masks {
+        if let Some(masks) = &self.files.caption_masks {
             split.masks = Some(self.masks(masks, &split.videos)?);
         }
         // Teachers of fused captions have one caption per video; of others, all captions.
@@ -55,7 +57,7 @@ impl Source<'_> {
             self.restrict(split);
             split.fuse_captions();
         }
-        for teacher in &options.teachers {
+        for teacher in &self.files.teachers {
             split.teachers.push(self.teacher(teacher, &split.videos)?);
         }
         split.check()?;
@@ -67,9 +69,9 @@ impl Source<'_> {
     }
 
     /// The caption that is evaluated, or fused captions.
-    pub fn finish_evaluation(&mut self, split: &mut ExpertSplit, caption_index: Option<&str>) -> Result<()> {
-        if let Some(index) = caption_index {
-            let path = locate::existing(self.root, "the captions that are evaluated", Path::new(index))?;
+    pub fn finish_evaluation(&mut self, split: &mut ExpertSplit) -> Result<()> {
+        if let Some(index) = &self.files.caption_index {
+            let path = locate::existing("the captions that are evaluated", index)?;
             let tree = self.tree(&path)?;
             let number = |video: &String| {
                 let at = tree.as_dict()?.get(video)?;
@@ -86,53 +88,24 @@ impl Source<'_> {
     }
 
     fn restrict(&self, split: &mut ExpertSplit) {
-        self.options.restrict_train_captions.iter().for_each(|&count| split.restrict_captions(count));
+        let count = self.options.restrict_train_captions.filter(|_| self.restricts_captions());
+        count.iter().for_each(|&count| split.restrict_captions(count));
     }
 
     /// Other names of videos, in both directions.
     fn names(&mut self) -> Result<Names, FileError> {
-        let Some(file) = self.dataset.names else { return Ok(Names::default()) };
-        let path = self.root.join(file);
-        if !path.is_file() {
-            return Ok(Names::default());
-        }
-        let tree = self.tree(&path)?;
-        Names::new(&tree).map_err(|problem| FileError::file(&path, problem))
-    }
-
-    fn text_files(&self) -> Result<Vec<PathBuf>, FileError> {
-        let (root, encoder, folder) = (self.root, &self.options.text_encoder, self.dataset.text_folder);
-        let what = format!("text features of {encoder:?}");
-        if !self.options.text_files.is_empty() {
-            return self.options.text_files.iter().map(|file| locate::existing(root, &what, file)).collect();
-        }
-        let published = Path::new(folder).join(format!("{encoder}.pkl"));
-        let missing = match locate::existing(root, &what, &published) {
-            Ok(path) => return Ok(vec![path]),
-            Err(missing) => missing,
-        };
-        if encoder != "openai" {
-            return Err(missing);
-        }
-        // Files of the first GPT have names of their own; those of other encoders, `openai-gpt.pkl`, do not count.
-        let patterns = ["", folder].map(|folder| [format!("{folder}/*openAIGPT*"), format!("{folder}/openai-*")]);
-        let mut found = locate::matches(root, &patterns.concat());
-        let other = |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == "openai-gpt");
-        found.retain(|path| !other(path));
-        match found.len() {
-            0 => Err(missing),
-            2.. if !self.dataset.openai_in_parts => Err(FileError::Ambiguous { what, found }),
-            _ => Ok(found),
-        }
+        let Some(path) = self.files.names.as_ref().filter(|path| path.is_file()) else { return Ok(Names::default()) };
+        let tree = self.tree(path)?;
+        Names::new(&tree).map_err(|problem| FileError::file(path, problem))
     }
 
     /// The captions as text, if there are any. They are for display only: where they do not fit, they are left out with a warning.
     fn sentences(&mut self, splits: &mut [ExpertSplit], names: &Names) -> Result<()> {
-        let path = self.root.join(self.dataset.raw_captions);
+        let path = &self.files.sentences;
         if !path.is_file() {
             return Ok(());
         }
-        let trees = [(path.clone(), self.tree(&path)?)];
+        let trees = [(path.clone(), self.tree(path)?)];
         for split in splits {
             let own = |video: &String| {
                 let (path, at) = find(&trees, video, names)?;
@@ -155,7 +128,7 @@ impl Source<'_> {
     }
 
     fn masks(&mut self, file: &Path, videos: &[String]) -> Result<CaptionMasks> {
-        let path = locate::existing(self.root, "caption masks", file)?;
+        let path = locate::existing("caption masks", file)?;
         let tree = self.tree(&path)?;
         let own = |video: &String| mask(&tree.as_dict()?.get(video)?);
         let masks: Problem<Vec<_>> = videos.iter().map(own).collect();
@@ -164,7 +137,7 @@ impl Source<'_> {
     }
 
     fn teacher(&mut self, file: &Path, videos: &[String]) -> Result<Teacher> {
-        let path = locate::existing(self.root, "embeddings of a teacher", file)?;
+        let path = locate::existing("embeddings of a teacher", file)?;
         let tree = self.tree(&path)?;
         let experts = teacher_experts(&tree, videos).map_err(|problem| FileError::file(&path, problem))?;
         Ok(Teacher { file: path.display().to_string(), experts })
@@ -187,11 +160,11 @@ impl Names {
     }
 }
 
-/// The entry of a video, under its own or its other name, in the first file that has one.
+/// The entry of a video, under its own or its other name, in the last file that has one.
 fn find<'t>(trees: &'t [(PathBuf, Value)], video: &str, names: &Names) -> Result<(&'t Path, At<'t>)> {
     let other = names.0.get(video).map(String::as_str);
     let mut missing = None;
-    for (path, tree) in trees {
+    for (path, tree) in trees.iter().rev() {
         let failed = |problem: AccessError| FileError::file(path, problem);
         let dict = tree.as_dict().map_err(failed)?;
         if let Some(at) = dict.find(video).or_else(|| dict.find(other?)) {

@@ -1,0 +1,307 @@
+//! The published configurations of Collaborative Experts and TeachText: what they mean, and the files that they open.
+//!
+//! `published_configs.json` says what the published program makes of each. The configurations themselves are not part of this project; they are
+//! read where real data are at hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use coembed::blocks::{Activation, Relation};
+use coembed::data::experts::folder::{
+    Challenge, Dataset, ExpertFiles, ExpertFolderOptions, FeatAggregation, Subsets, text_width,
+};
+use coembed::models::collaborative_experts::CaptionMerge;
+use coembed::models::{Design, MixtureWeights, TextPooling};
+use coembed::options::{Checked, Options as _};
+use coembed::recipes::ce::{Arch, EvalMode, Options, Reading, import_config};
+use coembed::train::{OptimizerConfig, Schedule};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::support::{data_dir, golden_dir};
+
+#[derive(Deserialize)]
+pub struct Published {
+    pub configs: BTreeMap<String, Config>,
+}
+
+/// What the published program makes of a configuration.
+#[derive(Deserialize)]
+pub struct Config {
+    program: Program,
+    pub params: Option<usize>,
+    pub settings: Option<Value>,
+    pub test: Option<Value>,
+    #[serde(default)]
+    pub experts: Vec<Value>,
+    #[serde(default)]
+    reads: BTreeMap<String, Vec<Read>>,
+}
+
+#[derive(Deserialize)]
+struct Program {
+    train: String,
+    #[serde(default)]
+    repaired_for_the_rest: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    file: PathBuf,
+    under: Option<String>,
+}
+
+fn json<T: serde::de::DeserializeOwned>(name: &str) -> T {
+    let text = std::fs::read_to_string(golden_dir().join("ce").join(name)).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+pub fn published() -> Published {
+    json("published_configs.json")
+}
+
+/// What options mean, in the terms of the truth. `features` is false for rows, which need not say what has no effect on scores.
+pub fn settings(options: &Checked<Options>) -> Value {
+    let dataset = Dataset::find(&options.dataset).unwrap();
+    let list = |split: &str| dataset.split(split).unwrap().eval;
+    let (clusters, ghosts) = match options.text_pooling {
+        TextPooling::NetVlad { clusters, ghosts } => (clusters, ghosts),
+        TextPooling::Identity => (0, 0),
+    };
+    let design = match options.design {
+        _ if options.arch == Arch::HowTo100m => "MNNet".into(),
+        Design::Collaborative(reasoning) => match reasoning.relation {
+            Relation::Pairwise => "CE: pairwise".to_string(),
+            other => format!("CE: {other:?}"),
+        },
+        Design::Own => "MoEE".into(),
+        Design::Projected => "mimic_ce_dims".into(),
+        Design::Concatenated => "concat".into(),
+        Design::ConcatenatedGated => "concat_mix".into(),
+    };
+    let optimizer = match &options.optimizer {
+        OptimizerConfig::Ranger(c) => {
+            json!({"type": "Ranger", "lr": c.learning_rate, "weight_decay": c.weight_decay, "betas": [c.beta1, c.beta2], "eps": c.eps,
+                "k": c.look_ahead.steps, "alpha": c.look_ahead.alpha})
+        }
+        OptimizerConfig::RAdam(c) => {
+            json!({"type": "RAdam", "lr": c.learning_rate, "weight_decay": c.weight_decay, "betas": [c.beta1, c.beta2], "eps": c.eps})
+        }
+        other => panic!("{other:?}"),
+    };
+    let Schedule::StepDecay { epochs, gamma } = options.schedule else { panic!("{:?}", options.schedule) };
+    let arch = options.arch == Arch::CollaborativeExperts;
+    json!({
+        "dataset": dataset.name, "split": options.split, "val_list": list(&options.split),
+        "num_test_captions": options.num_test_captions, "fuse_captions": options.fuse_captions,
+        "restrict_train_captions": options.restrict_train_captions.unwrap_or(0), "challenge_mode": options.challenge_mode,
+        "text_dropout": options.text_dropout, "text_feat": options.text_feat, "text_dim": text_width(&options.text_feat),
+        "max_words": options.max_words, "text_clusters": arch.then_some(clusters), "text_ghost_clusters": arch.then_some(ghosts),
+        "ce_shared_dim": arch.then_some(options.ce_shared_dim), "use_zeros_for_missing": options.use_zeros_for_missing,
+        "design": design, "randomise_feats": options.randomise_feats,
+        "freeze_weights": options.weights == MixtureWeights::Uniform,
+        "keep_missing_modalities": options.weights == MixtureWeights::Sum,
+        "average_captions": options.test_caption_mode == CaptionMerge::Average,
+        "margin": options.margin, "fix_norm": options.fix_norm, "optimizer": optimizer,
+        "step_size": epochs, "gamma": gamma, "batch_size": options.batch_size, "epochs": options.epochs,
+        "monitor": options.monitor.as_ref().map(|monitor| format!("max {monitor}")),
+        "save_only_best": options.save_only_best, "save_period": options.save_period,
+        "skip_first_n_saves": options.skip_first_n_saves,
+        "eval_mode": match options.eval_mode { EvalMode::TestRun => "test_run", EvalMode::FixedNumEpochs => "fixed_num_epochs" },
+        "teachers": options.teachers, "caption_masks": options.caption_masks, "training_file": options.training_file,
+        "test": options.test_split.as_ref().map(|split| json!([split, options.captions(true), list(split)])),
+    })
+}
+
+/// The same of the truth.
+pub fn true_settings(config: &Config) -> Value {
+    let s = config.settings.as_ref().unwrap();
+    let arch = &s["arch_args"];
+    let (clip, all) = (|value: &Value| value.as_f64().unwrap() as f32, &s["optimizer"]["all_args"]);
+    let flag =
+        |value: &Value| !matches!(value, Value::Null | Value::Bool(false)) && *value != json!(0) && *value != json!("");
+    let mut optimizer = json!({"type": s["optimizer"]["type"], "lr": clip(&all["lr"]), "weight_decay": clip(&all["weight_decay"]),
+        "betas": all["betas"], "eps": clip(&all["eps"])});
+    if s["optimizer"]["type"] == "Ranger" {
+        optimizer["k"] = all["k"].clone();
+        optimizer["alpha"] = json!(clip(&all["alpha"]));
+    }
+    let names = |value: &Value| -> Vec<String> {
+        value.as_str().unwrap_or_default().split(',').filter(|name| !name.is_empty()).map(String::from).collect()
+    };
+    let ce = s["arch"] == "CENet";
+    json!({
+        "dataset": s["dataset"], "split": s["split"], "val_list": s["val_list"], "num_test_captions": s["num_test_captions"],
+        "fuse_captions": s["fuse_captions"], "restrict_train_captions": s["restrict_train_captions"], "challenge_mode": s["challenge_mode"],
+        "text_dropout": s["text_dropout"], "text_feat": s["text_feat"], "text_dim": s["text_dim"], "max_words": s["max_words"],
+        "text_clusters": ce.then(|| s["text_clusters"].clone()), "text_ghost_clusters": ce.then(|| s["text_ghost_clusters"].clone()),
+        "ce_shared_dim": ce.then(|| s["ce_shared_dim"].clone()), "use_zeros_for_missing": s["use_zeros_for_missing"],
+        "design": s["design"], "randomise_feats": names(&arch["randomise_feats"]),
+        "freeze_weights": flag(&arch["freeze_weights"]), "keep_missing_modalities": flag(&arch["keep_missing_modalities"]),
+        "average_captions": arch["test_caption_mode"] == "avg",
+        "margin": clip(&s["loss"]["args"]["margin"]), "fix_norm": s["loss"]["args"]["fix_norm"], "optimizer": optimizer,
+        "step_size": s["lr_scheduler"]["args"]["step_size"], "gamma": s["lr_scheduler"]["args"]["gamma"],
+        "batch_size": s["batch_size"], "epochs": s["epochs"], "monitor": s["monitor"], "save_only_best": s["save"]["save_only_best"],
+        "save_period": s["save"]["save_period"], "skip_first_n_saves": s["save"]["skip_first_n_saves"], "eval_mode": s["eval_mode"],
+        "teachers": s["teachers"], "caption_masks": s["caption_masks"], "training_file": s["training_file"],
+        "test": config.test.as_ref().map(|test| json!([test["split"], test["num_test_captions"], test["list"]])),
+    })
+}
+
+/// The reasoning of collaborative gating, which names of designs leave out.
+fn check_reasoning(name: &str, options: &Options, config: &Config) {
+    let Design::Collaborative(reasoning) = options.design else { return };
+    let args = &config.settings.as_ref().unwrap()["arch_args"];
+    let on = |key: &str| args[key].as_bool().unwrap_or_else(|| args[key].as_u64().unwrap() == 1);
+    assert_eq!(reasoning.include_self, on("include_self"), "{name}");
+    assert_eq!(reasoning.activation == Activation::Mish, on("use_mish"), "{name}");
+    assert_eq!(reasoning.batch_norm, on("use_bn_reason"), "{name}");
+    assert_eq!(
+        (reasoning.g_layers, reasoning.h_layers),
+        (size(&args["num_g_layers"]), size(&args["num_h_layers"])),
+        "{name}"
+    );
+}
+
+fn size(value: &Value) -> usize {
+    value.as_u64().unwrap() as usize
+}
+
+/// Experts in the order of the network, with what their files hold.
+pub fn check_experts(name: &str, options: &Options, config: &Config) {
+    let mut names = options.experts.clone();
+    names.sort();
+    let truth: Vec<&str> = config.experts.iter().map(|expert| expert["name"].as_str().unwrap()).collect();
+    assert_eq!(names, truth, "{name}");
+    for truth in &config.experts {
+        let expert = &options.features[truth["name"].as_str().unwrap()];
+        let what = format!("{name}: {}", truth["name"]);
+        assert_eq!((expert.features_width(), expert.flaky), (size(&truth["dim"]), truth["flaky"] == true), "{what}");
+        match &expert.reading {
+            Reading::Sequence { clusters, max_tokens } => {
+                assert_eq!((*clusters, *max_tokens), (size(&truth["clusters"]), size(&truth["max_tokens"])), "{what}");
+            }
+            Reading::Statistics(statistics) => {
+                assert_eq!(truth["storage"], "fixed", "{what}");
+                assert_eq!(statistics.len(), truth["aggregates"].as_array().unwrap().len(), "{what}");
+            }
+        }
+    }
+}
+
+/// All files that a run and its test open, under the folder of features or that of the test.
+pub fn check_files(name: &str, options: &Checked<Options>, config: &Config) {
+    let dataset = Dataset::find(&options.dataset).unwrap();
+    let root = Path::new("/data/features");
+    let test_root = Path::new("/data").join(&options.challenge_test_root);
+    let mut opened = BTreeSet::new();
+    for test in [false, true] {
+        if test && config.test.is_none() {
+            continue;
+        }
+        let mut wanted = options.folder_options(test).unwrap();
+        wanted.subsets = if test { Subsets::Eval } else { Subsets::Both };
+        for file in ExpertFiles::new(root, dataset, &wanted).unwrap().all() {
+            opened.insert(match file.strip_prefix(root) {
+                Ok(file) => (None, file.to_path_buf()),
+                Err(_) => (Some("test_root"), file.strip_prefix(&test_root).unwrap().to_path_buf()),
+            });
+        }
+    }
+    let reads = config.reads.values().flatten();
+    let truth: BTreeSet<_> = reads.map(|read| (read.under.as_deref(), read.file.clone())).collect();
+    assert_eq!(opened, truth, "{name}");
+}
+
+pub fn published_configs() {
+    let published = published();
+    assert!(!published.configs.is_empty());
+    let Some(data) = data_dir("ce-published") else { return };
+    let wrong = |(name, config): (&String, &Config)| {
+        std::panic::catch_unwind(|| check_config(&data, name, config)).is_err().then(|| name.clone())
+    };
+    assert_eq!(published.configs.iter().filter_map(wrong).collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+fn check_config(data: &Path, name: &str, config: &Config) {
+    let import = |repair| import_config(&data.join(name), data, repair);
+    let runs = config.program.train == "runs";
+    if !runs {
+        let error = import(false).expect_err(name).to_string();
+        // Where the truth says which entry is missing, so does the message.
+        let key = config.program.train.split('\'').nth(1).unwrap_or_default();
+        assert!(error.contains(key) || error.contains("stops"), "{name}: {error}; {}", config.program.train);
+    }
+    let Some(truth) = &config.settings else { return };
+    if !runs && config.program.repaired_for_the_rest.is_empty() {
+        return;
+    }
+    let imported = import(!runs).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(imported.repaired.len(), config.program.repaired_for_the_rest.len(), "{name}");
+    let options = imported.options.check().unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(settings(&options), true_settings(config), "{name}");
+    assert_eq!(options.data.as_deref(), truth["root"].as_str().map(Path::new), "{name}");
+    check_reasoning(name, &options, config);
+    check_experts(name, &options, config);
+    assert_eq!(options.num_parameters().unwrap(), config.params.unwrap(), "{name}");
+    check_files(name, &options, config);
+}
+
+pub fn loader_paths() {
+    let truth: Value = json("loader_paths.json");
+    for (name, loader) in truth["loaders"].as_object().unwrap() {
+        let dataset = Dataset::find(name).unwrap();
+        let lists: BTreeMap<&str, Value> =
+            dataset.splits.iter().map(|s| (s.name, json!({"train": s.train, "val": s.eval}))).collect();
+        assert_eq!(json!(lists), loader["lists"], "{name}");
+        assert_eq!(json!(dataset.visual), loader["visual_experts"], "{name}");
+        let custom = |own: &[(&str, &str)]| -> BTreeMap<String, Value> {
+            own.iter().map(|(expert, file)| (expert.to_string(), json!([file]))).collect()
+        };
+        assert_eq!(json!(custom(dataset.custom)), loader["custom_experts"], "{name}");
+        if let Some(truth) = loader.get("custom_experts_of_split_miech") {
+            let mut own = custom(dataset.custom);
+            own.extend(custom(dataset.split("miech").unwrap().custom));
+            assert_eq!(json!(own), *truth, "{name}");
+        }
+        assert_eq!(json!(dataset.raw_captions), loader["raw_captions"], "{name}");
+        assert_eq!(json!(dataset.restricts_captions), loader["restrict_train_captions_has_effect"], "{name}");
+        let mut takes: Vec<&str> = dataset.splits.iter().filter(|s| s.training_file).map(|s| s.name).collect();
+        takes.sort_unstable();
+        match &loader["splits_that_use_training_file"] {
+            Value::Array(splits) => assert_eq!(json!(takes), json!(splits), "{name}"),
+            _ => assert!(takes.is_empty(), "{name}"),
+        }
+        for (key, challenge) in [("text", false), ("challenge_text", true)] {
+            let Some(encoders) = loader[key].as_object() else { continue };
+            for (encoder, file) in encoders {
+                let files = |split: &str| -> BTreeSet<String> {
+                    let options = ExpertFolderOptions {
+                        split: split.into(),
+                        text_encoder: encoder.clone(),
+                        challenge: challenge.then(|| Challenge { test_root: "second".into() }),
+                        ..ExpertFolderOptions::default()
+                    };
+                    let files = ExpertFiles::new(Path::new(""), dataset, &options).unwrap();
+                    files.text.iter().map(|file| file.display().to_string()).collect()
+                };
+                let splits = dataset.splits.iter().filter(|split| challenge || !split.name.starts_with("public"));
+                let all: BTreeSet<String> =
+                    splits.filter(|split| split.name != "public_server_test").flat_map(|s| files(s.name)).collect();
+                let truth: BTreeSet<String> = match file {
+                    Value::Object(parts) => parts.values().map(|part| part.as_str().unwrap().into()).collect(),
+                    one => [one.as_str().unwrap().into()].into(),
+                };
+                // VaTeX has no challenge, but its loader has a place of text features for one.
+                if (name.as_str(), challenge) != ("VaTeX", true) {
+                    assert_eq!(all, truth, "{name} {encoder}");
+                }
+            }
+        }
+    }
+    let vatex: FeatAggregation =
+        serde_json::from_value(json!({"temporal": "avg", "type": "logits", "fps": 1, "pixel_dim": 2, "stride": 3}))
+            .unwrap();
+    let files = vatex.files("moments-static.resnet50.0").unwrap();
+    assert_eq!(files, [Path::new("aggregated_moments_static_1fps_2px_stride3/resnet50-avg-logits.pickle")]);
+}
