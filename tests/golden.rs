@@ -73,7 +73,7 @@ mod ce_cases {
     pub use super::ce_metrics::*;
     pub use super::ce_network::*;
     pub use super::ce_params::*;
-    pub use super::ce_published::{loader_paths, published_configs};
+    pub use super::ce_published::{ablation_tables, loader_paths, published_configs, seed_tables};
     pub use super::ce_training::*;
 }
 
@@ -141,4 +141,6 @@ support::cases! { ce, ce_cases:
     param_counts,
     published_configs,
     loader_paths,
+    seed_tables,
+    ablation_tables,
 }

@@ -27,6 +27,9 @@ pub struct Row<O: Options> {
     /// Published scores, by the names and in the units of ours.
     #[serde(default)]
     pub scores: BTreeMap<String, f64>,
+    /// Their published deviations over the seeds.
+    #[serde(default)]
+    pub deviations: BTreeMap<String, f64>,
 }
 
 /// The rows of a paper: each says what differs from a row before it. In RON, where `Some` may be left out.

@@ -13,7 +13,8 @@ use coembed::data::experts::folder::{
 use coembed::models::collaborative_experts::CaptionMerge;
 use coembed::models::{Design, MixtureWeights, TextPooling};
 use coembed::options::{Checked, Options as _};
-use coembed::recipes::ce::{Arch, EvalMode, Options, Reading, import_config};
+use coembed::recipes::ce::{Arch, CollaborativeExpertsRecipe, EvalMode, Options, Reading, import_config};
+use coembed::run::Recipe;
 use coembed::train::{OptimizerConfig, Schedule};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -28,6 +29,7 @@ pub struct Published {
 /// What the published program makes of a configuration.
 #[derive(Deserialize)]
 pub struct Config {
+    experiment: String,
     program: Program,
     pub params: Option<usize>,
     pub settings: Option<Value>,
@@ -56,11 +58,11 @@ fn json<T: serde::de::DeserializeOwned>(name: &str) -> T {
     serde_json::from_str(&text).unwrap()
 }
 
-pub fn published() -> Published {
+fn published() -> Published {
     json("published_configs.json")
 }
 
-/// What options mean, in the terms of the truth. `features` is false for rows, which need not say what has no effect on scores.
+/// What options mean, in the terms of the truth.
 pub fn settings(options: &Checked<Options>) -> Value {
     let dataset = Dataset::find(&options.dataset).unwrap();
     let list = |split: &str| dataset.split(split).unwrap().eval;
@@ -109,7 +111,8 @@ pub fn settings(options: &Checked<Options>) -> Value {
         "skip_first_n_saves": options.skip_first_n_saves,
         "eval_mode": match options.eval_mode { EvalMode::TestRun => "test_run", EvalMode::FixedNumEpochs => "fixed_num_epochs" },
         "teachers": options.teachers, "caption_masks": options.caption_masks, "training_file": options.training_file,
-        "test": options.test_split.as_ref().map(|split| json!([split, options.captions(true), list(split)])),
+        // A test on the list of the validation is none of its own.
+        "test": options.test_split.as_ref().filter(|split| options.eval_mode == EvalMode::TestRun || **split != options.split).map(|split| json!([split, options.captions(true), list(split)])),
     })
 }
 
@@ -150,6 +153,9 @@ pub fn true_settings(config: &Config) -> Value {
 
 /// The reasoning of collaborative gating, which names of designs leave out.
 fn check_reasoning(name: &str, options: &Options, config: &Config) {
+    if options.arch != Arch::CollaborativeExperts {
+        return;
+    }
     let Design::Collaborative(reasoning) = options.design else { return };
     let args = &config.settings.as_ref().unwrap()["arch_args"];
     let on = |key: &str| args[key].as_bool().unwrap_or_else(|| args[key].as_u64().unwrap() == 1);
@@ -213,9 +219,34 @@ pub fn check_files(name: &str, options: &Checked<Options>, config: &Config) {
     assert_eq!(opened, truth, "{name}");
 }
 
+/// Rows and configurations of one name agree.
+fn check_rows(published: &Published) {
+    let named: BTreeMap<&str, &Config> =
+        published.configs.values().map(|config| (config.experiment.as_str(), config)).collect();
+    let mut compared = 0;
+    let mut wrong = vec![];
+    let recipes = [CollaborativeExpertsRecipe::CollaborativeExperts, CollaborativeExpertsRecipe::TeachText];
+    let tables = recipes.map(|recipe| recipe.rows().unwrap());
+    for (rows, name) in tables.iter().flat_map(|table| table.rows.iter().map(move |row| (table, row.name.as_str()))) {
+        let Some(config) = named.get(name).filter(|config| config.settings.is_some()) else { continue };
+        let checked = || {
+            let options = rows.checked(name).unwrap();
+            assert_eq!(settings(&options), true_settings(config), "{name}");
+            check_reasoning(name, &options, config);
+            check_experts(name, &options, config);
+            assert_eq!(options.num_parameters().unwrap(), config.params.unwrap(), "{name}");
+            check_files(name, &options, config);
+        };
+        compared += 1;
+        wrong.extend(std::panic::catch_unwind(checked).is_err().then_some(name));
+    }
+    assert_eq!(wrong, Vec::<&str>::new(), "of {compared} rows with a configuration");
+    assert!(compared > 0);
+}
+
 pub fn published_configs() {
     let published = published();
-    assert!(!published.configs.is_empty());
+    check_rows(&published);
     let Some(data) = data_dir("ce-published") else { return };
     let wrong = |(name, config): (&String, &Config)| {
         std::panic::catch_unwind(|| check_config(&data, name, config)).is_err().then(|| name.clone())
@@ -245,6 +276,69 @@ fn check_config(data: &Path, name: &str, config: &Config) {
     check_experts(name, &options, config);
     assert_eq!(options.num_parameters().unwrap(), config.params.unwrap(), "{name}");
     check_files(name, &options, config);
+}
+
+#[derive(Deserialize)]
+struct Tables {
+    tables: Vec<ResultTable>,
+}
+
+#[derive(Deserialize)]
+struct ResultTable {
+    rows: Vec<serde_json::Map<String, Value>>,
+}
+
+/// Compares every row of a file of tables with that of its experiment; gives the experiments that have no row here.
+fn check_results(file: &str) -> BTreeSet<String> {
+    let Tables { tables } = json(file);
+    let [ce, teachtext] = [CollaborativeExpertsRecipe::CollaborativeExperts, CollaborativeExpertsRecipe::TeachText]
+        .map(|recipe| recipe.rows().unwrap());
+    let rows: BTreeMap<&str, _> = ce.rows.iter().chain(&teachtext.rows).map(|row| (row.name.as_str(), row)).collect();
+    let (mut without, mut compared) = (BTreeSet::new(), 0);
+    for result in tables.iter().flat_map(|table| &table.rows) {
+        let Some(experiment) = result.get("experiment").and_then(Value::as_str) else { continue };
+        let text = |key: &str| result[key].as_str().unwrap();
+        // TeachText has other runs of CE under the names of those of CE.
+        let hashed = format!("{experiment}/{}", text("hash"));
+        let Some(row) = rows.get(hashed.as_str()).or_else(|| rows.get(experiment)) else {
+            without.insert(experiment.to_string());
+            continue;
+        };
+        let names = [
+            ("R1", "R@1"),
+            ("R5", "R@5"),
+            ("R10", "R@10"),
+            ("R50", "R@50"),
+            ("MedR", "MdR"),
+            ("MeanR", "MnR"),
+            ("geom", "geometric mean"),
+        ];
+        for (key, score) in names {
+            let of = |of: &serde_json::Map<String, Value>| of.get(key).filter(|value| !value.is_null()).cloned();
+            let more = || result.get("from_results").and_then(Value::as_object).and_then(of);
+            let Some(value) = of(result).or_else(more) else { continue };
+            let name = format!("{}/{score}", text("task"));
+            let ours = json!([row.scores.get(&name), row.deviations.get(&name)]);
+            assert_eq!(ours, value, "{}: {name}", row.name);
+            compared += 1;
+        }
+        if let Some(params) = result.get("params").and_then(Value::as_u64)
+            && row.params.is_some()
+        {
+            assert_eq!(row.params, Some(params as usize), "{}", row.name);
+        }
+    }
+    assert!(compared > 0);
+    without
+}
+
+pub fn seed_tables() {
+    assert_eq!(check_results("seed_tables.json"), BTreeSet::new());
+}
+
+/// The tables of ablations on other data sets than MSRVTT; not every experiment of them has a row.
+pub fn ablation_tables() {
+    check_results("ablation_tables.json");
 }
 
 pub fn loader_paths() {

@@ -297,7 +297,11 @@ fn params<R: Recipe>(recipe: &R, given: &ArgMatches) -> Result<()> {
 fn rows<R: Recipe>(recipe: &R, given: &ArgMatches) -> Result<()> {
     let table = options::table(recipe, given)?;
     for row in &table.rows {
-        let scores: Vec<String> = row.scores.iter().map(|(name, score)| format!("{name} {score}")).collect();
+        let score = |(name, score): (&String, &f64)| match row.deviations.get(name) {
+            Some(deviation) => format!("{name} {score:.1}({deviation:.1})"),
+            None => format!("{name} {score}"),
+        };
+        let scores: Vec<String> = row.scores.iter().map(score).collect();
         let params = row.params.map(|params| format!("  {params} parameters")).unwrap_or_default();
         say(format!("{}{params}  {}", row.name, scores.join("  ")).trim_end());
     }
