@@ -47,6 +47,39 @@ impl LockedFile {
             Err(TryLockError::Error(source)) => Err(source),
         }
     }
+
+    /// Opens or makes a regular file, and nothing that a link of this name leads to, and locks it. `None` if another process has the lock, or had it
+    /// and put another file in its place.
+    #[cfg(feature = "download")]
+    pub fn open(path: &Path) -> io::Result<Option<Self>> {
+        let Some(file) = Self::lock(open_itself(path)?)? else { return Ok(None) };
+        let metadata = file.metadata()?;
+        Ok(fs::symlink_metadata(path).is_ok_and(|there| is_same(&there, &metadata)).then_some(file))
+    }
+}
+
+#[cfg(feature = "download")]
+fn open_itself(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true);
+    match options.clone().create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        other => return other,
+    }
+    regular(fs::symlink_metadata(path)?.file_type())?;
+    options.open(path)
+}
+
+#[cfg(all(feature = "download", unix))]
+fn is_same(a: &fs::Metadata, b: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(all(feature = "download", not(unix)))]
+fn is_same(a: &fs::Metadata, b: &fs::Metadata) -> bool {
+    a.is_file() && a.created().ok() == b.created().ok()
 }
 
 impl Drop for LockedFile {

@@ -17,7 +17,7 @@ pub fn relevance_margin(
     demo: impl Job<Output = Result<()>> + 'static,
 ) -> ExitCode {
     fn program(arguments: Vec<OsString>, built_in: BuiltIn<RelMargin>, demo: Demo) -> ExitCode {
-        cli::main(RelMargin, arguments, Some(built_in), demo)
+        cli::main(RelMargin, arguments, Some(built_in), &[], demo)
     }
     program(arguments, built_in, cli::boxed(demo))
 }
@@ -28,7 +28,7 @@ pub fn collaborative_experts(
     demo: impl Job<Output = Result<()>> + 'static,
 ) -> ExitCode {
     fn program(recipe: CollaborativeExpertsRecipe, demo: Demo) -> ExitCode {
-        cli::main(recipe, cli::arguments(), None, demo)
+        cli::main(recipe, cli::arguments(), None, &[cli::fetch::TOOL], demo)
     }
     program(recipe, cli::boxed(demo))
 }

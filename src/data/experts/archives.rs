@@ -1,7 +1,11 @@
-//! The published archives of features: names, addresses and sums.
+//! The published archives of features: names, addresses, sizes and sums.
 //!
-//! `<root_url>/<release>/[<hash>-]<name>`; the publications do not state the address of the server for good, nor the sizes. The published
-//! script does not compare sums; [`verify`] does.
+//! `<root_url>/<release>/[<hash>-]<name>`, and `<root_url>/[<hash>-]<name>` for the first release; the root is another for the first release and
+//! for the features in high quality ([`Release::root_url`]), and the owners of LSMDC give out its address with a code. Sizes are stated for some,
+//! sums for those that are not of a challenge and not of QuerYD. The published script does not compare sums; [`verify`] does.
+
+mod error;
+mod published;
 
 use std::fs::File;
 use std::io::Read;
@@ -10,55 +14,17 @@ use std::str::FromStr;
 
 use sha1::{Digest, Sha1};
 
-use crate::digest;
+pub use error::{FeatureArchiveError, MemberProblem};
+use published::{PUBLISHED, Published};
 
-/// Why an archive was refused.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum FeatureArchiveError {
-    /// A name that is not published.
-    #[error("{option}: one of {known} expected, got {value:?}")]
-    Unknown { option: &'static str, known: String, value: String },
-    /// Features that are given out on request.
-    #[error(
-        "the features of {dataset} are given out with an access code: ask the authors of the data set for one, and pass --access_code"
-    )]
-    AccessCode { dataset: String },
-    /// An access code for features that need none.
-    #[error("--access_code: the features of {dataset} need none")]
-    NoAccessCode { dataset: String },
-    /// The file is not what was published.
-    #[error("{}: SHA-1 {expected} expected, found {found}: the file is damaged, truncated or another version", path.display())]
-    Sum { path: PathBuf, expected: String, found: String },
-    /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io { path: PathBuf, source: std::io::Error },
-    /// The server does not answer, or not with the file.
-    #[error("{url}: {problem}")]
-    Server { url: String, problem: String },
-    /// The file is longer than is taken; no length was found where the server did not say any.
-    #[error("{url}: a file of at most {limit} bytes expected, found {}", found.map_or("more".into(), |found| format!("{found} bytes")))]
-    TooLarge { url: String, limit: u64, found: Option<u64> },
-    /// The server sends elsewhere.
-    #[error(
-        "{url}: redirected from {from} to {to}: another host or port, or one without https, is not followed; give the address itself"
-    )]
-    Redirected { url: String, from: String, to: String },
-    /// The same file is being fetched already.
-    #[error("{}: another process is fetching it", path.display())]
-    InUse { path: PathBuf },
-    /// The connection ended early, or nothing came any more. `kept` says whether another call goes on with what has come.
-    #[error(
-        "{url}: the connection ended after {received} bytes of {total}: {problem}; {}",
-        if *kept { "what has come is kept, run again to go on" } else { "run again to start over" }
-    )]
-    Interrupted { url: String, received: u64, total: String, problem: String, kept: bool },
-}
+use crate::digest;
+use crate::files::read_text;
 
 /// A published set of archives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Release {
-    /// The features of the first publication.
+    /// The features of the first publication, which the published script does not fetch any more: its page says that they do not fit the
+    /// program.
     FeaturesV1,
     /// The default of the published script.
     #[default]
@@ -84,9 +50,22 @@ const DATASETS: [&str; 8] =
     ["LSMDC", "MSRVTT", "MSVD", "DiDeMo", "activity-net", "YouCook2", "QuerYD", "QuerYDSegments"];
 
 impl Release {
-    /// Its name in the published script and in the address.
+    /// Its name in the published script and in the address; that of the first release, which has none there, is `features-v1` here.
     pub fn name(self) -> &'static str {
         RELEASES.iter().find(|(_, release)| *release == self).map_or("", |(name, _)| name)
+    }
+
+    /// The root of its published addresses. That of the features in high quality is not the one that the published script has by default.
+    pub fn root_url(self) -> &'static str {
+        match self {
+            Self::FeaturesV1 => {
+                "http://www.robots.ox.ac.uk/~vgg/research/collaborative-experts/data-deprecated/features"
+            }
+            Self::HighQuality => "http://www.robots.ox.ac.uk/~vgg/research/teachtext/data-hq",
+            Self::FeaturesV2 | Self::Challenge1 | Self::Challenge2 => {
+                "http://www.robots.ox.ac.uk/~vgg/research/collaborative-experts/data"
+            }
+        }
     }
 }
 
@@ -106,77 +85,128 @@ fn unknown(option: &'static str, known: String, value: &str) -> FeatureArchiveEr
 /// One published archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeatureArchive {
-    dataset: &'static str,
-    release: Release,
+    published: &'static Published,
     hash: Option<String>,
 }
 
 impl FeatureArchive {
-    /// The archive of a data set, by its name in the published script, such as `MSRVTT` or `activity-net`.
+    /// The archive of a data set, by its name in the published script, such as `MSRVTT` or `activity-net`. A code is asked for by LSMDC alone,
+    /// and changes the address of any.
     ///
     /// # Errors
-    /// [`FeatureArchiveError::Unknown`] for another data set, [`FeatureArchiveError::AccessCode`] for LSMDC without a code, and
-    /// [`FeatureArchiveError::NoAccessCode`] for a code that is not asked for.
+    /// [`FeatureArchiveError::Unknown`] for another data set, [`FeatureArchiveError::NotReleased`] for one that the release does not have, and
+    /// [`FeatureArchiveError::AccessCode`] for LSMDC without a code.
     pub fn new(dataset: &str, release: Release, access_code: Option<&str>) -> Result<Self, FeatureArchiveError> {
         let known = DATASETS.iter().find(|known| known.eq_ignore_ascii_case(dataset));
         let dataset = *known.ok_or_else(|| unknown("--dataset", DATASETS.join(", "), dataset))?;
+        let releases = || PUBLISHED.iter().filter(|archive| archive.dataset == dataset);
+        let published = releases().find(|archive| archive.release == release).ok_or_else(|| {
+            let known = releases().map(|archive| archive.release.name()).collect::<Vec<_>>().join(", ");
+            FeatureArchiveError::NotReleased { dataset: dataset.into(), release: release.name(), known }
+        })?;
         let code = access_code.filter(|code| !code.is_empty());
-        match (dataset, code) {
-            ("LSMDC", None) => return Err(FeatureArchiveError::AccessCode { dataset: dataset.into() }),
-            ("LSMDC", _) | (_, None) => {}
-            _ => return Err(FeatureArchiveError::NoAccessCode { dataset: dataset.into() }),
+        if dataset == "LSMDC" && code.is_none() {
+            return Err(FeatureArchiveError::AccessCode { dataset: dataset.into() });
         }
         let hash = code.map(|code| digest::sha256(code.as_bytes())[..10].to_owned());
-        Ok(Self { dataset, release, hash })
+        Ok(Self { published, hash })
     }
 
-    /// `<dataset>-experts.tar.gz`, after `<release>-` for the challenge and the features in high quality.
+    /// All that are published: data sets by their names in the published script, and releases.
+    pub fn all() -> impl Iterator<Item = (&'static str, Release)> {
+        PUBLISHED.iter().map(|archive| (archive.dataset, archive.release))
+    }
+
+    /// Its data set, by the name in the published script.
+    pub fn dataset(&self) -> &'static str {
+        self.published.dataset
+    }
+
+    /// Its release.
+    pub fn release(&self) -> Release {
+        self.published.release
+    }
+
+    /// `<dataset>-experts.tar.gz`, after `<release>-` for the challenge and the features in high quality. The first release has `didemo` in small
+    /// letters.
     pub fn name(&self) -> String {
-        let plain = format!("{}-experts.tar.gz", self.dataset);
-        match self.release {
-            Release::FeaturesV1 | Release::FeaturesV2 => plain,
-            release => format!("{}-{plain}", release.name()),
+        match (self.release(), self.dataset()) {
+            (Release::FeaturesV1, "DiDeMo") => "didemo-experts.tar.gz".into(),
+            (Release::FeaturesV1 | Release::FeaturesV2, dataset) => format!("{dataset}-experts.tar.gz"),
+            (release, dataset) => format!("{}-{dataset}-experts.tar.gz", release.name()),
         }
     }
 
-    /// Its address: the name comes after the first ten hexadecimal digits of the SHA-256 of the access code, if there is one.
+    /// Its address under another root: the name comes after the first ten hexadecimal digits of the SHA-256 of the access code, if there is one.
     pub fn url(&self, root_url: &str) -> String {
         let hash = self.hash.as_ref().map(|hash| format!("{hash}-")).unwrap_or_default();
-        format!("{}/{}/{hash}{}", root_url.trim_end_matches('/'), self.release.name(), self.name())
+        let (root, name) = (root_url.trim_end_matches('/'), self.name());
+        match self.release() {
+            Release::FeaturesV1 => format!("{root}/{hash}{name}"),
+            release => format!("{root}/{}/{hash}{name}", release.name()),
+        }
+    }
+
+    /// Its published address.
+    ///
+    /// # Errors
+    /// [`FeatureArchiveError::NoAddress`] for LSMDC in high quality and in the first release.
+    pub fn published_url(&self) -> Result<String, FeatureArchiveError> {
+        match self.published.no_address {
+            None => Ok(self.url(self.release().root_url())),
+            Some(reason) => Err(FeatureArchiveError::NoAddress {
+                dataset: self.dataset().into(),
+                release: self.release().name(),
+                reason,
+            }),
+        }
+    }
+
+    /// The folder of the data set: `data/<dataset>` in the folder of the project. All members of the archive lie in it.
+    pub fn home(&self, project: &Path) -> PathBuf {
+        project.join("data").join(self.dataset())
     }
 
     /// Where the published script keeps it: `data/<dataset>/<name>` in the folder of the project.
     pub fn path(&self, project: &Path) -> PathBuf {
-        project.join("data").join(self.dataset).join(self.name())
+        self.home(project).join(self.name())
     }
 
-    /// Whether it has been unpacked in the folder of the project: the published script then does nothing.
-    pub fn is_unpacked(&self, project: &Path) -> bool {
-        project.join("data").join(self.dataset).join("symlinked-feats").exists()
-    }
-
-    /// Published SHA-1 sums, any of which may be right: the README and the page of the data set differ for MSRVTT in high quality. Empty
-    /// where none is published.
-    pub fn sums(&self) -> &'static [&'static str] {
-        match (self.release, self.dataset) {
-            (Release::FeaturesV1, "MSRVTT") => &["959bda588793ef05f348d16de26da84200c5a469"],
-            (Release::FeaturesV1, "LSMDC") => &["7ce018e981752db9e793e449c2ba5bc88217373d"],
-            (Release::FeaturesV1, "MSVD") => &["6071827257c14de455b3a13fe1e885c2a7887c9e"],
-            (Release::FeaturesV1, "DiDeMo") => &["6fd4bcc68c1611052de2499fd8ab3f488c7c195b"],
-            (Release::FeaturesV1, "activity-net") => &["b16685576c97cdec2783fb89ea30ca7d17abb021"],
-            (Release::FeaturesV2, "MSRVTT") => &["9018a9bf215e174c982b997fd4ee140eb0865040"],
-            (Release::FeaturesV2, "LSMDC") => &["43c9c6090cb34fbbeebebe033e08ae019b11c64f"],
-            (Release::FeaturesV2, "MSVD") => &["999ef6e34c9d9ffe15363ade90400741bae5cb34"],
-            (Release::FeaturesV2, "DiDeMo") => &["19dfa1272e5db57191446a0c4fca59d298cb8663"],
-            (Release::FeaturesV2, "activity-net") => &["2901046fa6a3d6f6393ee0047818e960fcfabd69"],
-            (Release::HighQuality, "MSRVTT") => {
-                &["734650c3b98509996da75cdedc12101836624917", "311529eeb17527a728a1b930f64415dc15a11298"]
-            }
-            (Release::HighQuality, "MSVD") => &["c8eba8c5291dd6bb501757ed0cc327cd22217965"],
-            (Release::HighQuality, "DiDeMo") => &["8e128309f12cf3260fe538f82578b5ad91a46bd0"],
-            (Release::HighQuality, "activity-net") => &["2f3c7c2fe86bd6d0c6230464a940c429291a4012"],
-            _ => &[],
+    /// The folder that it brings, which configurations name as `data_dir/root_feat_folder`: `data/<dataset>/structured-symlinks`,
+    /// `data/<dataset>/high-quality/structured-symlinks` or `data/<dataset>/challenge-release-N` in the folder of the project. What the first release
+    /// brings is not published.
+    pub fn folder(&self, project: &Path) -> Option<PathBuf> {
+        let home = self.home(project);
+        match self.release() {
+            Release::FeaturesV1 => None,
+            Release::FeaturesV2 => Some(home.join("structured-symlinks")),
+            Release::HighQuality => Some(home.join("high-quality/structured-symlinks")),
+            Release::Challenge1 | Release::Challenge2 => Some(home.join(self.release().name())),
         }
+    }
+
+    /// Whether it has been unpacked whole in the folder of the project by this program: `data/<dataset>/<release>.unpacked` has its sum, and the
+    /// folder that it brings is there. (The published script looks for `data/<dataset>/symlinked-feats` instead, which no archive makes, so that
+    /// it unpacks always.)
+    pub fn is_unpacked(&self, project: &Path) -> bool {
+        read_text(&self.mark(project)).is_ok_and(|sum| !sum.is_empty())
+            && self.folder(project).is_none_or(|folder| folder.is_dir())
+    }
+
+    /// What says that it is unpacked.
+    pub(super) fn mark(&self, project: &Path) -> PathBuf {
+        self.home(project).join(format!("{}.unpacked", self.release().name()))
+    }
+
+    /// Its size as published, in words.
+    pub fn size(&self) -> Option<&'static str> {
+        self.published.size
+    }
+
+    /// Published SHA-1 sums, any of which may be right: the README and the page of the data set differ for MSRVTT in high quality and for MSVD in the
+    /// first release. Empty where none is published.
+    pub fn sums(&self) -> &'static [&'static str] {
+        self.published.sums
     }
 }
 

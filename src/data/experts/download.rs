@@ -11,26 +11,11 @@ use ureq::http::{Response, Uri};
 use ureq::{Agent, Body};
 
 use super::archives::FeatureArchiveError;
+use super::fetch::DownloadLimits;
 use part::{Part, Validator};
 use watched::Watched;
 
 type Result<T> = std::result::Result<T, FeatureArchiveError>;
-
-/// How far a server is trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DownloadLimits {
-    /// The longest time until a server has answered, and from one piece of the file to the next; a day at most. The whole may take any time.
-    /// Default: a minute.
-    pub idle: Duration,
-    /// The longest file that is taken, in bytes. Default: 64 GiB; published archives have up to some tens of GB.
-    pub bytes: u64,
-}
-
-impl Default for DownloadLimits {
-    fn default() -> Self {
-        Self { idle: Duration::from_secs(60), bytes: 64 << 30 }
-    }
-}
 
 /// Fetches a file over HTTP to `path` and returns its SHA-1.
 ///

@@ -11,17 +11,21 @@ mod checkpoint;
 #[cfg(feature = "download")]
 mod download;
 mod error;
+mod fetch;
 pub mod folder;
 mod ragged;
 mod split;
+#[cfg(feature = "download")]
+mod unpack;
 
-pub use archives::{FeatureArchive, FeatureArchiveError, Release, verify};
+pub use archives::{FeatureArchive, FeatureArchiveError, MemberProblem, Release, verify};
 pub use batch::{
     AvailabilityRule, BatchOptions, Batcher, EvalSet, ExpertBatch, MissingRows, TeacherBatch, TextBatch, TrainBatch,
 };
 pub use checkpoint::{ExpertCheckpoint, Skipped, load_checkpoint};
 #[cfg(feature = "download")]
-pub use download::{DownloadLimits, download};
+pub use download::download;
 pub use error::ExpertsError;
+pub use fetch::{DownloadLimits, Fetch, FetchLimits, FetchProgress, Fetched, UnpackLimits, Unpacked};
 pub use ragged::Ragged;
 pub use split::{CaptionMasks, Captions, Expert, ExpertSplit, FeatureKind, Teacher, TeacherExpert};

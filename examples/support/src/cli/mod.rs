@@ -2,6 +2,7 @@
 
 mod args;
 mod error;
+pub mod fetch;
 mod options;
 mod stop;
 
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-use clap::ArgMatches;
+use clap::{ArgMatches, Command};
 use coembed::data::Loaded;
 use coembed::digest;
 use coembed::files::write_atomically;
@@ -43,10 +44,25 @@ pub fn boxed(job: impl Job<Output = Result<()>> + 'static) -> Demo {
     Box::new(|gpu| on_device(gpu, job).into_diagnostic()?)
 }
 
+/// A command of some papers, beside those that every paper has.
+pub struct Tool {
+    /// Its name, help and arguments.
+    pub command: fn() -> Command,
+    /// What it does.
+    pub run: fn(&ArgMatches) -> Result<()>,
+}
+
 /// Runs what the command line asks for; `demo` without a subcommand.
-pub fn main<R: Recipe>(recipe: R, arguments: Vec<OsString>, built_in: Option<BuiltIn<R>>, demo: Demo) -> ExitCode {
+pub fn main<R: Recipe>(
+    recipe: R,
+    arguments: Vec<OsString>,
+    built_in: Option<BuiltIn<R>>,
+    tools: &[Tool],
+    demo: Demo,
+) -> ExitCode {
     let stop = Stop::default();
-    let matches = args::command(&recipe).get_matches_from(arguments);
+    let commands = tools.iter().map(|tool| (tool.command)());
+    let matches = args::command(&recipe).subcommands(commands).get_matches_from(arguments);
     let program = Program { recipe: &recipe, built_in, stop: &stop };
     begin(&stop, &matches, || match matches.subcommand() {
         Some(("train", given)) => on_device(args::gpu(given), Train { program, given }).into_diagnostic()?,
@@ -54,7 +70,10 @@ pub fn main<R: Recipe>(recipe: R, arguments: Vec<OsString>, built_in: Option<Bui
         Some(("params", given)) => params(&recipe, given),
         Some(("rows", given)) => rows(&recipe, given),
         Some(("import-config", given)) => import(&recipe, given),
-        Some((_, given)) => demo(args::gpu(given)),
+        Some((name, given)) => match tools.iter().find(|tool| (tool.command)().get_name() == name) {
+            Some(tool) => (tool.run)(given),
+            None => demo(args::gpu(given)),
+        },
         None => demo(args::gpu(&matches)),
     })
 }

@@ -1,6 +1,6 @@
 //! What has come of a file that is being fetched, and what tells whether the server still has the same file.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use ureq::http::HeaderMap;
 
 use super::Result;
 use crate::data::experts::archives::{FeatureArchiveError, check_sum};
-use crate::files::{LockedFile, read_text, regular, write_atomically};
+use crate::files::{LockedFile, read_text, write_atomically};
 
 /// `NAME.part`, which no other process can write meanwhile, and `NAME.part.validator`.
 #[derive(Debug)]
@@ -30,13 +30,8 @@ impl Part {
             fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
         }
         let path = with_suffix(target, ".part");
-        let file = open_itself(&path).and_then(LockedFile::lock).map_err(|source| failed(&path, source))?;
+        let file = LockedFile::open(&path).map_err(|source| failed(&path, source))?;
         let Some(file) = file else { return Err(FeatureArchiveError::InUse { path }) };
-        let metadata = file.metadata().map_err(|source| failed(&path, source))?;
-        // Whoever had the lock may have given the file its name, or put another in its place.
-        if !fs::symlink_metadata(&path).is_ok_and(|there| is_same(&there, &metadata)) {
-            return Err(FeatureArchiveError::InUse { path });
-        }
         let mut part = Self { validator: Validator::read(&with_suffix(&path, ".validator")), length: 0, path, file };
         part.length = part.file.seek(io::SeekFrom::End(0)).map_err(|source| part.failed(source))?;
         Ok(part)
@@ -123,30 +118,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-/// Opens or makes a regular file, and nothing that a link of this name leads to.
-fn open_itself(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    match options.clone().create_new(true).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        other => return other,
-    }
-    regular(fs::symlink_metadata(path)?.file_type())?;
-    options.open(path)
-}
-
-#[cfg(unix)]
-fn is_same(a: &Metadata, b: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-#[cfg(not(unix))]
-fn is_same(a: &Metadata, b: &Metadata) -> bool {
-    a.is_file() && a.created().ok() == b.created().ok()
 }
 
 /// What changes whenever the file of a server does: a strong entity tag or, of a file without a tag, the time of its last change (RFC 9110,
