@@ -84,3 +84,33 @@ fn mistakes_are_named() {
         assert!(!output.status.success() && said.contains(named), "{said}");
     }
 }
+
+#[test]
+fn what_would_be_fetched_is_printed() {
+    let said = succeed(&["fetch", "--dataset", "MSVD", "--release", "features-v2", "--root", "project", "--dry-run"]);
+    let address = "http://www.robots.ox.ac.uk/~vgg/research/collaborative-experts/data/features-v2/MSVD-experts.tar.gz";
+    for expected in
+        [address, "1.3 GiB", "999ef6e34c9d9ffe15363ade90400741bae5cb34", "project/data/MSVD/structured-symlinks"]
+    {
+        assert!(said.contains(expected), "{said}");
+    }
+    assert!(!Path::new("project").exists());
+    let coded = ["fetch", "--dataset", "LSMDC", "--access-code", "abc", "--from", "http://h/x", "--dry-run"];
+    assert!(succeed(&coded).contains("http://h/x/features-v2/ba7816bf8f-LSMDC-experts.tar.gz"));
+    for (args, expected) in [
+        (&["--dataset", "LSMDC"][..], "given out with an access code"),
+        (&["--dataset", "LSMDC", "--release", "high-quality", "--access-code", "abc"], "no address of it is published"),
+        (&["--dataset", "YouCook2"], "of YouCook2 there are challenge-release-1, challenge-release-2, no features-v2"),
+    ] {
+        let output = run(&[&["fetch"], args, &["--dry-run"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).replace("\n  │ ", " ");
+        assert!(output.status.code() == Some(2) && said.contains(expected), "{said}");
+    }
+    #[cfg(not(feature = "download"))]
+    {
+        let output = run(&["fetch", "--dataset", "MSVD", "--root", "project"]);
+        let said = String::from_utf8_lossy(&output.stderr).replace("\n  │ ", " ");
+        assert!(!output.status.success() && said.contains("--features download"), "{said}");
+        assert!(!Path::new("project").exists());
+    }
+}

@@ -8,5 +8,11 @@ mod batches;
 mod checkpoints;
 #[path = "experts/folder.rs"]
 mod folder;
+#[cfg(feature = "download")]
+#[path = "experts/server.rs"]
+mod server;
 #[path = "experts/support.rs"]
 mod support;
+#[cfg(feature = "download")]
+#[path = "experts/unpack.rs"]
+mod unpack;

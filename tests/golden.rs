@@ -7,6 +7,8 @@
 #[path = "golden/support.rs"]
 mod support;
 
+#[path = "golden/ce_archives.rs"]
+mod ce_archives;
 #[path = "golden/ce_blocks.rs"]
 mod ce_blocks;
 #[path = "golden/ce_data.rs"]
@@ -68,6 +70,7 @@ support::cases! { relmargin, relmargin_cases:
 
 /// Collaborative Experts, MoEE and TeachText.
 mod ce_cases {
+    pub use super::ce_archives::*;
     pub use super::ce_blocks::*;
     pub use super::ce_data::*;
     pub use super::ce_metrics::*;
@@ -143,4 +146,5 @@ support::cases! { ce, ce_cases:
     loader_paths,
     seed_tables,
     ablation_tables,
+    archives,
 }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use coembed::data::experts::{FeatureArchive, FeatureArchiveError, Release, verify};
+#[cfg(not(feature = "download"))]
+use coembed::data::experts::FetchLimits;
+use coembed::data::experts::{FeatureArchive, FeatureArchiveError, Fetch, Release, verify};
 
 #[test]
 fn names_follow_the_published_rule() {
@@ -12,10 +14,16 @@ fn names_follow_the_published_rule() {
     assert_eq!(plain.path(Path::new("p")), Path::new("p/data/MSRVTT/MSRVTT-experts.tar.gz"));
     let hq = archive("activity-net", "high-quality".parse().unwrap(), None);
     assert_eq!(hq.name(), "high-quality-activity-net-experts.tar.gz");
+    assert_eq!(hq.folder(Path::new("p")).unwrap(), Path::new("p/data/activity-net/high-quality/structured-symlinks"));
     // The SHA-256 of "abc" begins with ba7816bf8f (FIPS 180-2).
     let lsmdc = archive("LSMDC", Release::FeaturesV2, Some("abc"));
     assert_eq!(lsmdc.url("http://h"), "http://h/features-v2/ba7816bf8f-LSMDC-experts.tar.gz");
     assert_eq!(lsmdc.name(), "LSMDC-experts.tar.gz");
+    let first = archive("DiDeMo", Release::FeaturesV1, None);
+    assert_eq!((first.url("http://h/"), first.folder(Path::new("p"))), ("http://h/didemo-experts.tar.gz".into(), None));
+    // The published script puts any code into the address.
+    let coded = archive("MSVD", Release::Challenge2, Some("abc")).url("http://h");
+    assert_eq!(coded, "http://h/challenge-release-2/ba7816bf8f-challenge-release-2-MSVD-experts.tar.gz");
     assert_eq!(archive("MSRVTT", Release::HighQuality, None).sums().len(), 2);
     assert!(archive("QuerYD", Release::FeaturesV2, None).sums().is_empty());
 }
@@ -23,20 +31,67 @@ fn names_follow_the_published_rule() {
 #[test]
 fn codes_and_names_are_asked_for() {
     let error = |dataset, code| FeatureArchive::new(dataset, Release::FeaturesV2, code).unwrap_err().to_string();
-    assert!(error("LSMDC", None).contains("--access_code") && error("LSMDC", Some("")).contains("access code"));
-    assert_eq!(error("MSVD", Some("x")), "--access_code: the features of MSVD need none");
+    assert!(error("LSMDC", None).contains("--access-code") && error("LSMDC", Some("")).contains("access code"));
     assert!(error("COCO", None).starts_with("--dataset: one of LSMDC, MSRVTT"));
+    assert_eq!(
+        error("YouCook2", None),
+        "--release: of YouCook2 there are challenge-release-1, challenge-release-2, no features-v2"
+    );
     let release = "v3".parse::<Release>().unwrap_err().to_string();
     assert!(release.starts_with("--release: one of features-v1, features-v2"), "{release}");
+    for release in [Release::FeaturesV1, Release::HighQuality] {
+        let archive = FeatureArchive::new("LSMDC", release, Some("abc")).unwrap();
+        let error = archive.published_url().unwrap_err().to_string();
+        assert!(error.starts_with(&format!("LSMDC, {}: ", release.name())) && error.contains("--from"), "{error}");
+        assert!(Fetch::new(archive.clone(), Path::new("p"), None).is_err());
+        assert!(Fetch::new(archive, Path::new("p"), Some("http://h")).unwrap().url().contains("ba7816bf8f-"));
+    }
 }
 
 #[test]
 fn unpacked_archives_are_recognised() {
     let project = tempfile::tempdir().unwrap();
     let archive = FeatureArchive::new("MSVD", Release::FeaturesV2, None).unwrap();
+    let home = project.path().join("data/MSVD");
+    // The marker of the published script, which no archive makes.
+    std::fs::create_dir_all(home.join("symlinked-feats")).unwrap();
+    std::fs::create_dir_all(home.join("structured-symlinks")).unwrap();
     assert!(!archive.is_unpacked(project.path()));
-    std::fs::create_dir_all(project.path().join("data/MSVD/symlinked-feats")).unwrap();
+    std::fs::write(home.join("features-v2.unpacked"), "").unwrap();
+    assert!(!archive.is_unpacked(project.path()), "being unpacked");
+    std::fs::write(home.join("features-v2.unpacked"), ABC).unwrap();
     assert!(archive.is_unpacked(project.path()));
+    std::fs::remove_dir(home.join("structured-symlinks")).unwrap();
+    assert!(!archive.is_unpacked(project.path()));
+}
+
+#[test]
+fn what_would_be_fetched_is_said() {
+    let archive = |dataset, release| FeatureArchive::new(dataset, release, None).unwrap();
+    let said = |archive, from| Fetch::new(archive, Path::new("p"), from).unwrap().to_string();
+    assert_eq!(
+        said(archive("MSVD", Release::FeaturesV2), None),
+        "archive   MSVD-experts.tar.gz of features-v2\n\
+         address   http://www.robots.ox.ac.uk/~vgg/research/collaborative-experts/data/features-v2/MSVD-experts.tar.gz\n\
+         size      1.3 GiB\n\
+         SHA-1     999ef6e34c9d9ffe15363ade90400741bae5cb34\n\
+         fetched   to p/data/MSVD/MSVD-experts.tar.gz\n\
+         unpacked  to p/data/MSVD/structured-symlinks"
+    );
+    let first = said(archive("MSVD", Release::FeaturesV1), Some("http://h/x/"));
+    assert!(first.contains("address   http://h/x/MSVD-experts.tar.gz\n"), "{first}");
+    assert!(first.contains("6071827257c14de455b3a13fe1e885c2a7887c9e or a3dc395eddd48527b01b4af7321e4fcee1386ee7"));
+    let bare = said(archive("QuerYD", Release::FeaturesV2), None);
+    assert!(bare.contains("size      not published\nSHA-1     not published\n"), "{bare}");
+}
+
+#[cfg(not(feature = "download"))]
+#[test]
+fn a_build_without_downloads_says_so() {
+    let project = tempfile::tempdir().unwrap();
+    let archive = FeatureArchive::new("MSVD", Release::FeaturesV2, None).unwrap();
+    let error = Fetch::new(archive, project.path(), None).unwrap().run(FetchLimits::default(), |_| ()).unwrap_err();
+    assert!(error.to_string().contains("--features download"), "{error}");
 }
 
 /// FIPS 180-2, appendix A.1.
@@ -58,77 +113,18 @@ fn sums_are_compared() {
 #[cfg(feature = "download")]
 mod fetching {
     use std::fs;
-    use std::io::{BufRead, BufReader, Read, Write};
-    use std::net::{TcpListener, TcpStream};
+    use std::io::Write;
     use std::path::PathBuf;
-    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::mpsc::channel;
     use std::thread;
     use std::time::{Duration, Instant};
 
     use coembed::data::experts::{DownloadLimits, FeatureArchiveError, download};
 
-    /// The lines of a request.
-    struct Asked(Vec<String>);
-
-    impl Asked {
-        fn header(&self, name: &str) -> Option<&str> {
-            let fields = self.0.iter().filter_map(|line| line.split_once(": "));
-            fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
-        }
-
-        /// The first byte asked for.
-        fn from(&self) -> Option<usize> {
-            self.header("range").map(|range| range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap())
-        }
-    }
-
-    type Answer = Box<dyn FnOnce(&Asked, &mut TcpStream) + Send>;
-
-    /// What is sent at once; the connection is closed after it.
-    fn says(bytes: impl FnOnce(&Asked) -> Vec<u8> + Send + 'static) -> Answer {
-        // Who stops reading early is right to.
-        Box::new(|asked, stream| _ = stream.write_all(&bytes(asked)))
-    }
-
-    /// What is sent before silence, until the other end is closed.
-    fn stalls(bytes: Vec<u8>) -> Answer {
-        Box::new(move |_, stream| _ = stream.write_all(&bytes).and_then(|()| stream.read(&mut [0])))
-    }
-
-    /// What is sent again and again.
-    fn repeats(head: &'static str, bytes: &'static [u8], pause: Duration) -> Answer {
-        Box::new(move |_, stream| {
-            let mut sent = stream.write_all(head.as_bytes());
-            while sent.is_ok() {
-                thread::sleep(pause);
-                sent = stream.write_all(bytes);
-            }
-        })
-    }
-
-    /// A server that answers one request after the other and then ends; and what it was asked.
-    fn server(answers: Vec<Answer>) -> (String, Receiver<Asked>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/x/a.tar.gz", listener.local_addr().unwrap());
-        let (sender, receiver) = channel();
-        thread::spawn(move || {
-            for answer in answers {
-                let (mut stream, _) = listener.accept().unwrap();
-                let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-                let asked = Asked(lines.take_while(|line| !line.is_empty()).collect());
-                answer(&asked, &mut stream);
-                let _ = sender.send(asked);
-            }
-        });
-        (url, receiver)
-    }
+    use crate::server::{Answer, repeats, says, server, stalls, with_head};
 
     fn content() -> Vec<u8> {
         (0..300_000_u32).map(|i| (i % 251) as u8).collect()
-    }
-
-    fn with_head(head: &str, body: &[u8]) -> Vec<u8> {
-        [format!("HTTP/1.1 {head}\r\n\r\n").as_bytes(), body].concat()
     }
 
     /// The whole file, after these lines of the head.

@@ -181,7 +181,9 @@ impl<P: FnMut(&Path, u64)> Reading<'_, P> {
         file.sync_all().map_err(|source| FeatureArchiveError::Io { path: at, source })
     }
 
+    /// Messages repeat names of the archive as they are.
     fn damaged(&self, source: io::Error) -> FeatureArchiveError {
+        let source = io::Error::new(source.kind(), source.to_string().escape_debug().to_string());
         FeatureArchiveError::Damaged { path: self.path.into(), source }
     }
 }
