@@ -1,4 +1,5 @@
-//! One command line for every paper: `train`, `eval`, `params`, `rows`, `import-config`, and the demonstration without any of them.
+//! One command line for every paper: `train`, `eval`, `params`, `rows`, `import-config`, the tools of
+//! a family, and the demonstration without any of them.
 
 mod args;
 mod error;

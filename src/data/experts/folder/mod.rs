@@ -1,4 +1,5 @@
-//! The authors' unpacked archives (`structured-symlinks`, `challenge-release-1`): pickles, `.npy`, HDF5 ("hickle"), JSON and MessagePack.
+//! The authors' unpacked archives (`data/<dataset>/structured-symlinks` and its like): folders of pickles, `.npy`, HDF5 ("hickle"), JSON and
+//! MessagePack.
 //!
 //! What is published about the layout stands in [`Dataset`] and [`FeatAggregation`]; [`ExpertFiles`] says which files a run opens, and
 //! [`ExpertFolderOptions`] can name any other.
