@@ -1,4 +1,4 @@
-//! Bytes to values: pickles, arrays, checkpoints of PyTorch, HDF5, JSON, MessagePack. No data set is known here.
+//! Bytes to values: pickles, arrays, checkpoints of PyTorch, HDF5, JSON, MessagePack, word vectors. No data set is known here.
 //!
 //! Files are read as data: nothing in them is ever executed, every size is checked before memory is reserved for it
 //! ([`Limits`]), and every error names what was expected and what was found.
@@ -16,6 +16,7 @@ pub mod pickle;
 pub mod pickle_writer;
 pub mod torch;
 pub mod tree;
+pub mod word2vec;
 
 pub use archive::ArchiveError;
 pub use error::FormatError;
