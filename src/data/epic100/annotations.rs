@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-pub use super::table::{AnnotationError, CellProblem};
+pub use crate::data::relational::table::{AnnotationError, CellProblem};
 
-use super::table::{Cell, CsvTable};
 use crate::data::relational::Relations;
 use crate::data::relational::sampling::{ClassKey, ClassTable};
+use crate::data::relational::table::{Cell, Table};
 use crate::formats::limits::{self, Limits};
 use crate::relevance::{Classes, Level};
 
@@ -63,15 +63,18 @@ impl Annotations {
 
     pub(crate) fn from_bytes(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Self> {
         let names = ["narration_id", "narration", "verb_class", "noun_class", "all_noun_classes"];
-        let table = CsvTable::read(path, bytes, names, limits)?;
-        table.unique(0)?;
-        let rows = (0..table.rows()).map(|row| {
+        let table = Table::read(path, bytes, &names, limits)?;
+        let narration_ids = table.narration_ids()?;
+        let [narration, verb, noun, nouns] = [names[1], names[2], names[3], names[4]].map(|name| table.column(name));
+        let (narration, verb, noun, nouns) = (narration?, verb?, noun?, nouns?);
+        let ids = narration_ids.unique(Cell::text)?;
+        let rows = ids.into_iter().enumerate().map(|(row, narration_id)| {
             Ok(Annotation {
-                narration_id: table.cell(row, 0, Cell::text)?,
-                narration: table.cell(row, 1, Cell::text)?,
-                verb: table.cell(row, 2, Cell::integer)?,
-                noun: table.cell(row, 3, Cell::integer)?,
-                nouns: table.cell(row, 4, Cell::integers)?,
+                narration_id,
+                narration: narration.cell(row, Cell::text)?,
+                verb: verb.cell(row, Cell::integer)?,
+                noun: noun.cell(row, Cell::integer)?,
+                nouns: nouns.cell(row, Cell::integers)?,
             })
         });
         Ok(Self { path: path.into(), rows: rows.collect::<Result<_>>()? })
@@ -87,14 +90,15 @@ impl Annotations {
     }
 
     pub(crate) fn captions_from_bytes(&self, path: &Path, bytes: &[u8], limits: &Limits) -> Result<Vec<usize>> {
-        let table = CsvTable::read(path, bytes, ["narration_id"], limits)?;
-        let ids = table.unique(0)?;
+        let table = Table::read(path, bytes, &["narration_id"], limits)?;
+        let narration_ids = table.narration_ids()?;
+        let ids = narration_ids.unique(Cell::text)?;
         let row_of: HashMap<&str, usize> =
             self.rows.iter().enumerate().map(|(row, annotation)| (annotation.narration_id.as_str(), row)).collect();
         let find = |(row, id): (usize, String)| {
             let known = row_of.get(id.as_str()).copied();
             let unknown = CellProblem::UnknownId { id, annotations: self.path.clone() };
-            known.ok_or_else(|| table.wrong(row, 0, unknown))
+            known.ok_or_else(|| narration_ids.wrong(row, unknown))
         };
         ids.into_iter().enumerate().map(find).collect()
     }
@@ -141,7 +145,7 @@ pub fn narration_ids(path: &Path, limits: &Limits) -> Result<Vec<String>> {
 }
 
 pub(crate) fn ids_from_bytes(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Vec<String>> {
-    CsvTable::read(path, bytes, ["narration_id"], limits)?.unique(0)
+    Table::read(path, bytes, &["narration_id"], limits)?.narration_ids()?.unique(Cell::text)
 }
 
 fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>> {

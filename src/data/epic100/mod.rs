@@ -7,7 +7,6 @@
 
 pub mod annotations;
 mod submission;
-mod table;
 
 use std::path::{Path, PathBuf};
 
