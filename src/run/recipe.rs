@@ -42,6 +42,11 @@ pub trait Recipe: Sized + Sync {
         None
     }
 
+    /// The files that the authors publish, a line of CSV for each with its link; empty where there are none.
+    fn links(&self) -> &'static str {
+        ""
+    }
+
     /// Reads the splits that a part of a run takes from a folder in the authors' layout.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ pub enum Purpose {
     Captions,
     /// What a training step draws: dropout.
     Step,
+    /// Vectors of words that a model of word vectors does not have.
+    Words,
     /// One of your own, by a number of your own.
     Own(u32),
 }
@@ -31,6 +33,7 @@ impl Purpose {
             Self::Classes => 3,
             Self::Captions => 4,
             Self::Step => 5,
+            Self::Words => 6,
             Self::Own(number) => (1 << 32) + u64::from(number),
         }
     }

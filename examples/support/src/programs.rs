@@ -17,7 +17,7 @@ pub fn relevance_margin(
     demo: impl Job<Output = Result<()>> + 'static,
 ) -> ExitCode {
     fn program(arguments: Vec<OsString>, built_in: BuiltIn<RelMargin>, demo: Demo) -> ExitCode {
-        cli::main(RelMargin, arguments, Some(built_in), &[], demo)
+        cli::main(RelMargin, arguments, Some(built_in), &[cli::prepare::TOOL], demo)
     }
     program(arguments, built_in, cli::boxed(demo))
 }

@@ -93,6 +93,10 @@ impl Recipe for RelMargin {
         Table::embedded(&[("paper-repros/jpose_relmargin/rows.ron", ROWS)])
     }
 
+    fn links(&self) -> &'static str {
+        include_str!("../../../paper-repros/jpose_relmargin/links.csv")
+    }
+
     fn load(
         &self,
         options: &Checked<Options>,

@@ -45,11 +45,15 @@ pub fn command<R: Recipe>(recipe: &R) -> Command {
         .args(widths)
         .args(bases())
         .args(options());
-    let rows = Command::new("rows").about("The published rows with their scores").arg(path(
+    let mut rows = Command::new("rows").about("The published rows with their scores").arg(path(
         "config",
         "FILE",
         "Another table of rows",
     ));
+    if !recipe.links().is_empty() {
+        let links = Arg::new("links").long("links").action(ArgAction::SetTrue);
+        rows = rows.arg(links.help("The files that the authors publish, with their links (CSV)"));
+    }
     let mut command = Command::new(recipe.name())
         .version(env!("CARGO_PKG_VERSION"))
         .about("Without a subcommand: a comparison on built-in data")

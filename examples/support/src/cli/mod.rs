@@ -5,6 +5,7 @@ mod args;
 mod error;
 pub mod fetch;
 mod options;
+pub mod prepare;
 mod stop;
 
 use std::ffi::OsString;
@@ -315,6 +316,10 @@ fn params<R: Recipe>(recipe: &R, given: &ArgMatches) -> Result<()> {
 }
 
 fn rows<R: Recipe>(recipe: &R, given: &ArgMatches) -> Result<()> {
+    if given.try_get_one::<bool>("links").ok().flatten().is_some_and(|links| *links) {
+        say(recipe.links().trim_end());
+        return Ok(());
+    }
     let table = options::table(recipe, given)?;
     for row in &table.rows {
         let score = |(name, score): (&String, &f64)| match row.deviations.get(name) {
