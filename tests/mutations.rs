@@ -5,7 +5,11 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use coembed::data::epic100::annotations::{Annotations, narration_ids};
+use coembed::data::relational::prepare::{
+    Captions, Frame, FrameOptions, Layout, Parts, relational, relevancy, sentences,
+};
 use coembed::formats::pickle::{self, UnknownGlobal};
+use coembed::formats::word2vec::{self, Kind};
 use coembed::formats::{Limits, npy, torch, tree};
 use coembed::options::{Options, Table, parse};
 use coembed::recipes::{ce, relmargin};
@@ -165,6 +169,43 @@ fn changed_message_pack_is_read_or_refused() {
     seeds.push(Seed { name: "array".into(), bytes: array.to_vec() });
     let read = |_: &Seed, bytes: &[u8]| tree::from_slice(bytes, "mp", &limits(), &[]).is_ok();
     replay(&seeds, changed, modest, read);
+}
+
+#[test]
+fn changed_word_vectors_are_read_or_refused() {
+    let folder = "tests/golden/relmargin/prepare/inputs";
+    for (extension, kind) in [("bin", Kind::Binary), ("txt", Kind::Text)] {
+        let read = |_: &Seed, bytes: &[u8]| word2vec::from_slice(bytes, kind, &limits()).is_ok();
+        replay(&files(folder, &[extension]), changed, modest, read);
+    }
+}
+
+#[test]
+fn changed_annotations_to_prepare_are_read_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for extension in ["csv", "pkl"] {
+        let path = folder.path().join(format!("changed.{extension}"));
+        let seeds = files("tests/golden/relmargin/prepare/inputs", &[extension]);
+        let read = |_: &Seed, bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            [Layout::Nouns, Layout::VerbsAndNouns].map(|layout| prepared(&path, layout)).contains(&true)
+        };
+        replay(&seeds, changed, modest, read);
+    }
+}
+
+/// Whether a frame could be read, in one way or another.
+fn prepared(path: &Path, layout: Layout) -> bool {
+    let read = [false, true].map(|no_class| {
+        let options = FrameOptions { layout, no_class, ..FrameOptions::default() };
+        let Ok(frame) = Frame::open(path, &options) else { return false };
+        let _ = (sentences(&frame), relational(&frame, &Captions::tags(&frame), Parts::ALL, true));
+        let files = relevancy(&frame, Parts::ALL).files;
+        files.iter().for_each(|file| file.write(&mut vec![]).unwrap());
+        true
+    });
+    let wordings = Captions::open_wordings(path, layout, Parts::ALL, &limits()).is_ok();
+    read.contains(&true) | wordings | Captions::open_tags(path, layout, &limits()).is_ok()
 }
 
 #[test]

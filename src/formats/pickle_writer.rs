@@ -139,6 +139,13 @@ impl Writer {
         self.0.push(b'e');
     }
 
+    /// A `set`: `items` writes the items.
+    pub fn set(&mut self, items: impl FnOnce(&mut Self)) {
+        self.0.extend_from_slice(b"\x8f(");
+        items(self);
+        self.0.push(0x90);
+    }
+
     /// A `tuple`: `items` writes the items.
     pub fn tuple(&mut self, items: impl FnOnce(&mut Self)) {
         self.0.push(b'(');

@@ -236,10 +236,9 @@ fn binary(bytes: &[u8], budget: &mut Budget) -> Result<WordVectors> {
         let word = std::str::from_utf8(name);
         let word = word.map_err(|_| Word2VecError::Utf8 { word: row + 1, found: name[..space.min(100)].into() })?;
         let vector = rest[space + 1..wanted].as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
-        // Products are of f32, as of the product of two vectors in the published program.
-        let square: f64 = vector.clone().map(|value| f64::from(value * value)).sum();
-        let scale = (1.0 / f64::from((square as f32).sqrt())) as f32;
-        check_length(word, square as f32 == 0.0, vector.clone().all(f32::is_finite) && (square as f32).is_finite())?;
+        let square = square(vector.clone());
+        check_length(word, square == 0.0, square.is_finite())?;
+        let scale = (1.0 / f64::from(square.sqrt())) as f32;
         values.extend(vector.map(|value| value * scale));
         insert(&mut rows, word, row, budget)?;
         rest = &rest[wanted..];
@@ -249,6 +248,15 @@ fn binary(bytes: &[u8], budget: &mut Budget) -> Result<WordVectors> {
         0 => Ok(WordVectors { width, rows, vectors: Vectors::F32(values) }),
         count => Err(Word2VecError::Trailing { count, words }),
     }
+}
+
+/// The sum of squares in f32. Below 32 numbers it is summed in order, as by OpenBLAS behind the published program; from there on its order depends on
+/// the processor, and the sum of f64 is within the last digits of any.
+fn square(vector: impl ExactSizeIterator<Item = f32>) -> f32 {
+    if vector.len() < 32 {
+        return vector.fold(0.0, |sum, value| sum + value * value);
+    }
+    vector.map(|value| f64::from(value * value)).sum::<f64>() as f32
 }
 
 fn text(bytes: &[u8], budget: &mut Budget) -> Result<WordVectors> {
