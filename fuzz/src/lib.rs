@@ -17,7 +17,7 @@ pub mod relevance {
     pub use classes::*;
 }
 
-#[path = "../../src/data/epic100/table.rs"]
+#[path = "../../src/data/relational/table.rs"]
 pub mod table;
 
 /// As in the library, without what needs more of it.
@@ -35,6 +35,7 @@ pub mod formats {
     pub mod pickle;
     pub mod torch;
     pub mod tree;
+    pub mod word2vec;
 
     pub use archive::ArchiveError;
     pub use error::FormatError;

@@ -109,7 +109,7 @@ pub enum Word2VecError {
     Length {
         /// The word.
         word: String,
-        /// `is zero`, `is not finite`.
+        /// `is zero, or too short`, `is not finite, or too long`: where its sum of squares is 0 or no number.
         what: &'static str,
     },
 }
@@ -308,7 +308,7 @@ fn text(bytes: &[u8], budget: &mut Budget) -> Result<WordVectors> {
 fn check_length(word: &str, zero: bool, finite: bool) -> Result<()> {
     let what = match (zero, finite) {
         (_, false) => "is not finite, or too long",
-        (true, true) => "is zero",
+        (true, true) => "is zero, or too short",
         (false, true) => return Ok(()),
     };
     Err(Word2VecError::Length { word: word.chars().take(LONGEST_WORD).collect(), what })
@@ -408,7 +408,7 @@ mod tests {
                 "1 2\na 1 nan\n",
                 "word \"a\": its vector is not finite, or too long, and cannot be scaled to unit length",
             ),
-            ("1 2\na 0 0\n", "word \"a\": its vector is zero, and cannot be scaled to unit length"),
+            ("1 2\na 0 0\n", "word \"a\": its vector is zero, or too short, and cannot be scaled to unit length"),
         ] {
             assert_eq!(refused(text.as_bytes(), Kind::Text), error);
         }

@@ -35,11 +35,11 @@ fn command() -> Command {
                     .help("Annotated segments: a pickled data frame, or a CSV file of the same columns"),
             )
             .arg(file("out-dir", "DIR", "Folder to write to, which must exist").default_value("."))
-            .arg(
-                Arg::new("own-text").long("own-text").action(ArgAction::SetTrue).help(
-                    "epic: captions that are added for a class have their own text, not that of another segment as published",
-                ),
-            )
+    };
+    let own_text = || {
+        Arg::new("own-text").long("own-text").action(ArgAction::SetTrue).help(
+            "epic: captions that are added for a class have their own text, not that of another segment as published",
+        )
     };
     let layout = || {
         Arg::new("layout")
@@ -79,19 +79,21 @@ fn command() -> Command {
         ]
     };
     let subcommands = [
-        sub("sentences", "The list of captions as a frame, sentence_FRAME (create_sentence_df; epic alone)"),
+        sub("sentences", "The list of captions as a frame, sentence_FRAME (create_sentence_df; epic alone)").arg(own_text()),
         sub(
             "features",
             "Text features, {caption,verb,noun}_features_FRAME (create_feature_files; multi-vn: create_multiVNs_feature_files)",
         )
         .arg(layout())
         .args(model())
+        .arg(own_text())
         .arg(captions())
         .args(parts())
         .args(no_class()),
         sub("allwords", "Vectors of all words of captions, caption_allwords_features_FRAME (create_allwords_feature_files)")
             .arg(layout())
             .args(model())
+            .arg(own_text())
             .arg(captions())
             .args(parts())
             .args(no_class()),

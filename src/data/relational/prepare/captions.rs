@@ -43,7 +43,8 @@ impl<T> Captions<T> {
 impl Captions<Wording> {
     /// The words of a frame's own list.
     pub fn wordings(frame: &Frame) -> Self {
-        Self::of_frame(frame, "all_nouns", |caption| caption.wording.clone())
+        let wordings = Self::of_frame(frame, "all_nouns", |caption| caption.wording.clone());
+        Self { warnings: frame.caption_warnings.clone(), ..wordings }
     }
 
     /// The words of a frame of captions, official or as [`sentences`] writes it: `narration` or `sentence`, `verb` (a text, multi-VN: a list) and
@@ -182,7 +183,7 @@ pub fn sentences(frame: &Frame) -> Result<Report> {
     ];
     let mut writer = Writer::new();
     writer.data_frame(captions.len(), &columns);
-    Ok(Report { files: vec![Output::new(frame.output("sentence"), writer.finish())], warnings: vec![] })
+    Ok(Report { files: vec![Output::new(frame.output("sentence"), writer.finish())], warnings: words.warnings })
 }
 
 impl frame::Key {

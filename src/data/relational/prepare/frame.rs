@@ -104,8 +104,10 @@ pub struct Frame {
     pub segments: Vec<Segment>,
     /// One for each distinct narration in the order of first appearance; EPIC: then one for each action class that no caption has.
     pub captions: Vec<Caption>,
-    /// What the user should know.
+    /// What the user should know of the segments.
     pub warnings: Vec<String>,
+    /// What the user should know of the texts of captions.
+    pub caption_warnings: Vec<String>,
 }
 
 impl Frame {
@@ -142,6 +144,7 @@ impl Frame {
             segments: segments.collect(),
             captions: vec![],
             warnings,
+            caption_warnings: vec![],
         };
         frame.list_captions(options.own_text);
         if no_class {
@@ -187,7 +190,7 @@ impl Frame {
             self.captions.push(caption);
         }
         if !stale.is_empty() {
-            self.warnings.push(format!(
+            self.caption_warnings.push(format!(
                 "{} captions are added for action classes that no other has, with the text of another segment as published: {}",
                 stale.len(),
                 some(&stale)
@@ -229,7 +232,7 @@ impl Frame {
             added += 1;
         }
         if added > 0 && sentences.is_none() {
-            self.warnings.push(format!(
+            self.caption_warnings.push(format!(
                 "{added} captions are added for pairs of words that no other has, with the text of `narration`: there is no column `sentence`"
             ));
         }

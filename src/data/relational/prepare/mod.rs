@@ -132,8 +132,8 @@ pub struct Report {
 
 /// The name of a frame within that of an output: as it is, but for the ending of a CSV file.
 fn suffix(path: &Path) -> String {
-    let pickled = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-    let path = if pickled { path.with_extension("pkl") } else { path.to_path_buf() };
+    let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let path = if csv { path.with_extension("pkl") } else { path.to_path_buf() };
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
