@@ -23,7 +23,7 @@
 //! # The story, and the modules that tell it
 //!
 //! Data flows one way: [`formats`] reads users' files as values, [`data`] makes features, classes, relevance and batches of them;
-//! [`blocks`] compose to [`models`] over differentiable [`ops`]; [`losses`] compare embeddings of one [`space`]; [`train`] fits;
+//! [`blocks`] compose to [`models`] over differentiable [`ops`]; [`losses`] compare [`embedding`]s of one space; [`train`] fits;
 //! [`similarity`] compares all with all; [`metrics`] judge by [`relevance`]; [`report`] says what a number rests on. [`recipes`] are
 //! the published training recipes, where all of these meet. [`matrix`] is the currency between the parts that know no tensors, so
 //! that the numbers of any framework can be evaluated.

@@ -105,7 +105,7 @@ impl Fetch {
         &self.url
     }
 
-    /// Fetches the archive to [`FeatureArchive::path`], unless it is there, and unpacks it ([`FeatureArchive::unpack`]). It does nothing where that has
+    /// Fetches the archive to [`FeatureArchive::path`], unless it is there, and unpacks it (`FeatureArchive::unpack`). It does nothing where that has
     /// been done. An interrupted download is continued by another call; a file that is there is taken if its sum is right, or none is published.
     ///
     /// # Errors
