@@ -903,6 +903,33 @@ fn features_npz() -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
+/// The official annotations of the test split, where they are at hand.
+#[test]
+fn the_official_list_of_captions_is_reproduced() {
+    let root = std::env::var_os("COEMBED_DATA").map_or_else(|| "../shared/data".into(), PathBuf::from);
+    let [segments, captions] =
+        ["", "_sentence"].map(|name| root.join(format!("epic100/EPIC_100_retrieval_test{name}.csv")));
+    if !segments.is_file() {
+        eprintln!("skipped: no file {} (set COEMBED_DATA)", segments.display());
+        return;
+    }
+    let frame = Frame::open(&segments, &FrameOptions::default()).unwrap();
+    let official = epic100::annotations::Annotations::open(&segments, &limits()).unwrap();
+    let official = official.open_captions(&captions, &limits()).unwrap();
+    let rows: Vec<usize> = frame.captions.iter().map(|caption| caption.segment).collect();
+    // Then follow 7 that are added for their classes, in the order of a Python set.
+    assert_eq!((rows.len(), &rows[..3835]), (3842, &official[..3835]));
+    let classes = |rows: &[usize]| {
+        let actions = rows.iter().map(|row| frame.segments[*row].tags.action.as_str());
+        actions.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(classes(&rows[3835..]), classes(&official[3835..]));
+    let texts =
+        Captions::open_wordings(&captions, Layout::Nouns, Parts { verb: false, noun: false, caption: true }, &limits());
+    let official = texts.unwrap().rows.into_iter().map(|wording| wording.text);
+    assert!(official.zip(&frame.captions).take(3835).all(|(text, caption)| text == caption.wording.text));
+}
+
 #[test]
 fn the_published_links_name_rows_with_their_scores() {
     let table = RelMargin.rows().unwrap();
