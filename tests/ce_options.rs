@@ -219,7 +219,7 @@ fn every_checkpoint(o: &mut Options) {
 fn cases() -> Vec<Case> {
     use Effect::{Batches, Data, Loss, Parameters, Run, Test, Validation};
     vec![
-        case("data", Effect::Recipe, |o| o.data = Some("features".into())),
+        case("data_dir", Effect::Recipe, |o| o.data_dir = Some("features".into())),
         case("dataset", Data, |o| o.dataset = "QuerYD".into()).under(|o| o.split = "val".into()),
         case("split", Data, |o| o.split = "public_server_val".into()),
         case("num_test_captions", Validation, |o| o.num_test_captions = 3),

@@ -271,7 +271,7 @@ fn check_config(data: &Path, name: &str, config: &Config) {
     assert_eq!(imported.repaired.len(), config.program.repaired_for_the_rest.len(), "{name}");
     let options = imported.options.check().unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(settings(&options), true_settings(config), "{name}");
-    assert_eq!(options.data.as_deref(), truth["root"].as_str().map(Path::new), "{name}");
+    assert_eq!(options.data_dir.as_deref(), truth["root"].as_str().map(Path::new), "{name}");
     check_reasoning(name, &options, config);
     check_experts(name, &options, config);
     assert_eq!(options.num_parameters().unwrap(), config.params.unwrap(), "{name}");

@@ -248,7 +248,7 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Entry
         options.challenge_test_root = folder.into();
     }
     let (folder, features) = (data.optional_string("data_dir")?, data.optional_string("root_feat_folder")?);
-    options.data = folder.map(|folder| Path::new(&folder).join(features.unwrap_or_default()));
+    options.data_dir = folder.map(|folder| Path::new(&folder).join(features.unwrap_or_default()));
 
     for key in UNSUPPORTED {
         for section in [&mut args, &mut data, &mut top] {

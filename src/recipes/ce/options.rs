@@ -101,7 +101,7 @@ crate::options! {
     ///
     pub Options, changes Changes {
         /// Folder of the features (`data_dir`, `root_feat_folder`), where the command line says no other.
-        data: Option<PathBuf> = None,
+        data_dir: Option<PathBuf> = None,
         /// Data set (`dataset_name`).
         dataset ["dataset_name"]: String = "MSRVTT".into(),
         /// Lists of videos in training and validation (`split_name`).

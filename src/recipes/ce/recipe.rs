@@ -142,7 +142,7 @@ impl Recipe for CollaborativeExpertsRecipe {
     }
 
     fn folder(&self, options: &Options) -> Option<PathBuf> {
-        options.data.clone()
+        options.data_dir.clone()
     }
 
     fn evaluate<D: OpsDevice>(&self, of: Setting<'_, Self, D>, model: &CeModel<D>) -> Result<CeEvaluation, CeError> {
