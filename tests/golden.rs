@@ -66,6 +66,7 @@ support::cases! { relmargin, relmargin_cases:
     train_mmen_relmargin,
     mini_eval,
     epic100_full,
+    published_files,
 }
 
 /// Collaborative Experts, MoEE and TeachText.

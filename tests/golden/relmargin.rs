@@ -1,6 +1,6 @@
 //! JPoSE and MMEN with the relevance-based margin.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coembed::blocks::{
     Combination, ConcatConfig, Config, ContextGatingConfig, GateNorm, GatedEmbeddingConfig, LearnedConfig, Parameters,
@@ -19,12 +19,13 @@ use coembed::metrics::rank::{self, RankOptions};
 use coembed::models::{Caption, Jpose, JposeConfig, Mmen, MmenConfig, Noun, Verb, VerbNoun};
 use coembed::ops;
 use coembed::recipes::relmargin::{
-    FeatureTables, LevelEvaluation, Modality, Options, Pair, RelMarginModel, RelMarginNetwork, Term, TermLoss,
-    TermStep, jpose_step, mmen_step,
+    FeatureTables, LevelEvaluation, Modality, Options, Pair, RelMargin, RelMarginModel, RelMarginNetwork, Term,
+    TermLoss, TermStep, jpose_step, mmen_step,
 };
 use coembed::relevance::{
     Classes, EmptyUnion, Level, SparseRelevance, dense_relevance, margin, margin_relevance, sparse_relevance,
 };
+use coembed::run::Recipe;
 use coembed::train::{FeatureRows, Optimizer, Sgd, SgdConfig, StepStart, from_torch, state_dict};
 use dfdx::prelude::{Backward, Const, Gradients, OwnedTape, Shape, SumTo, Tensor, Trace};
 use rand::SeedableRng;
@@ -708,3 +709,14 @@ pub fn epic100_full() {
 
 #[path = "epic100_full.rs"]
 mod epic100_full;
+
+/// Every published link stands in the list that `rows --links` prints, and no other.
+pub fn published_files() {
+    let text = std::fs::read_to_string(golden_dir().join("relmargin/published_files.json")).unwrap();
+    let truth: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let files = truth["files"].as_array().unwrap().iter();
+    let published: BTreeSet<&str> = files.filter_map(|file| file["url"].as_str()).collect();
+    let printed = RelMargin.links().split([',', '\n']).filter(|cell| cell.contains("drive.google.com/"));
+    assert!(!published.is_empty());
+    assert_eq!(printed.collect::<BTreeSet<_>>(), published);
+}
