@@ -165,9 +165,7 @@ impl ExpertFiles {
             Some(list) => root.join(list),
             None => test_root.join(split.eval),
         };
-        let mut experts: Vec<&ExpertSource> = options.experts.iter().collect();
-        experts.sort_by(|a, b| a.name.cmp(&b.name));
-        let experts = experts.into_iter().map(|source| features(root, dataset, split, source));
+        let experts = options.sorted_experts().into_iter().map(|source| features(root, dataset, split, source));
         let with_names = options.text_encoder == "openai" && options.challenge.is_none();
         let of_training = |path: &PathBuf| root.join(path);
         let teacher = |path: &PathBuf| if dataset.teachers_in_folder { root.join(path) } else { path.clone() };

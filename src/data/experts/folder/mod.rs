@@ -121,6 +121,15 @@ impl Default for ExpertFolderOptions {
     }
 }
 
+impl ExpertFolderOptions {
+    /// The experts in the order of their names.
+    fn sorted_experts(&self) -> Vec<&ExpertSource> {
+        let mut experts: Vec<&ExpertSource> = self.experts.iter().collect();
+        experts.sort_by(|a, b| a.name.cmp(&b.name));
+        experts
+    }
+}
+
 /// The splits that were asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExpertSplits {

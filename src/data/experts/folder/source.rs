@@ -67,10 +67,7 @@ impl<'o> Source<'o> {
 
     /// Reads all experts, one after the other, for all splits.
     pub fn experts(&mut self, splits: &mut [ExpertSplit]) -> Result<()> {
-        let options = self.options;
-        let mut sources: Vec<&ExpertSource> = options.experts.iter().collect();
-        sources.sort_by(|a, b| a.name.cmp(&b.name));
-        for (source, files) in sources.into_iter().zip(&self.files.experts) {
+        for (source, files) in self.options.sorted_experts().into_iter().zip(&self.files.experts) {
             let what = format!("features of expert {:?}", source.name);
             let mut tables = Vec::with_capacity(files.len());
             for path in files {
