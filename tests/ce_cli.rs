@@ -1,25 +1,17 @@
 //! The program of Collaborative Experts as its users meet it, on a small folder in the authors' layout.
 
-use std::path::{Path, PathBuf};
+#[path = "support/program.rs"]
+mod program;
+
+use program::program;
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 const DATA: &str = "tests/data/ce_run";
 const CONFIG: &str = "tests/data/ce_run/ce.ron";
 
-/// The program, built once.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let build = Command::new(env!("CARGO")).args(["build", "--quiet", "--example", "ce"]).status();
-        assert!(build.unwrap().success(), "the example does not build");
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        target.join("debug/examples/ce")
-    })
-}
-
 fn run(args: &[&str]) -> Output {
-    Command::new(program()).args(args).output().unwrap()
+    Command::new(program("ce")).args(args).output().unwrap()
 }
 
 #[track_caller]

@@ -1,30 +1,22 @@
 //! The example program as its users meet it: training, resuming after a kill, evaluation, options, bad input.
 
+#[path = "support/program.rs"]
+mod program;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use coembed::options::{Field, Options as _};
 use coembed::recipes::relmargin::Options;
 use coembed::train::{Checkpoint, StateDict};
+use program::program;
 
 const MINI: &str = "tests/golden/relmargin/mini";
 
-/// The program, built once.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let build = Command::new(env!("CARGO")).args(["build", "--quiet", "--example", "jpose_relmargin"]).status();
-        assert!(build.unwrap().success(), "the example does not build");
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        target.join("debug/examples/jpose_relmargin")
-    })
-}
-
 fn run(args: &[&str]) -> Output {
-    Command::new(program()).args(args).output().unwrap()
+    Command::new(program("jpose_relmargin")).args(args).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -131,7 +123,7 @@ fn a_killed_run_resumes_to_the_same_bits() {
     ];
     succeed(&train_args(whole.path().to_str().unwrap(), &options));
 
-    let mut child = Command::new(program())
+    let mut child = Command::new(program("jpose_relmargin"))
         .args(train_args(killed.path().to_str().unwrap(), &options))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -456,7 +448,7 @@ fn a_signal_stops_a_run_that_the_printed_command_goes_on_with() {
         let odd = stopped.path().join("it's a run");
         let options = ["--num-epochs", "60", "--triplet-sampling-rate", "7"];
         succeed(&train_args(whole.path().to_str().unwrap(), &options));
-        let mut child = Command::new(program())
+        let mut child = Command::new(program("jpose_relmargin"))
             .args(train_args(odd.to_str().unwrap(), &options))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -3,6 +3,9 @@
 //! `tests/golden/relmargin/prepare` (another folder with `GOLDEN_DIR`) holds every run of the scripts: arguments, random vectors, contents. Where the
 //! scripts fail, draw without a seed or are silently wrong, what is done instead stands in [`ours`].
 
+#[path = "support/program.rs"]
+mod program;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,6 +25,7 @@ use coembed::formats::{Limits, npy};
 use coembed::recipes::relmargin::RelMargin;
 use coembed::run::Recipe;
 use coembed::train::{Purpose, rng};
+use program::program;
 use serde_json::{Value as Json, json};
 
 fn fixtures() -> PathBuf {
@@ -609,17 +613,6 @@ fn classes_of_one_side_alone_are_reported() {
     assert!(alone.iter().all(|action| said.contains(*action)), "{alone:?}: {said}");
 }
 
-/// The program, built once.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let build = Command::new(env!("CARGO")).args(["build", "--quiet", "--example", "jpose_relmargin"]).status();
-        assert!(build.unwrap().success(), "the example does not build");
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        target.join("debug/examples/jpose_relmargin")
-    })
-}
-
 /// Runs `prepare` as a script was run; the last arguments win.
 fn call(run: &Run, out: &Path, more: &[&str]) -> Output {
     let command = match run.script.trim_start_matches("create_").trim_start_matches("multiVNs_") {
@@ -629,7 +622,7 @@ fn call(run: &Run, out: &Path, more: &[&str]) -> Output {
         "relational_files" => "relational",
         _ => "relevancy",
     };
-    let mut program = Command::new(program());
+    let mut program = Command::new(program("jpose_relmargin"));
     program.args(["prepare", command]).arg(run.path(0)).args(more);
     if !more.contains(&"--out-dir") {
         program.arg("--out-dir").arg(out);
@@ -818,7 +811,7 @@ fn epic_is_trained_on_prepared_files() {
         epic100::load_eval(folder.path(), epic100::EvalSplitName::Test, &options).unwrap();
     }
     let runs = folder.path().join("runs");
-    let mut train = Command::new(program());
+    let mut train = Command::new(program("jpose_relmargin"));
     train.args([
         "train",
         "--name",
@@ -954,6 +947,6 @@ fn the_published_links_name_rows_with_their_scores() {
         assert!(table.checked(&row.name).is_ok());
     }
     assert_eq!(checkpoints, 16);
-    let output = Command::new(program()).args(["rows", "--links"]).output().unwrap();
+    let output = Command::new(program("jpose_relmargin")).args(["rows", "--links"]).output().unwrap();
     assert_eq!(said(&output.stdout), RelMargin.links());
 }

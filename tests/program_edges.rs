@@ -1,25 +1,16 @@
 //! A built program at the edges of its world: readers that go away, full disks, odd names, two processes, odd files, too many threads.
 #![cfg(unix)]
 
-use std::path::{Path, PathBuf};
+#[path = "support/program.rs"]
+mod program;
+
+use program::program;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 const MINI: &str = "tests/golden/relmargin/mini";
 const MODEL: &str = "tests/golden/relmargin/mini/logs/runs/jpose/model/JPoSE_99.pth";
-
-/// A program, built once.
-fn program(name: &str) -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let folder = BUILT.get_or_init(|| {
-        let examples = ["build", "--quiet", "--example", "jpose_relmargin", "--example", "ce"];
-        assert!(Command::new(env!("CARGO")).args(examples).status().unwrap().success(), "the examples do not build");
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        target.join("debug/examples").canonicalize().unwrap()
-    });
-    folder.join(name)
-}
 
 fn jpose(args: &[&str]) -> Command {
     let mut command = Command::new(program("jpose_relmargin"));
