@@ -14,9 +14,9 @@ use coembed::data::experts::{BatchOptions, Batcher, ExpertSplit, FeatureKind, Te
 use coembed::losses::{MaxMarginLoss, RankingLoss, TeacherScale};
 use coembed::metrics::rank::RankReport;
 use coembed::models::collaborative_experts::CaptionMerge;
-use coembed::models::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
+use coembed::models::{CollaborativeExperts, CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
 use coembed::prelude::*;
-use coembed::recipes::ce::{CeModel, CeTask, CeTraining, CollaborativeExpertsRecipe, as_teacher, evaluate};
+use coembed::recipes::ce::{CeTask, CeTraining, CollaborativeExpertsRecipe, as_teacher, evaluate};
 use coembed::run::Job;
 use coembed::train::{Fit, Ranger, RangerConfig, Schedule};
 use coembed_examples::cli::say;
@@ -36,6 +36,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     programs::collaborative_experts(CollaborativeExpertsRecipe::TeachText, Demonstration)
 }
+
+/// Its sizes are those of the data.
+type Network<D> = CollaborativeExperts<ExpertList, usize, usize, D>;
 
 /// The network of a split's experts, whatever they are: teachers and students differ in their words alone.
 fn network(split: &ExpertSplit) -> CollaborativeExpertsConfig<ExpertList, usize, usize> {
@@ -69,7 +72,7 @@ fn train<D: OpsDevice>(
     distil: Option<TeacherScale>,
     seed: u64,
     bar: &Epochs,
-) -> Result<CeModel<D>> {
+) -> Result<Network<D>> {
     let options = CeTraining {
         batches: batches(),
         loss: RankingLoss::MaxMargin(MaxMarginLoss { margin: 0.2, fix_norm: true }),
@@ -86,7 +89,7 @@ fn train<D: OpsDevice>(
     Ok(model)
 }
 
-fn evaluate_on<D: OpsDevice>(device: &D, model: &CeModel<D>, split: &ExpertSplit) -> Result<RankReport> {
+fn evaluate_on<D: OpsDevice>(device: &D, model: &Network<D>, split: &ExpertSplit) -> Result<RankReport> {
     let batcher = Batcher::new(split, batches()).into_diagnostic()?;
     Ok(evaluate(model, device, &batcher, 1, CaptionMerge::Independent, 0).into_diagnostic()?.report)
 }

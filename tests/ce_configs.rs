@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use coembed::models::{Design, TextPooling};
+use coembed::models::{Design, MixtureWeights, TextPooling};
 use coembed::options::{Checked, ConfigError, Options as _, Table, TableError};
-use coembed::recipes::ce::{Arch, Options, Reading};
+use coembed::recipes::ce::{Arch, Options, Reading, TaskKind};
 
 const TABLES: [&str; 2] = ["paper-repros/ce/rows.ron", "paper-repros/teachtext/rows.ron"];
 
@@ -30,9 +30,7 @@ fn every_row_is_valid_and_has_the_published_number_of_parameters() {
             let options = table.checked(&row.name).unwrap_or_else(|e| panic!("{path}: {e}"));
             let count = options.num_parameters().unwrap();
             assert_eq!(row.params.unwrap_or(count), count, "{path}: {}", row.name);
-            if options.arch != Arch::HowTo100m {
-                options.model().unwrap();
-            }
+            options.network().unwrap();
             let read: Options = coembed::options::parse("text", &options.to_ron()).unwrap();
             assert_eq!(read, *options, "{}", row.name);
         }
@@ -89,10 +87,16 @@ fn contradictions_name_the_option() {
         o.features.get_mut("audio").unwrap().reading = Reading::Sequence { clusters: 0, max_tokens: 3 };
     };
     assert!(error(no_clusters).starts_with("features.audio.reading.clusters: 0"));
-    assert!(
-        checked(row("queryd-train-full-mnnet")).model().unwrap_err().to_string().starts_with("arch: "),
-        "it has no layers to describe"
-    );
+    assert!(error(|o| o.task = TaskKind::RetrievalAsClassification).starts_with("monitor: "));
+    let moee = |change: fn(&mut Options)| {
+        let mut options = row("original-moee-net");
+        change(&mut options);
+        options.check().unwrap_err().to_string()
+    };
+    assert!(moee(|o| o.features.get_mut("audio").unwrap().reading = Reading::default()).contains("a sequence"));
+    assert!(moee(|o| o.weights = MixtureWeights::Uniform).starts_with("weights: "));
+    let ghosts = |o: &mut Options| o.text_pooling = TextPooling::NetVlad { clusters: 32, ghosts: 1 };
+    assert!(moee(ghosts).starts_with("text_pooling: "));
 }
 
 #[test]

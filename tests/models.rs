@@ -304,7 +304,8 @@ impl Subject for Moee<Dev> {
         let traced = |seed, width: usize| features(seed, rows, width).leaky_traced();
         let read = MoeeFeatures { face: traced(1, 4), audio: three(2, 5), visual: traced(3, 6), motion: traced(4, 3) };
         let available = Availability::new(&[(); 4].map(|()| vec![true; rows])).unwrap();
-        vec![(self.forward(three(5, 7), read, &available, phase).unwrap().0, rows)]
+        let (text, video) = (self.embed_text(three(5, 7), phase).unwrap(), self.embed_video(read, phase).unwrap());
+        vec![(self.similarity(text, video, &available).unwrap(), rows)]
     }
 
     fn is_unit(&self) -> bool {

@@ -134,6 +134,15 @@ pub struct RankScores {
 }
 
 impl RankScores {
+    /// Names of [`RankScores::values`].
+    pub const NAMES: [&'static str; 7] = ["R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "geometric mean"];
+
+    /// Recalls in percent, ranks, and the geometric mean of R@1, R@5 and R@10.
+    pub fn values(&self) -> [f64; 7] {
+        let Self { r1, r5, r10, r50, median, mean, .. } = *self;
+        [r1, r5, r10, r50, median, mean, self.geometric_mean()]
+    }
+
     /// Summarises ranks; `None` stays out of every mean and count.
     ///
     /// Of the options, only the median and the bound of recall matter here: the ranks are what they are, fractional ones are compared with k.
@@ -179,17 +188,13 @@ pub struct RankReport {
 impl RankReport {
     /// Names of [`RankReport::scores`]: `t2v/R@1` and so on.
     pub fn names() -> Vec<String> {
-        let scores = ["R@1", "R@5", "R@10", "R@50", "MdR", "MnR", "geometric mean"];
-        ["t2v", "v2t"].iter().flat_map(|direction| scores.map(|score| format!("{direction}/{score}"))).collect()
+        let of = |direction| RankScores::NAMES.map(|score| format!("{direction}/{score}"));
+        [of("t2v"), of("v2t")].concat()
     }
 
     /// Recalls in percent, ranks, and the geometric mean of R@1, R@5 and R@10, by name.
     pub fn scores(&self) -> Vec<(String, f64)> {
-        let of = |scores: &RankScores| {
-            let RankScores { r1, r5, r10, r50, median, mean, .. } = *scores;
-            [r1, r5, r10, r50, median, mean, scores.geometric_mean()]
-        };
-        Self::names().into_iter().zip([of(&self.t2v), of(&self.v2t)].concat()).collect()
+        Self::names().into_iter().zip([self.t2v.values(), self.v2t.values()].concat()).collect()
     }
 
     /// The six recalls summed.

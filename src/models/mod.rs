@@ -1,6 +1,7 @@
 //! The published compositions of blocks, one file per family; generic over sizes, with the papers' sizes as type aliases.
 
 pub mod collaborative_experts;
+mod expert_network;
 mod jpose;
 mod mmen;
 mod mnnet;
@@ -9,6 +10,7 @@ mod moee;
 pub use collaborative_experts::{
     CollaborativeExperts, CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling,
 };
+pub use expert_network::{ExpertNetwork, TextEmbedding, VideoEmbedding};
 pub use jpose::{Action, Jpose, JposeConfig, JposeEpic, JposeEpicConfig, Noun, Verb, VerbNoun};
 pub use mmen::{Caption, Mmen, MmenConfig, MmenEpic, MmenEpicConfig};
 pub use mnnet::{Mnnet, MnnetConfig};

@@ -1,14 +1,15 @@
 //! The network of the original Mixture of Embedding Experts program (Miech, Laptev & Sivic 2018), which predates Collaborative Experts and
 //! names and orders its parameters otherwise.
 
-use dfdx::prelude::{Dim, HasShape, PutTape, SplitTape, Tensor, WithEmptyTape};
+use dfdx::prelude::{Dim, HasShape, PutTape, SplitTape, Tensor};
 use rand::Rng;
 
+use super::expert_network::{ExpertNetwork, Rows, TextEmbedding, VideoEmbedding};
 use crate::blocks::{
-    Availability, Config, GateNorm, GatedEmbedding, GatedEmbeddingConfig, Linear, LinearConfig, NetVlad, NetVladConfig,
-    Parameters, Phase,
+    Availability, Config, ExpertFeatures, GateNorm, GatedEmbedding, GatedEmbeddingConfig, Linear, LinearConfig,
+    NetVlad, NetVladConfig, Parameters, Phase,
 };
-use crate::ops::{self, LayerTape, OpError, OpsDevice, check_size};
+use crate::ops::{self, LayerTape, OpError, OpsDevice, RecordingTape, check_size};
 
 /// One expert's way into its own space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +36,8 @@ pub struct MoeeConfig {
 /// The place of audio among the experts.
 const AUDIO: usize = 1;
 
-/// The rows of `moe_fc` are in alphabetical order (audio, face, motion, visual): the weight of every expert of the units' order.
-const WEIGHT_OF: [usize; 4] = [1, 0, 3, 2];
+/// The units of the experts in the order of their names (audio, face, motion, visual), which is that of the rows of `moe_fc`.
+const BY_NAME: [usize; 4] = [1, 0, 3, 2];
 
 impl Default for MoeeConfig {
     fn default() -> Self {
@@ -96,8 +97,8 @@ pub struct MoeeFeatures<B: Dim, D: OpsDevice, T> {
 pub struct Moee<D: OpsDevice> {
     audio_pooling: NetVlad<usize, D>,
     text_pooling: NetVlad<usize, D>,
-    video: Vec<GatedEmbedding<usize, usize, D>>,
-    text: Vec<GatedEmbedding<usize, usize, D>>,
+    video: [GatedEmbedding<usize, usize, D>; 4],
+    text: [GatedEmbedding<usize, usize, D>; 4],
     moe_fc: Linear<usize, usize, D>,
 }
 
@@ -116,70 +117,117 @@ impl<D: OpsDevice> Config<D> for MoeeConfig {
     }
 
     fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Moee<D>, OpError> {
-        let experts = || 0..self.experts.len();
-        Ok(Moee {
-            audio_pooling: self.audio_pooling().build(device, rng)?,
-            text_pooling: self.text_pooling().build(device, rng)?,
-            video: experts().map(|expert| self.video_unit(expert).build(device, rng)).collect::<Result<_, _>>()?,
-            text: experts().map(|expert| self.text_unit(expert).build(device, rng)).collect::<Result<_, _>>()?,
-            moe_fc: self.mixture().build(device, rng)?,
-        })
+        let (audio_pooling, text_pooling) =
+            (self.audio_pooling().build(device, rng)?, self.text_pooling().build(device, rng)?);
+        let mut unit = |config: GatedEmbeddingConfig<usize, usize>| config.build(device, rng);
+        let video = [
+            unit(self.video_unit(0))?,
+            unit(self.video_unit(1))?,
+            unit(self.video_unit(2))?,
+            unit(self.video_unit(3))?,
+        ];
+        let text =
+            [unit(self.text_unit(0))?, unit(self.text_unit(1))?, unit(self.text_unit(2))?, unit(self.text_unit(3))?];
+        Ok(Moee { audio_pooling, text_pooling, video, text, moe_fc: self.mixture().build(device, rng)? })
     }
 }
 
 impl<D: OpsDevice> Moee<D> {
-    /// Similarities of every text with every video, and the weights of the experts for every text (`get_moe_scores`: audio, face,
-    /// motion, visual).
+    /// Embeds videos: audio, face, motion, visual.
+    ///
+    /// # Shapes
+    /// Features of `B` videos.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] for a batch of one in training.
+    pub fn embed_video<B: Dim, T: LayerTape<D>>(
+        &self,
+        features: MoeeFeatures<B, D, T>,
+        phase: Phase,
+    ) -> Result<VideoEmbedding<B, D, T::Output>, OpError> {
+        let MoeeFeatures { face, audio, visual, motion } = features;
+        let [face_unit, audio_unit, visual_unit, motion_unit] = &self.video;
+        let audio = self.audio_pooling.forward(audio, phase)?;
+        Ok(VideoEmbedding(vec![
+            audio_unit.forward(audio, phase)?,
+            face_unit.forward(face, phase)?,
+            motion_unit.forward(motion, phase)?,
+            visual_unit.forward(visual, phase)?,
+        ]))
+    }
+
+    /// Embeds texts, and weighs the experts for them (`get_moe_scores`): audio, face, motion, visual.
+    ///
+    /// # Shapes
+    /// Words `(Q, N, W)`; weights `(Q, 4)`.
+    ///
+    /// # Errors
+    /// As [`Moee::embed_video`].
+    pub fn embed_text<Q: Dim, N: Dim, T: LayerTape<D>>(
+        &self,
+        words: Tensor<(Q, N, usize), f32, D, T>,
+        phase: Phase,
+    ) -> Result<TextEmbedding<Q, D, T::Output>, OpError> {
+        let (pooled, tape) = self.text_pooling.forward(words, phase)?.split_tape();
+        let weights = ops::softmax(self.moe_fc.forward(pooled.clone().put_tape(tape))?)?;
+        let unit = |unit: usize| self.text[unit].forward(pooled.retaped::<T::Output>(), phase);
+        Ok(TextEmbedding { experts: BY_NAME.into_iter().map(unit).collect::<Result<_, _>>()?, weights })
+    }
+
+    /// Compares every text with every video.
     ///
     /// The published `conf=False` gives the diagonal alone.
     ///
     /// # Shapes
-    /// Words `(Q, N, W)`, features of `B` videos, `available` in the order face, audio, visual, motion; results `(Q, B)` and `(Q, 4)`.
+    /// `available` of the experts in the order audio, face, motion, visual; result `(Q, B)`.
     ///
     /// # Errors
-    /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] for a batch of one in training.
-    pub fn forward<Q: Dim, N: Dim, B: Dim, T: LayerTape<D>>(
+    /// [`OpError::Shape`] when run-time sizes disagree.
+    pub fn similarity<Q: Dim, B: Dim, T: RecordingTape<D>>(
         &self,
-        words: Tensor<(Q, N, usize), f32, D, T>,
-        features: MoeeFeatures<B, D, T>,
+        text: TextEmbedding<Q, D, T>,
+        video: VideoEmbedding<B, D, T>,
         available: &Availability,
-        phase: Phase,
-    ) -> Result<(Tensor<(Q, B), f32, D, T::Output>, Tensor<(Q, usize), f32, D>), OpError> {
-        check_size("MoEE", "experts of the availability", self.video.len(), available.experts())?;
-        let MoeeFeatures { face, audio, visual, motion } = features;
-        let [face_unit, audio_unit, visual_unit, motion_unit] = self.video.as_slice() else {
-            return Err(OpError::Shape {
-                op: "MoEE",
-                what: "experts of the network",
-                expected: 4,
-                got: self.video.len(),
-            });
-        };
-        let audio = self.audio_pooling.forward(audio, phase)?;
-        let video = vec![
-            face_unit.forward(face, phase)?,
-            audio_unit.forward(audio, phase)?,
-            visual_unit.forward(visual, phase)?,
-            motion_unit.forward(motion, phase)?,
-        ];
-        let (pooled, tape) = self.text_pooling.forward(words, phase)?.split_tape();
-        let weights = ops::softmax(self.moe_fc.forward(pooled.clone().put_tape(tape))?)?;
-        let scores = weights.with_empty_tape().split_tape().0;
-        let text = self.text.iter().map(|unit| unit.forward(pooled.retaped::<T::Output>(), phase));
-        let text = text.collect::<Result<_, _>>()?;
-        let batch = video[0].shape().0;
-        let available = available.tensor(pooled.device(), batch)?;
-        Ok((ops::mixture_similarity(text, video, in_unit_order(weights)?, &available)?, scores))
+    ) -> Result<Tensor<(Q, B), f32, D, T>, OpError> {
+        check_size("MoEE", "experts of the videos", BY_NAME.len(), video.0.len())?;
+        check_size("MoEE", "experts of the availability", BY_NAME.len(), available.experts())?;
+        let available = available.tensor(text.weights.device(), video.0[0].shape().0)?;
+        ops::mixture_similarity(text.experts, video.0, text.weights, &available)
     }
 }
 
-/// Columns in the order of the units.
-fn in_unit_order<Q: Dim, D: OpsDevice, T: ops::RecordingTape<D>>(
-    weights: Tensor<(Q, usize), f32, D, T>,
-) -> Result<Tensor<(Q, usize), f32, D, T>, OpError> {
-    let unit = |i: usize| f32::from(WEIGHT_OF[i % 4] == i / 4);
-    let order = ops::to_tensor(weights.device(), (0..16).map(unit).collect(), (4usize, 4usize))?;
-    ops::matmul(weights, order)
+impl<D: OpsDevice> ExpertNetwork<D> for Moee<D> {
+    fn embed_video<T: LayerTape<D>>(
+        &self,
+        features: Vec<ExpertFeatures<usize, D, T>>,
+        _: &Availability,
+        phase: Phase,
+    ) -> Result<VideoEmbedding<usize, D, T::Output>, OpError> {
+        let got = features.len();
+        let four: Result<[_; 4], _> = features.try_into();
+        let [audio, face, motion, visual] =
+            four.map_err(|_| OpError::Shape { op: "MoEE", what: "experts", expected: BY_NAME.len(), got })?;
+        let audio = audio.into_sequence()?.into_unmasked();
+        let (face, motion, visual) = (face.into_vector()?, motion.into_vector()?, visual.into_vector()?);
+        Self::embed_video(self, MoeeFeatures { face, audio, visual, motion }, phase)
+    }
+
+    fn embed_text<T: LayerTape<D>>(
+        &self,
+        words: Tensor<(usize, usize, usize), f32, D, T>,
+        phase: Phase,
+    ) -> Result<TextEmbedding<usize, D, T::Output>, OpError> {
+        Self::embed_text(self, words, phase)
+    }
+
+    fn similarity<T: RecordingTape<D>>(
+        &self,
+        text: TextEmbedding<usize, D, T>,
+        video: VideoEmbedding<usize, D, T>,
+        available: &Availability,
+    ) -> Result<Rows<usize, D, T>, OpError> {
+        Self::similarity(self, text, video, available)
+    }
 }
 
 impl<D: OpsDevice> Parameters<D> for Moee<D> {

@@ -10,11 +10,11 @@ use coembed::losses::{MaxMarginLoss, TeacherEmbeddings, TeacherScale, distillati
 use coembed::models::collaborative_experts::{average_captions, clear_missing};
 use coembed::models::{
     CollaborativeExperts, CollaborativeExpertsConfig, Design, MixtureWeights, Mnnet, MnnetConfig, Moee, MoeeConfig,
-    MoeeExpert, MoeeFeatures, TextPooling,
+    MoeeExpert, MoeeFeatures, TextEmbedding, TextPooling,
 };
 use coembed::ops;
 use coembed::train::{Optimizer, RAdam, RAdamConfig, Ranger, RangerConfig, state_dict};
-use dfdx::prelude::{Backward, Gradients, NoneTape, OwnedTape, Shape, SumTo, Tensor, Trace};
+use dfdx::prelude::{Backward, Gradients, NoneTape, OwnedTape, PutTape, Shape, SplitTape, SumTo, Tensor, Trace};
 
 use crate::ce_blocks::build;
 use crate::support::{Case, Dev, training};
@@ -445,7 +445,7 @@ pub fn moee_original_net() {
     };
     let mut model: Moee<Dev> = build(config);
     case.load_into(&mut model);
-    let available = available(&case, &units.map(String::from));
+    let available = available(&case, &["audio", "face", "motion", "visual"].map(String::from));
     let run = |phase| {
         let features = MoeeFeatures {
             face: rows(&case, "input.video.face").leaky_traced(),
@@ -453,7 +453,12 @@ pub fn moee_original_net() {
             visual: rows(&case, "input.video.visual").leaky_traced(),
             motion: rows(&case, "input.video.motion").leaky_traced(),
         };
-        model.forward(rank3(&case, "input.text").leaky_traced(), features, &available, phase).unwrap()
+        let text = model.embed_text(rank3(&case, "input.text").leaky_traced(), phase).unwrap();
+        let TextEmbedding { experts, weights } = text;
+        let (plain, tape) = weights.split_tape();
+        let text = TextEmbedding { experts, weights: plain.clone().put_tape(tape) };
+        let video = model.embed_video(features, phase).unwrap();
+        (model.similarity(text, video, &available).unwrap(), plain)
     };
     let (similarity, weights) = run(Phase::Evaluation);
     case.compare_tensor("output.eval.conf_matrix", &values(&similarity));

@@ -25,7 +25,7 @@ impl Recipe for Typed {
     type Options = Options;
     type Data = CeData;
     type Model<D: OpsDevice> = CollaborativeExperts<Pair, Const<300>, Const<16>, D>;
-    type Task<'a, D: OpsDevice> = CeTask<'a, Pair, Const<300>, Const<16>, D>;
+    type Task<'a, D: OpsDevice> = CeTask<'a, Self::Model<D>, D>;
     type Evaluation = CeEvaluation;
     type Error = CeError;
 

@@ -205,6 +205,21 @@ impl<'s> Batcher<'s> {
         Ok(text)
     }
 
+    /// Single captions, by video and caption, `[texts, 1, N, Dw]`: labels, of which one stands for all that read the same.
+    ///
+    /// # Errors
+    /// [`ExpertsError::NoSuchVideo`]; a caption that does not exist is zeros.
+    pub fn captions(&self, captions: &[(usize, usize)]) -> Result<TextBatch, ExpertsError> {
+        self.check_videos(&captions.iter().map(|(video, _)| *video).collect::<Vec<_>>())?;
+        let mut text = self.empty_text(captions.len(), 1);
+        for (at, &(video, caption)) in captions.iter().enumerate() {
+            if let Some(words) = self.split.captions.get(video, caption) {
+                text.fill(at, (0..words.rows()).map(|word| words.row(word)));
+            }
+        }
+        Ok(text)
+    }
+
     /// The experts of the videos at these positions. `rng` is for experts that are replaced by noise.
     ///
     /// # Errors

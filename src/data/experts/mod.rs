@@ -13,6 +13,7 @@ mod download;
 mod error;
 mod fetch;
 pub mod folder;
+mod labels;
 mod ragged;
 mod split;
 #[cfg(feature = "download")]
@@ -27,5 +28,6 @@ pub use checkpoint::{ExpertCheckpoint, Skipped, load_checkpoint};
 pub use download::download;
 pub use error::ExpertsError;
 pub use fetch::{DownloadLimits, Fetch, FetchLimits, FetchProgress, Fetched, UnpackLimits, Unpacked};
+pub use labels::Labels;
 pub use ragged::Ragged;
 pub use split::{CaptionMasks, Captions, Expert, ExpertSplit, FeatureKind, Teacher, TeacherExpert};

@@ -7,29 +7,8 @@ use crate::blocks::{
     Availability, CollaborativeGating, CommonExperts, Config, GatedEmbedding, Linear, NormalizedGating, Parameters,
     Phase, Pooled, Projection,
 };
+use crate::models::expert_network::{Rows, TextEmbedding, VideoEmbedding};
 use crate::ops::{self, LayerTape, OpError, OpsDevice, RecordingTape, check_least, check_size, device_error};
-
-/// Rows of a width that only run time knows.
-type Rows<B, D, T> = Tensor<(B, usize), f32, D, T>;
-
-/// Embeddings of videos: for each expert one, or all experts side by side.
-///
-/// # Shapes
-/// Each `(B, E_m)`. The tapes belong together: a loss should use all of them.
-#[derive(Debug, Clone)]
-pub struct VideoEmbedding<B: Dim, D: OpsDevice, T>(pub Vec<Rows<B, D, T>>);
-
-/// Embeddings of texts, as many as those of videos, and the weights that the texts give to experts.
-///
-/// # Shapes
-/// `experts`: each `(Q, E_m)`; `weights`: `(Q, M)`, rows that sum to 1.
-#[derive(Debug, Clone)]
-pub struct TextEmbedding<Q: Dim, D: OpsDevice, T> {
-    /// One for each expert, or one for all.
-    pub experts: Vec<Rows<Q, D, T>>,
-    /// Weights of the experts.
-    pub weights: Rows<Q, D, T>,
-}
 
 /// The layers of a [`Design`]. A model has one of these.
 #[derive(Debug, Clone)]

@@ -10,6 +10,6 @@ mod missing;
 mod network;
 
 pub use config::{CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling};
-pub use fusion::{ExpertFusion, TextEmbedding, VideoEmbedding};
+pub use fusion::ExpertFusion;
 pub use missing::{MissingExpertError, clear_missing};
 pub use network::{CaptionMerge, CollaborativeExperts, average_captions};

@@ -1,8 +1,9 @@
 use dfdx::prelude::{Axis, Dim, HasShape, ReshapeTo, Tensor};
 use rand::Rng;
 
-use super::{CollaborativeExpertsConfig, ExpertFusion, TextEmbedding, VideoEmbedding};
+use super::{CollaborativeExpertsConfig, ExpertFusion};
 use crate::blocks::{Availability, Config, ExpertFeatures, ExpertSet, NetVlad, Parameters, Phase};
+use crate::models::expert_network::{ExpertNetwork, TextEmbedding, VideoEmbedding};
 use crate::ops::{
     self, LayerTape, OpError, OpsDevice, RecordingTape, Reduction, check_least, check_size, device_error,
 };
@@ -113,6 +114,36 @@ impl<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> CollaborativeExperts<E, W, S, D
 
 impl<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> Parameters<D> for CollaborativeExperts<E, W, S, D> {
     crate::visit_fields! { D; pooling: module, text_pooling: module, ce: module }
+}
+
+impl<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> ExpertNetwork<D> for CollaborativeExperts<E, W, S, D> {
+    fn embed_video<T: LayerTape<D>>(
+        &self,
+        features: Vec<ExpertFeatures<usize, D, T>>,
+        available: &Availability,
+        phase: Phase,
+    ) -> Result<VideoEmbedding<usize, D, T::Output>, OpError> {
+        Self::embed_video(self, self.features(features)?, available, phase)
+    }
+
+    fn embed_text<T: LayerTape<D>>(
+        &self,
+        words: Tensor<(usize, usize, usize), f32, D, T>,
+        phase: Phase,
+    ) -> Result<TextEmbedding<usize, D, T::Output>, OpError> {
+        let (texts, steps, width) = *words.shape();
+        check_size("collaborative experts", "width of the word vectors", self.words.size(), width)?;
+        Self::embed_text(self, ops::reshape(words, (texts, steps, self.words))?, phase)
+    }
+
+    fn similarity<T: RecordingTape<D>>(
+        &self,
+        text: TextEmbedding<usize, D, T>,
+        video: VideoEmbedding<usize, D, T>,
+        available: &Availability,
+    ) -> Result<Tensor<(usize, usize), f32, D, T>, OpError> {
+        self.ce.similarity(text, video, available)
+    }
 }
 
 /// What becomes of the similarities of several captions of one video.

@@ -1,6 +1,6 @@
 //! Batches as tensors.
 
-use dfdx::prelude::{Dim, PutTape, Tensor};
+use dfdx::prelude::{PutTape, Tensor};
 
 use super::CeError;
 use crate::blocks::{Availability, ExpertFeatures, Frames};
@@ -8,15 +8,14 @@ use crate::data::experts::{ExpertBatch, TeacherBatch, TextBatch};
 use crate::losses::TeacherEmbeddings;
 use crate::matrix::Matrix;
 use crate::models::collaborative_experts::clear_missing;
-use crate::ops::{self, LayerTape, OpError, OpsDevice, typed_size};
+use crate::ops::{self, LayerTape, OpError, OpsDevice};
 
 /// Word vectors of all captions, `(B · C, N, W)`.
-pub(super) fn words<W: Dim, D: OpsDevice, T: LayerTape<D>>(
+pub(super) fn words<D: OpsDevice, T: LayerTape<D>>(
     device: &D,
     text: TextBatch,
-) -> Result<Tensor<(usize, usize, W), f32, D, T>, OpError> {
+) -> Result<Tensor<(usize, usize, usize), f32, D, T>, OpError> {
     let [videos, captions, words, width] = text.shape;
-    let width = typed_size::<W>("words", "width of the word vectors", width)?;
     Ok(ops::to_tensor(device, text.values, (videos * captions, words, width))?.put_tape(T::default()))
 }
 

@@ -2,10 +2,11 @@ use std::collections::BTreeSet;
 
 use super::evaluate::{MONITORS, monitored};
 use super::model::MOEE_EXPERTS;
-use super::options::{Arch, Options, Reading};
+use super::options::{Arch, Options, Reading, TaskKind};
 use crate::blocks::Relation;
 use crate::data::experts::folder::{Dataset, TestCaptions};
-use crate::models::{Design, TextPooling};
+use crate::models::collaborative_experts::CaptionMerge;
+use crate::models::{Design, MixtureWeights, TextPooling};
 use crate::options::{OptionsError, ensure, in_range, not_negative};
 
 type Checked = Result<(), OptionsError>;
@@ -38,6 +39,11 @@ impl Options {
                 let reason = || format!("{captions}, but {} has {published}", dataset.name);
                 ensure(captions == published, field, reason)?;
             }
+        }
+        if self.task == TaskKind::RetrievalAsClassification {
+            ensure(!self.fuse_captions, "fuse_captions", || "captions that are labels are not fused".into())?;
+            let merge = self.test_caption_mode == CaptionMerge::Independent;
+            ensure(merge, "test_caption_mode", || "labels are queries of their own: Independent".into())?;
         }
         if self.fuse_captions {
             let reason = || "fuse_captions leaves one caption per video".to_string();
@@ -103,9 +109,7 @@ impl Options {
             Arch::HowTo100m => return self.check_howto100m(),
             Arch::Moee => {
                 ensure(self.design == Design::Own, "design", || "the network Moee has Own".into())?;
-                let complete =
-                    self.experts.len() == 4 && MOEE_EXPERTS.iter().all(|m| self.experts.iter().any(|e| e == m));
-                ensure(complete, "experts", || format!("the network Moee has {}", MOEE_EXPERTS.join(", ")))?;
+                self.check_moee()?;
             }
         }
         if let Design::Collaborative(reasoning) = self.design {
@@ -117,6 +121,19 @@ impl Options {
             ensure(layers <= MOST_LAYERS, "design.h_layers", || format!("{layers} is above {MOST_LAYERS}"))?;
         }
         Ok(())
+    }
+
+    fn check_moee(&self) -> Checked {
+        let complete = self.experts.len() == 4 && MOEE_EXPERTS.iter().all(|m| self.experts.iter().any(|e| e == m));
+        ensure(complete, "experts", || format!("the network Moee has {}", MOEE_EXPERTS.join(", ")))?;
+        for (name, expert) in self.selected()? {
+            let (sequence, audio) = (matches!(expert.reading, Reading::Sequence { .. }), name == "audio");
+            let form = if audio { "a sequence" } else { "vectors" };
+            ensure(sequence == audio, "experts", || format!("of {name:?} the network Moee takes {form}"))?;
+        }
+        let pooled = matches!(self.text_pooling, TextPooling::NetVlad { ghosts: 0, .. });
+        ensure(pooled, "text_pooling", || "the network Moee has NetVlad without ghosts".into())?;
+        ensure(self.weights == MixtureWeights::Text, "weights", || "the network Moee has Text".into())
     }
 
     fn check_howto100m(&self) -> Checked {
@@ -143,9 +160,13 @@ impl Options {
         not_negative("margin", self.margin)?;
         self.optimizer.check().map_err(|e| OptionsError::new("optimizer", e.to_string()))?;
         self.schedule.check().map_err(|reason| OptionsError::new("schedule", reason))?;
-        let monitor = self.monitor.as_deref().unwrap_or_default();
+        let Some(monitor) = &self.monitor else { return Ok(()) };
+        let of = match self.task {
+            TaskKind::Retrieval => "val_t2v_metrics_ or val_v2t_metrics_",
+            TaskKind::RetrievalAsClassification => "val_retrieval_as_classification_",
+        };
+        let known = monitored(monitor).is_some() && of.split(" or ").any(|of| monitor.starts_with(of));
         let scores = || MONITORS.map(|(published, _)| published).join(", ");
-        let reason = || format!("{monitor:?} is not val_t2v_metrics_ or val_v2t_metrics_ and one of {}", scores());
-        ensure(self.monitor.is_none() || monitored(monitor).is_some(), "monitor", reason)
+        ensure(known, "monitor", || format!("{monitor:?} is not {of} and one of {}", scores()))
     }
 }

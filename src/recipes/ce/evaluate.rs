@@ -1,13 +1,18 @@
-use dfdx::prelude::{Dim, HasShape, NoneTape};
+use dfdx::prelude::{HasShape, NoneTape};
 
-use super::{CeError, Network, batches};
-use crate::blocks::{Availability, ExpertSet, Phase};
-use crate::data::experts::{Batcher, Ragged, Teacher, TeacherExpert};
+use super::{CeError, batches};
+use crate::blocks::{Availability, Phase};
+use crate::data::experts::{Batcher, Labels, Ragged, Teacher, TeacherExpert, TextBatch};
+use crate::losses::RankingLoss;
 use crate::matrix::Matrix;
-use crate::metrics::rank::{RankOptions, RankReport};
-use crate::metrics::{TextsByVideos, captions};
-use crate::models::collaborative_experts::{CaptionMerge, VideoEmbedding, average_captions};
-use crate::ops::{self, OpsDevice};
+use crate::metrics::graded::PerQuery;
+use crate::metrics::labels::{self, OwnLabels};
+use crate::metrics::rank::{RankOptions, RankReport, RankScores};
+use crate::metrics::{EmptyPolicy, TextsByVideos, TiePolicy, captions};
+use crate::models::collaborative_experts::{CaptionMerge, average_captions};
+use crate::models::{ExpertNetwork, VideoEmbedding};
+use crate::ops::{self, OpError, OpsDevice};
+use crate::run::Evaluation;
 use crate::train::{Purpose, rng};
 
 /// Captions that are compared with the gallery at a time: as in evaluation batch norms are fixed, the result does not depend on it.
@@ -27,14 +32,36 @@ pub struct CeEvaluation {
     pub report: RankReport,
 }
 
+/// What a network makes of a split whose captions are labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelEvaluation {
+    /// Labels by videos, `(L, V)`.
+    pub similarity: Matrix<f32>,
+    /// The labels, and which video has which.
+    pub labels: Labels,
+    /// Rank metrics of the labels of every video, as published.
+    pub ranks: RankScores,
+    /// Average precision of every label over the videos.
+    pub average_precision: PerQuery,
+}
+
+/// What a network makes of a split, according to the task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CeTest {
+    /// Captions as queries.
+    Captions(CeEvaluation),
+    /// Labels as queries.
+    Labels(LabelEvaluation),
+}
+
 /// Evaluates with up to `captions` captions of every video, each a query of its own or their mean similarity one query.
 ///
 /// As published, slots without a caption count in the mean.
 ///
 /// # Errors
 /// [`CeError`].
-pub fn evaluate<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
-    model: &Network<E, W, S, D>,
+pub fn evaluate<N: ExpertNetwork<D>, D: OpsDevice>(
+    model: &N,
     device: &D,
     split: &Batcher,
     captions: usize,
@@ -46,23 +73,10 @@ pub fn evaluate<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
     let captions = if merge == CaptionMerge::Independent { captions.min(most.unwrap_or(1)).max(1) } else { captions };
     let videos: Vec<usize> = (0..split.split().videos.len()).collect();
     let gallery = embed_gallery(model, device, split, seed)?;
+    let average = (merge == CaptionMerge::Average).then_some(captions);
     let mut values = vec![];
     for chunk in videos.chunks((CHUNK / captions.max(1)).max(1)) {
-        let words = batches::words::<W, D, NoneTape>(device, split.eval_text(chunk, captions)?)?;
-        let text = model.embed_text(words, Phase::Evaluation)?;
-        let parts = gallery.iter().map(|(video, available)| {
-            let similarity = model.ce.similarity(text.clone(), video.clone(), available)?;
-            let similarity = match merge {
-                CaptionMerge::Independent => similarity,
-                CaptionMerge::Average => average_captions(similarity, captions)?,
-            };
-            let (rows, width) = *similarity.shape();
-            Ok::<_, CeError>((ops::to_vec(&similarity)?, rows, width))
-        });
-        let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        for row in 0..parts.first().map_or(0, |(_, rows, _)| *rows) {
-            parts.iter().for_each(|(part, _, width)| values.extend(&part[row * width..(row + 1) * width]));
-        }
+        values.extend(similarities(model, device, split.eval_text(chunk, captions)?, &gallery, average)?);
     }
     let masks = split.query_masks(captions);
     let (slots, flags) = match merge {
@@ -76,12 +90,119 @@ pub fn evaluate<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
     Ok(CeEvaluation { similarity, real, report })
 }
 
+/// Evaluates with the labels of all videos as queries (`retrieval-as-classification`): every video has its captions as labels.
+///
+/// # Errors
+/// [`CeError`]; captions whose text is not known are no labels.
+pub fn evaluate_labels<N: ExpertNetwork<D>, D: OpsDevice>(
+    model: &N,
+    device: &D,
+    split: &Batcher,
+    seed: u64,
+) -> Result<LabelEvaluation, CeError> {
+    let labels = split.split().labels()?;
+    let gallery = embed_gallery(model, device, split, seed)?;
+    let mut values = vec![];
+    for chunk in labels.captions.chunks(CHUNK) {
+        values.extend(similarities(model, device, split.captions(chunk)?, &gallery, None)?);
+    }
+    let similarity = Matrix::new(values, labels.captions.len(), split.split().videos.len())?;
+    let (of, labelled) = (TextsByVideos::new(similarity.view()), labels.labelled.view());
+    let options = RankOptions::collaborative_experts();
+    let ranks = labels::retrieval_as_classification(of, labelled, OwnLabels::SubtractIndex, &options)?;
+    let average_precision = labels::mean_average_precision(of, labelled, TiePolicy::Average, EmptyPolicy::Zero)?;
+    Ok(LabelEvaluation { similarity, labels, ranks, average_precision })
+}
+
+impl CeEvaluation {
+    /// The loss over the first caption of every video (`first-query-loss`); NaN for a single video, which the loss compares with nothing.
+    ///
+    /// # Errors
+    /// [`OpError`].
+    pub fn first_query_loss<D: OpsDevice>(&self, loss: &RankingLoss, device: &D) -> Result<f64, OpError> {
+        let (videos, captions) = (self.real.rows(), self.real.cols());
+        if videos < 2 {
+            return Ok(f64::NAN);
+        }
+        let first = (0..videos).flat_map(|video| self.similarity.row(video * captions).to_vec()).collect();
+        let similarity = ops::to_tensor::<(usize, usize), _>(device, first, (videos, videos))?;
+        Ok(f64::from(ops::value(&loss.forward(similarity)?)?))
+    }
+}
+
+impl LabelEvaluation {
+    /// Names of the scores.
+    pub fn names() -> Vec<String> {
+        RankScores::NAMES.iter().map(|name| format!("v2t/{name}")).chain(["mAP".into()]).collect()
+    }
+}
+
+impl Evaluation for LabelEvaluation {
+    /// Ranks of labels for videos, and mean average precision in [0, 1].
+    fn scores(&self) -> Vec<(String, f64)> {
+        let values = self.ranks.values().into_iter().chain([self.average_precision.mean]);
+        Self::names().into_iter().zip(values).collect()
+    }
+
+    /// One for every label of every video.
+    fn ranks(&self) -> Vec<(&'static str, Vec<f64>)> {
+        vec![("v2t", self.ranks.ranks.iter().map(|rank| rank.unwrap_or(f64::NAN)).collect())]
+    }
+}
+
+impl Evaluation for CeEvaluation {
+    fn scores(&self) -> Vec<(String, f64)> {
+        self.report.scores()
+    }
+
+    fn ranks(&self) -> Vec<(&'static str, Vec<f64>)> {
+        self.report.ranks()
+    }
+}
+
+impl Evaluation for CeTest {
+    fn scores(&self) -> Vec<(String, f64)> {
+        match self {
+            Self::Captions(of) => of.scores(),
+            Self::Labels(of) => of.scores(),
+        }
+    }
+
+    fn ranks(&self) -> Vec<(&'static str, Vec<f64>)> {
+        match self {
+            Self::Captions(of) => of.ranks(),
+            Self::Labels(of) => of.ranks(),
+        }
+    }
+}
+
+/// Similarities of texts with a gallery, row by row; those of every `average` texts one after the other as one row.
+fn similarities<N: ExpertNetwork<D>, D: OpsDevice>(
+    model: &N,
+    device: &D,
+    texts: TextBatch,
+    gallery: &[Embedded<D>],
+    average: Option<usize>,
+) -> Result<Vec<f32>, CeError> {
+    let text = model.embed_text(batches::words::<D, NoneTape>(device, texts)?, Phase::Evaluation)?;
+    let parts = gallery.iter().map(|(video, available)| {
+        let similarity = model.similarity(text.clone(), video.clone(), available)?;
+        let similarity = average.map_or(Ok(similarity.clone()), |captions| average_captions(similarity, captions))?;
+        let (rows, width) = *similarity.shape();
+        Ok::<_, CeError>((ops::to_vec(&similarity)?, rows, width))
+    });
+    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    let rows = 0..parts.first().map_or(0, |(_, rows, _)| *rows);
+    let row = |row| parts.iter().flat_map(move |(part, _, width)| part[row * width..(row + 1) * width].iter().copied());
+    Ok(rows.flat_map(row).collect())
+}
+
 /// Embeddings of some videos, and which expert each has.
 type Embedded<D> = (VideoEmbedding<usize, D, NoneTape>, Availability);
 
 /// All videos of a split, batch by batch. `seed` is of the noise that stands in for features where they are randomised.
-fn embed_gallery<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
-    model: &Network<E, W, S, D>,
+fn embed_gallery<N: ExpertNetwork<D>, D: OpsDevice>(
+    model: &N,
     device: &D,
     split: &Batcher,
     seed: u64,
@@ -92,8 +213,7 @@ fn embed_gallery<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
     let embed = |(part, videos): (usize, &[usize])| {
         let batch = split.eval_experts(videos, &mut rng(seed, Purpose::Captions, usize::MAX, part))?;
         let (features, available) = batches::experts::<D, NoneTape>(device, &names, batch)?;
-        let video = model.embed_video(model.features(features)?, &available, Phase::Evaluation)?;
-        Ok((video, available))
+        Ok((model.embed_video(features, &available, Phase::Evaluation)?, available))
     };
     videos.chunks(GALLERY).enumerate().map(embed).collect()
 }
@@ -102,8 +222,8 @@ fn embed_gallery<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
 ///
 /// # Errors
 /// [`CeError`].
-pub fn as_teacher<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
-    model: &Network<E, W, S, D>,
+pub fn as_teacher<N: ExpertNetwork<D>, D: OpsDevice>(
+    model: &N,
     device: &D,
     split: &Batcher,
     name: &str,
@@ -125,7 +245,7 @@ pub fn as_teacher<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
     }
     for video in 0..data.videos.len() {
         let count = data.captions.count(video);
-        let words = batches::words::<W, D, NoneTape>(device, split.eval_text(&[video], count)?)?;
+        let words = batches::words::<D, NoneTape>(device, split.eval_text(&[video], count)?)?;
         let text = model.embed_text(words, Phase::Evaluation)?;
         for (expert, text) in experts.iter_mut().zip(&text.experts) {
             let (rows, width) = *text.shape();
@@ -139,9 +259,14 @@ pub fn as_teacher<E: ExpertSet, W: Dim, S: Dim, D: OpsDevice>(
 pub(super) const MONITORS: [(&str, &str); 5] =
     [("R1", "R@1"), ("R5", "R@5"), ("R10", "R@10"), ("R50", "R@50"), ("geometric_mean_R1-R5-R10", "geometric mean")];
 
-/// The score that a published `monitor` names (`val_t2v_metrics_R1`), if a greater one is better.
+/// The score that a published `monitor` names (`val_t2v_metrics_R1`), if a greater one is better; of labels those of videos
+/// (`val_retrieval_as_classification_R1`).
 pub fn monitored(monitor: &str) -> Option<String> {
-    let (direction, metric) = monitor.strip_prefix("val_")?.split_once("_metrics_")?;
+    let (of, metric) = MONITORED.iter().find_map(|(published, ours)| Some((ours, monitor.strip_prefix(published)?)))?;
     let (_, name) = MONITORS.iter().find(|(published, _)| *published == metric)?;
-    matches!(direction, "t2v" | "v2t").then(|| format!("{direction}/{name}"))
+    Some(format!("{of}/{name}"))
 }
+
+/// What the names of such scores begin with.
+const MONITORED: [(&str, &str); 3] =
+    [("val_t2v_metrics_", "t2v"), ("val_v2t_metrics_", "v2t"), ("val_retrieval_as_classification_", "v2t")];

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::import_section::{EntryError, Section};
-use super::{Arch, EvalMode, ExpertOptions, FrameSampling, Options, Reading};
+use super::{Arch, EvalMode, ExpertOptions, FrameSampling, Options, Reading, TaskKind};
 use crate::blocks::{Activation, FrameStatistic, ReasoningConfig, Relation};
 use crate::data::experts::folder::Dataset;
 use crate::files::read_text;
@@ -186,11 +186,18 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Entry
         }
         other => return Err(arch.error("type", format!("CENet or MNNet expected, found {other:?}"))),
     };
-    // The others have labels in the place of captions; their metrics are `metrics::labels`.
-    match top.string("task", "retrieval")?.as_str() {
-        "retrieval" => {}
-        other => return Err(top.error("task", format!("retrieval expected, found {other:?}"))),
-    }
+    options.task = match top.string("task", "retrieval")?.as_str() {
+        "retrieval" => TaskKind::Retrieval,
+        "retrieval-as-classification" => TaskKind::RetrievalAsClassification,
+        "classification" => {
+            let reason = "classification: not supported, as no published data set has the targets that its loss needs";
+            return Err(top.error("task", reason));
+        }
+        other => {
+            let reason = format!("retrieval or retrieval-as-classification expected, found {other:?}");
+            return Err(top.error("task", reason));
+        }
+    };
     options.design = design(&mut args)?;
     options.weights = match (args.flag("keep_missing_modalities")?, args.flag("freeze_weights")?) {
         (true, _) => MixtureWeights::Sum,
@@ -451,6 +458,9 @@ fn read_loss(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>
     let mut loss = top.section("loss")?;
     match loss.string("type", "MaxMarginRankingLoss")?.as_str() {
         "MaxMarginRankingLoss" => {}
+        other @ ("BCEWithLogitsLoss" | "CrossEntropyLoss") => {
+            return Err(loss.error("type", format!("{other}: not supported, as no published data set has targets")));
+        }
         other => return Err(loss.error("type", format!("MaxMarginRankingLoss expected, found {other:?}"))),
     }
     let mut args = loss.section("args")?;

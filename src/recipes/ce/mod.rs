@@ -13,34 +13,29 @@ mod evaluate;
 mod import;
 mod import_section;
 mod model;
+mod network;
 mod options;
 mod recipe;
 mod task;
 
-pub use evaluate::{CeEvaluation, as_teacher, evaluate, monitored};
+pub use evaluate::{CeEvaluation, CeTest, LabelEvaluation, as_teacher, evaluate, evaluate_labels, monitored};
 pub use import::{ImportError, import_config};
 pub use model::display_parameters;
-pub use options::{Arch, Changes, EvalMode, ExpertOptions, FrameSampling, Options, Reading};
+pub use network::{CeNetwork, CeNetworkConfig};
+pub use options::{Arch, Changes, EvalMode, ExpertOptions, FrameSampling, Options, Reading, TaskKind};
 pub use recipe::{CeData, CollaborativeExpertsRecipe};
 pub use task::{CeBatches, CeTask, CeTraining};
 
 use std::path::PathBuf;
 
-use crate::blocks::{AvailabilityError, ExpertList};
+use crate::blocks::AvailabilityError;
 use crate::data::experts::ExpertsError;
 use crate::data::experts::folder::ExpertFolderError;
 use crate::matrix::ShapeError;
 use crate::metrics::MetricError;
-use crate::models::CollaborativeExperts;
 use crate::models::collaborative_experts::MissingExpertError;
 use crate::ops::OpError;
 use crate::options::OptionsError;
-
-/// A network of this family, whatever its experts and sizes: declared by `experts!` with `Const` widths, or read from a configuration.
-pub type Network<E, W, S, D> = CollaborativeExperts<E, W, S, D>;
-
-/// The network with every size chosen at run time: what one program needs to run every configuration.
-pub type CeModel<D> = Network<ExpertList, usize, usize, D>;
 
 /// What can go wrong while training or evaluating.
 #[derive(Debug, thiserror::Error)]

@@ -1,16 +1,14 @@
-use dfdx::prelude::Cpu;
-
-use super::options::{Arch, ExpertOptions, Options, Reading};
+use super::options::{ExpertOptions, Options, Reading};
 use crate::blocks::{ExpertConfig, ExpertList, Pooling};
 use crate::data::experts::FeatureKind;
 use crate::data::experts::folder::{
     Challenge, ExpertFolderOptions, ExpertSource, FeatAggregation, FeatType, FeatureFiles, text_width,
 };
 use crate::data::experts::{AvailabilityRule, BatchOptions, MissingRows};
-use crate::models::{CollaborativeExpertsConfig, Design};
+use crate::models::{CollaborativeExpertsConfig, Design, MoeeConfig, MoeeExpert, TextPooling};
 use crate::options::{Checked, OptionsError};
 
-/// Experts of [`Arch::Moee`] in the order of its layers.
+/// Experts of [`Arch::Moee`](super::Arch) in the order of its layers.
 pub(super) const MOEE_EXPERTS: [&str; 4] = ["face", "audio", "visual", "motion"];
 
 /// A number of parameters as the published tables print it: two decimals, trailing zeros dropped, in thousands (`369.72k`) or millions
@@ -100,10 +98,7 @@ impl Options {
             Ok((name.as_str(), expert))
         };
         let mut selected = self.experts.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        match self.arch {
-            Arch::Moee => selected.sort_by_key(|(name, _)| MOEE_EXPERTS.iter().position(|expert| expert == name)),
-            _ => selected.sort_by_key(|(name, _)| *name),
-        }
+        selected.sort_by_key(|(name, _)| *name);
         Ok(selected)
     }
 
@@ -147,14 +142,9 @@ impl Options {
 }
 
 impl Checked<Options> {
-    /// The network.
-    ///
-    /// # Errors
-    /// [`OptionsError`] for [`Arch::HowTo100m`], which is not of this family of networks.
-    pub fn model(&self) -> Result<CollaborativeExpertsConfig<ExpertList, usize, usize>, OptionsError> {
-        if self.arch == Arch::HowTo100m {
-            return Err(OptionsError::new("arch", "HowTo100m has neither layers nor a design"));
-        }
+    pub(super) fn collaborative_experts(
+        &self,
+    ) -> Result<CollaborativeExpertsConfig<ExpertList, usize, usize>, OptionsError> {
         let experts = self.selected()?.into_iter().map(|(name, expert)| expert.config(name)).collect();
         Ok(CollaborativeExpertsConfig {
             experts: ExpertList(experts),
@@ -166,12 +156,22 @@ impl Checked<Options> {
         })
     }
 
-    /// Number of trained values of the network, by arithmetic.
-    ///
-    /// # Errors
-    /// [`OptionsError`] only where [`Options`] were not checked.
-    pub fn num_parameters(&self) -> Result<usize, OptionsError> {
-        if self.arch == Arch::HowTo100m { Ok(1) } else { Ok(self.model()?.num_parameters::<Cpu>()) }
+    pub(super) fn moee(&self) -> Result<MoeeConfig, OptionsError> {
+        let (mut audio_clusters, mut text_clusters) = (0, 0);
+        let mut experts = [MoeeExpert { inputs: 0, embedding: 0 }; 4];
+        for (name, expert) in self.selected()? {
+            let width = expert.features_width();
+            if let Some(at) = MOEE_EXPERTS.iter().position(|known| *known == name) {
+                experts[at] = MoeeExpert { inputs: width, embedding: width };
+            }
+            if let Reading::Sequence { clusters, .. } = expert.reading {
+                audio_clusters = clusters;
+            }
+        }
+        if let TextPooling::NetVlad { clusters, .. } = self.text_pooling {
+            text_clusters = clusters;
+        }
+        Ok(MoeeConfig { words: self.word_width()?, text_clusters, audio_clusters, experts })
     }
 
     /// What to read for training and validation, or (`test`) for the test after training.

@@ -21,6 +21,17 @@ pub enum Arch {
     Moee,
 }
 
+/// What is asked of a video (`task`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum TaskKind {
+    /// Its captions (`retrieval`).
+    #[default]
+    Retrieval,
+    /// Its labels (`retrieval-as-classification`): the captions of a video are labels, of which others may have the same. Training compares a
+    /// drawn label of every video of a batch as it does captions; evaluation ranks all labels of the split for a video.
+    RetrievalAsClassification,
+}
+
 /// What the files of an expert hold for a video.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reading {
@@ -106,6 +117,8 @@ crate::options! {
         dataset ["dataset_name"]: String = "MSRVTT".into(),
         /// Lists of videos in training and validation (`split_name`).
         split ["split_name"]: String = "full-val".into(),
+        /// Whether captions are sentences or labels (`task`).
+        task: TaskKind = TaskKind::Retrieval,
         /// Captions per video in validation (`num_test_captions`).
         num_test_captions: usize = 1,
         /// Lists of videos for the test after training (`eval_settings`); those of the validation without it.

@@ -1,10 +1,10 @@
 use std::path::{Path, PathBuf};
 
-use super::evaluate::{CeEvaluation, evaluate, monitored};
-use super::options::{Arch, EvalMode, Options};
+use super::evaluate::{CeTest, evaluate, evaluate_labels, monitored};
+use super::options::{EvalMode, Options, TaskKind};
 use super::task::{CeTask, CeTraining};
-use super::{CeError, CeModel, import_config};
-use crate::blocks::{Config, ExpertList};
+use super::{CeError, CeNetwork, import_config};
+use crate::blocks::Config;
 use crate::data::Loaded;
 use crate::data::experts::folder::{self, Dataset, Subsets};
 use crate::data::experts::{Batcher, ExpertSplit, load_checkpoint};
@@ -15,7 +15,7 @@ use crate::metrics::captions::top_k;
 use crate::ops::OpsDevice;
 use crate::options::{Checked, OptionsError, Table, TableError};
 use crate::report::predictions;
-use crate::run::{self, Export, Foreign, Importer, Part, Recipe, Setting, Tested};
+use crate::run::{Export, Foreign, Importer, Part, Recipe, Setting, Tested};
 use crate::train::{BestTie, Epochs, Fit, Keep, OptimizerConfig, Purpose, Select, from_torch, rng};
 
 /// Training of the networks of a paper, and their evaluation.
@@ -44,6 +44,7 @@ impl Checked<Options> {
             batches: self.batch_options(),
             loss: RankingLoss::MaxMargin(MaxMarginLoss { margin: self.margin, fix_norm: self.fix_norm }),
             distil: (!self.teachers.is_empty()).then_some(TeacherScale::Sum),
+            task: self.task,
             test_captions: self.captions(false),
             caption_merge: self.test_caption_mode,
             seed,
@@ -61,9 +62,9 @@ fn read(options: &Checked<Options>, folder: &Path, test: bool) -> Result<Loaded<
 impl Recipe for CollaborativeExpertsRecipe {
     type Options = Options;
     type Data = CeData;
-    type Model<D: OpsDevice> = CeModel<D>;
-    type Task<'a, D: OpsDevice> = CeTask<'a, ExpertList, usize, usize, D>;
-    type Evaluation = CeEvaluation;
+    type Model<D: OpsDevice> = CeNetwork<D>;
+    type Task<'a, D: OpsDevice> = CeTask<'a, CeNetwork<D>, D>;
+    type Evaluation = CeTest;
     type Error = CeError;
 
     fn name(&self) -> &'static str {
@@ -84,31 +85,31 @@ impl Recipe for CollaborativeExpertsRecipe {
     }
 
     fn load(&self, options: &Checked<Options>, folder: &Path, part: Part) -> Result<Loaded<CeData>, CeError> {
-        if options.arch != Arch::CollaborativeExperts {
-            let reason =
-                format!("{:?} is counted by params; models::Moee and models::Mnnet are not trained here", options.arch);
-            return Err(OptionsError::new("arch", reason).into());
-        }
         let (mut all, mut training) = (Loaded::nothing(), None);
         if part == Part::Training {
             let splits = all.take(read(options, folder, false)?);
             training = splits.train.zip(splits.eval);
         }
         let test = all.take(read(options, folder, true)?).eval.ok_or(CeError::NoSplit { what: "to evaluate on" })?;
+        if options.task == TaskKind::RetrievalAsClassification {
+            // Before anything is trained.
+            let validation = training.as_ref().map(|(_, validation)| validation);
+            validation.into_iter().chain([&test]).try_for_each(|split| split.labels().map(|_| ()))?;
+        }
         Dataset::find(&options.dataset)?.check_captions(&test, options.captions(true))?;
         Ok(all.with(CeData { training, test }))
     }
 
-    fn model<D: OpsDevice>(&self, of: Setting<'_, Self, D>) -> Result<CeModel<D>, CeError> {
+    fn model<D: OpsDevice>(&self, of: Setting<'_, Self, D>) -> Result<CeNetwork<D>, CeError> {
         let Setting { options, device, seed, .. } = of;
-        Ok(options.model()?.build(device, &mut rng(seed, Purpose::Weights, 0, 0))?)
+        Ok(options.network()?.build(device, &mut rng(seed, Purpose::Weights, 0, 0))?)
     }
 
     fn task<'a, D: OpsDevice>(
         &'a self,
         of: Setting<'a, Self, D>,
-        _: &CeModel<D>,
-    ) -> Result<CeTask<'a, ExpertList, usize, usize, D>, CeError> {
+        _: &CeNetwork<D>,
+    ) -> Result<CeTask<'a, CeNetwork<D>, D>, CeError> {
         let (train, validation) = of.data.training.as_ref().ok_or(CeError::NoSplit { what: "to train on" })?;
         CeTask::new(of.options.training(of.seed), of.device, train, validation)
     }
@@ -145,10 +146,16 @@ impl Recipe for CollaborativeExpertsRecipe {
         options.data_dir.clone()
     }
 
-    fn evaluate<D: OpsDevice>(&self, of: Setting<'_, Self, D>, model: &CeModel<D>) -> Result<CeEvaluation, CeError> {
+    fn evaluate<D: OpsDevice>(&self, of: Setting<'_, Self, D>, model: &CeNetwork<D>) -> Result<CeTest, CeError> {
         let Setting { options, data, device, .. } = of;
         let batcher = Batcher::new(&data.test, options.batch_options())?;
-        evaluate(model, device, &batcher, options.captions(true), options.test_caption_mode, 0)
+        Ok(match options.task {
+            TaskKind::Retrieval => {
+                let (captions, merge) = (options.captions(true), options.test_caption_mode);
+                CeTest::Captions(evaluate(model, device, &batcher, captions, merge, 0)?)
+            }
+            TaskKind::RetrievalAsClassification => CeTest::Labels(evaluate_labels(model, device, &batcher, 0)?),
+        })
     }
 
     fn split(&self, options: &Checked<Options>, _: &CeData) -> String {
@@ -165,7 +172,10 @@ impl Recipe for CollaborativeExpertsRecipe {
 
     fn exports(&self) -> Vec<Export<Self>> {
         let doc = "The ten best videos of every query as CSV, as the challenge asks for them";
-        let contents = |_: &Path, evaluation: &CeEvaluation| {
+        let contents = |_: &Path, evaluation: &CeTest| {
+            let CeTest::Captions(evaluation) = evaluation else {
+                return Err(OptionsError::new("task", "labels are no queries of the challenge").into());
+            };
             let best = top_k(TextsByVideos::new(evaluation.similarity.view()), evaluation.real.view(), 10)?;
             Ok(predictions(&best).into_bytes())
         };
@@ -185,14 +195,4 @@ fn read_foreign(path: &Path) -> Result<Foreign<Options>, CeError> {
     let warnings = checkpoint.skipped.iter().map(|skipped| format!("left out: {skipped}")).collect();
     let parameters = from_torch(&checkpoint.state).map_err(|error| file(error.into()))?;
     Ok(Foreign { options: None, parameters, warnings })
-}
-
-impl run::Evaluation for CeEvaluation {
-    fn scores(&self) -> Vec<(String, f64)> {
-        self.report.scores()
-    }
-
-    fn ranks(&self) -> Vec<(&'static str, Vec<f64>)> {
-        run::Evaluation::ranks(&self.report)
-    }
 }

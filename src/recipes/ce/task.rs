@@ -1,18 +1,22 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use dfdx::prelude::{Dim, WithEmptyTape};
+use dfdx::prelude::WithEmptyTape;
 use rand::seq::SliceRandom;
 
-use super::evaluate::evaluate;
-use super::{CeError, Network, batches};
-use crate::blocks::ExpertSet;
+use super::evaluate::{LabelEvaluation, evaluate, evaluate_labels};
+use super::{CeError, TaskKind, batches};
 use crate::data::experts::{BatchOptions, Batcher, ExpertSplit, TrainBatch};
 use crate::losses::{MaxMarginLoss, RankingLoss, TeacherScale, distillation, teacher_similarity};
 use crate::metrics::rank::RankReport;
+use crate::models::ExpertNetwork;
 use crate::models::collaborative_experts::{CaptionMerge, average_captions};
 use crate::ops::{self, DataTape, OpsDevice};
+use crate::run::Evaluation as _;
 use crate::train::{Batches, Purpose, Step, StepStart, Task, rng};
+
+/// Name of the loss of a validation over the first caption of every video (`first-query-loss`).
+const FIRST_QUERY_LOSS: &str = "first-query loss";
 
 /// How a network is trained and evaluated.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +29,8 @@ pub struct CeTraining {
     pub loss: RankingLoss,
     /// Whether the similarities also regress those of the split's teachers (TeachText), and on which scale.
     pub distil: Option<TeacherScale>,
+    /// Whether captions are sentences or labels.
+    pub task: TaskKind,
     /// Captions per video at evaluation (`num_test_captions`).
     pub test_captions: usize,
     /// Whether they are queries of their own (`test_caption_mode`).
@@ -41,6 +47,7 @@ impl Default for CeTraining {
             batches: BatchOptions::default(),
             loss: RankingLoss::MaxMargin(MaxMarginLoss::default()),
             distil: None,
+            task: TaskKind::Retrieval,
             test_captions: 1,
             caption_merge: CaptionMerge::Independent,
             seed: 0,
@@ -52,16 +59,16 @@ impl Default for CeTraining {
 ///
 /// An epoch visits the videos in an order of its own, each once, with a caption drawn anew; but a last batch of one video is left out: there a batch
 /// norm has no variance and the loss no pair (the published program fails on it, or trains on NaN).
-pub struct CeTask<'a, E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> {
+pub struct CeTask<'a, N, D: OpsDevice> {
     training: CeTraining,
     device: D,
     names: Vec<String>,
     train: Arc<Batcher<'a>>,
     validation: Batcher<'a>,
-    network: PhantomData<fn(Network<E, W, S, D>)>,
+    network: PhantomData<fn(N)>,
 }
 
-impl<'a, E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> CeTask<'a, E, W, S, D> {
+impl<'a, N: ExpertNetwork<D>, D: OpsDevice> CeTask<'a, N, D> {
     /// Checks both splits.
     ///
     /// # Errors
@@ -115,8 +122,8 @@ impl Batches for CeBatches<'_> {
     }
 }
 
-impl<'a, E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> Task<D> for CeTask<'a, E, W, S, D> {
-    type Model = Network<E, W, S, D>;
+impl<'a, N: ExpertNetwork<D>, D: OpsDevice> Task<D> for CeTask<'a, N, D> {
+    type Model = N;
     type Batches = CeBatches<'a>;
     type Error = CeError;
 
@@ -135,10 +142,11 @@ impl<'a, E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> Task<D> for CeTask<'a, E, W
     ) -> Result<Step<D>, CeError> {
         let CeTraining { loss, distil, .. } = self.training;
         let captions = batch.text.shape[1];
-        let words = batches::words::<W, D, DataTape>(&self.device, batch.text)?;
-        let (features, available) = batches::experts(&self.device, &self.names, batch.experts)?;
-        let features = model.features(features)?;
-        let similarity = average_captions(model.forward(words, features, &available, start.phase)?, captions)?;
+        let words = batches::words::<D, DataTape>(&self.device, batch.text)?;
+        let (features, available) = batches::experts::<D, DataTape>(&self.device, &self.names, batch.experts)?;
+        let text = model.embed_text(words, start.phase)?;
+        let video = model.embed_video(features, &available, start.phase)?;
+        let similarity = average_captions(model.similarity(text, video, &available)?, captions)?;
         let student = similarity.with_empty_tape();
         let ranking = loss.forward(similarity)?;
         let Some(scale) = distil else { return Ok(Step::new(ranking, start.before)?) };
@@ -149,12 +157,23 @@ impl<'a, E: ExpertSet, W: Dim, S: Dim, D: OpsDevice> Task<D> for CeTask<'a, E, W
     }
 
     fn score_names(&self) -> Vec<String> {
-        RankReport::names()
+        match self.training.task {
+            TaskKind::Retrieval => [RankReport::names(), vec![FIRST_QUERY_LOSS.into()]].concat(),
+            TaskKind::RetrievalAsClassification => LabelEvaluation::names(),
+        }
     }
 
     fn evaluate(&self, model: &Self::Model) -> Result<Vec<(String, f64)>, CeError> {
-        let CeTraining { test_captions, caption_merge, seed, .. } = self.training;
-        let evaluation = evaluate(model, &self.device, &self.validation, test_captions, caption_merge, seed)?;
-        Ok(evaluation.report.scores())
+        let CeTraining { test_captions, caption_merge, seed, loss, .. } = self.training;
+        match self.training.task {
+            TaskKind::Retrieval => {
+                let of = evaluate(model, &self.device, &self.validation, test_captions, caption_merge, seed)?;
+                let loss = of.first_query_loss(&loss, &self.device)?;
+                Ok([of.report.scores(), vec![(FIRST_QUERY_LOSS.into(), loss)]].concat())
+            }
+            TaskKind::RetrievalAsClassification => {
+                Ok(evaluate_labels(model, &self.device, &self.validation, seed)?.scores())
+            }
+        }
     }
 }
