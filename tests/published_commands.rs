@@ -85,19 +85,25 @@ fn keys(value: &Value, into: &mut BTreeSet<String>) {
 #[test]
 fn what_the_page_says_to_type_is_taken() {
     let mut known = BTreeSet::new();
-    let row = CollaborativeExpertsRecipe::TeachText.rows().unwrap().options("msrvtt-train-full-ce").unwrap();
-    keys(&serde_json::to_value(row).unwrap(), &mut known);
+    let [experts, teachtext] =
+        [CollaborativeExpertsRecipe::CollaborativeExperts, CollaborativeExpertsRecipe::TeachText];
+    let (experts, teachtext, margin) = (experts.rows().unwrap(), teachtext.rows().unwrap(), RelMargin.rows().unwrap());
+    let rows = experts.rows.iter().chain(&teachtext.rows).map(|row| row.name.as_str());
+    let rows: BTreeSet<&str> = rows.chain(margin.rows.iter().map(|row| row.name.as_str())).collect();
+    keys(&serde_json::to_value(experts.options("msrvtt-train-full-ce").unwrap()).unwrap(), &mut known);
     known.extend(published(ce::Options::FIELDS));
     let (mut wrong, mut seen) = (BTreeSet::new(), BTreeSet::new());
     for Line { program, here, options, .. } in lines() {
         for code in here.into_iter().filter(|code| seen.insert((program, options, *code))) {
             let word = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
+            let row = code.split_once("--row ").and_then(|(_, row)| row.split(' ').next());
             let is_known = |part: &str| part == "NAME" || known.contains(part);
             let taken = match code.split(' ').next() {
                 Some("ce" | "teachtext" | "jpose_relmargin") => refused(code).is_none(),
                 Some(flag) if flag.starts_with("--") => is_option(program, code),
                 _ => !options || !code.chars().all(word) || code.split('.').all(is_known),
             };
+            let taken = taken && row.is_none_or(|row| rows.contains(row));
             match LANDING.iter().find(|landing| code.contains(**landing)) {
                 Some(landing) if taken => panic!("`{landing}` is there now: strike it from LANDING"),
                 None if !taken => _ = wrong.insert(format!("{program}: `{code}`")),
