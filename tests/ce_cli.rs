@@ -106,3 +106,45 @@ fn what_would_be_fetched_is_printed() {
         assert!(!Path::new("project").exists());
     }
 }
+
+#[test]
+fn predictions_are_packed_for_the_challenge() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let csv = |name: &str, lines: usize| std::fs::write(at(name), "0,1,2,3,4,5,6,7,8,9\n".repeat(lines)).unwrap();
+    csv("MSVD.csv", 4290);
+    csv("ActivityNet.csv", 1001);
+    let packed = at("packed");
+    let given = [format!("MSVD={}", at("MSVD.csv")), format!("ActivityNet={}", at("ActivityNet.csv"))];
+    let ours = ["submission", "--predictions", &given[0], "--predictions", &given[1], "--dest-dir", &packed];
+    let said = succeed(&ours);
+    let path = said.trim().strip_prefix("written: ").unwrap();
+    assert!(path.starts_with(&format!("{packed}/public_server_val-")) && Path::new(path).is_file(), "{said}");
+    assert_eq!(succeed(&ours), format!("unchanged: {path}; --refresh packs the files as they are now\n"));
+
+    // The published options: the same paths are the same submission.
+    let list = [("MSVD", at("MSVD.csv")), ("ActivityNet", at("ActivityNet.csv"))]
+        .map(|(dataset, file)| format!("\"{dataset}\": {{\"public_server_val\": \"{file}\"}}"));
+    std::fs::write(at("list.json"), format!("{{{}}}", list.join(", "))).unwrap();
+    let (list, phase) = (at("list.json"), ["--challenge_phase", "public_server_val"]);
+    let published = [&["submission", "--predictions_path", &list, "--dest_dir", &packed][..], &phase].concat();
+    assert_eq!(succeed(&published), succeed(&ours));
+    assert!(succeed(&[&published[..], &["--refresh"]].concat()).starts_with("written: "));
+
+    csv("MSVD.csv", 4289);
+    let refused = run(&published);
+    let said = String::from_utf8_lossy(&refused.stderr).replace("\n  │ ", " ");
+    assert!(refused.status.code() == Some(1) && said.contains("found 4289"), "{said}");
+    succeed(&[&published[..], &["--validate", "0", "--refresh"]].concat());
+    for (args, expected) in [
+        (&["--predictions", "MSVD"][..], "DATASET=FILE expected"),
+        (&["--predictions", "Vine=a"], "one of MSRVTT, LSMDC, YouCook2, MSVD, DiDeMo, ActivityNet expected"),
+        (&["--predictions", "MSVD=a", "--challenge-phase", "val"], "public_server_test"),
+        (&["--predictions", "MSVD=a", "--predictions-path", "b"], "cannot be used with"),
+        (&[], "--predictions"),
+    ] {
+        let output = run(&[&["submission"], args].concat());
+        let said = String::from_utf8_lossy(&output.stderr).replace("\n  │ ", " ");
+        assert!(output.status.code() == Some(2) && said.contains(expected), "{said}");
+    }
+}

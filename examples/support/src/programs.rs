@@ -28,7 +28,7 @@ pub fn collaborative_experts(
     demo: impl Job<Output = Result<()>> + 'static,
 ) -> ExitCode {
     fn program(recipe: CollaborativeExpertsRecipe, demo: Demo) -> ExitCode {
-        cli::main(recipe, cli::arguments(), None, &[cli::fetch::TOOL], demo)
+        cli::main(recipe, cli::arguments(), None, &[cli::fetch::TOOL, cli::submission::TOOL], demo)
     }
     program(recipe, cli::boxed(demo))
 }

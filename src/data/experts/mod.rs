@@ -16,6 +16,7 @@ pub mod folder;
 mod labels;
 mod ragged;
 mod split;
+mod submission;
 #[cfg(feature = "download")]
 mod unpack;
 
@@ -31,3 +32,4 @@ pub use fetch::{DownloadLimits, Fetch, FetchLimits, FetchProgress, Fetched, Unpa
 pub use labels::Labels;
 pub use ragged::Ragged;
 pub use split::{CaptionMasks, Captions, Expert, ExpertSplit, FeatureKind, Teacher, TeacherExpert};
+pub use submission::{ChallengePhase, Submission, SubmissionError, Submitted};

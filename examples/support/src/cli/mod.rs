@@ -7,6 +7,7 @@ pub mod fetch;
 mod options;
 pub mod prepare;
 mod stop;
+pub mod submission;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
