@@ -1,16 +1,18 @@
 //! Four videos in the published layout of each data set: read, trained on for an epoch, and evaluated.
 
-use std::path::{Path, PathBuf};
+#[path = "support/expert_folder.rs"]
+mod expert_folder;
+
 use std::sync::atomic::AtomicBool;
 
 use coembed::data::experts::folder::{DATASETS, Dataset, ExpertFiles, Subsets, TestCaptions};
-use coembed::formats::pickle_writer::Writer;
 use coembed::models::TextPooling;
 use coembed::options::Options as _;
 use coembed::recipes::ce::{CollaborativeExpertsRecipe, ExpertOptions, FrameSampling, Options, Reading};
 use coembed::run::{self, Outcome, Part, Recipe, RunFolder};
 use coembed::train::{AdamConfig, Observer, OptimizerConfig};
 use dfdx::prelude::Cpu;
+use expert_folder::{features, list, sentences, text, write};
 
 const RECIPE: CollaborativeExpertsRecipe = CollaborativeExpertsRecipe::CollaborativeExperts;
 const VISUAL: &str = "imagenet.senet154.0";
@@ -56,57 +58,31 @@ fn options(dataset: &Dataset) -> Options {
     }
 }
 
-fn numbers(seed: usize, count: usize) -> Vec<f32> {
-    (0..count).map(|i| ((seed * 31 + i) as f32).sin()).collect()
-}
-
-/// A dict of the four videos.
-fn pickle(path: &Path, value: impl Fn(&mut Writer, usize)) {
-    let mut writer = Writer::new();
-    writer.dict(|entries| {
-        for video in 0..4 {
-            entries.str(&format!("video{video}"));
-            value(entries, video);
-        }
-    });
-    write(path, &writer.finish());
-}
-
-fn write(path: &Path, bytes: &[u8]) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, bytes).unwrap();
-}
+const VIDEOS: [&str; 4] = ["video0", "video1", "video2", "video3"];
 
 fn write_folder(files: &ExpertFiles, dataset: &Dataset) {
     let ending = if dataset.cut_at_dot { ".mp4" } else { "" };
-    let list: String = (0..4).map(|video| format!("video{video}{ending}\n")).collect();
     for file in [&files.train_list, &files.eval_list].into_iter().flatten() {
-        write(file, list.as_bytes());
+        write(file, &list(&VIDEOS, ending));
     }
     for file in files.experts.iter().flatten() {
         let name = file.file_name().unwrap().to_string_lossy();
-        if name.ends_with(".hickle") {
+        let contents = if name.ends_with(".hickle") {
             // The first three videos; the fourth is without.
-            let hickle: PathBuf = "tests/data/hdf5/hickle5_gzip.hickle".into();
-            write(file, &std::fs::read(hickle).unwrap());
+            std::fs::read("tests/data/hdf5/hickle5_gzip.hickle").unwrap()
         } else if name.starts_with("senet154") {
-            pickle(file, |writer, video| writer.array(&[6], &numbers(video, 6)));
+            features(&VIDEOS, &[6], 0)
         } else if name.starts_with("face") {
-            pickle(file, |writer, video| writer.array(&[1, 4], &numbers(50 + video, 4)));
+            features(&VIDEOS, &[1, 4], 50)
         } else {
-            pickle(file, |writer, video| writer.array(&[2, 4], &numbers(100 + video, 8)));
-        }
+            features(&VIDEOS, &[2, 4], 100)
+        };
+        write(file, &contents);
     }
     for file in &files.text {
-        pickle(file, |writer, video| {
-            writer.list(|captions| {
-                (0..2).for_each(|caption| captions.array(&[3, 300], &numbers(200 + 2 * video + caption, 900)));
-            });
-        });
+        write(file, &text(&VIDEOS, [2, 3, 300]));
     }
-    pickle(&files.sentences, |writer, _| {
-        writer.list(|captions| (0..2).for_each(|_| captions.list(|words| words.str("word"))));
-    });
+    write(&files.sentences, &sentences(&VIDEOS, 2));
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! folder does not have is skipped; in a family that it has, a fixture without a test fails the suite, and so does a test without
 //! its fixture. Every `output.*` and `grad.*` tensor of a fixture must be compared.
 
+#[path = "support/expert_folder.rs"]
+mod expert_folder;
 #[path = "golden/support.rs"]
 mod support;
 
@@ -17,6 +19,8 @@ mod ce_data;
 mod ce_metrics;
 #[path = "golden/ce_network.rs"]
 mod ce_network;
+#[path = "golden/ce_opened.rs"]
+mod ce_opened;
 #[path = "golden/ce_params.rs"]
 mod ce_params;
 #[path = "golden/ce_published.rs"]

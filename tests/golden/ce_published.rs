@@ -12,7 +12,7 @@ use coembed::data::experts::folder::{
 };
 use coembed::models::collaborative_experts::CaptionMerge;
 use coembed::models::{Design, MixtureWeights, TextPooling};
-use coembed::options::{Checked, Options as _};
+use coembed::options::{Checked, Options as _, Table};
 use coembed::recipes::ce::{Arch, CollaborativeExpertsRecipe, EvalMode, Options, Reading, import_config};
 use coembed::run::Recipe;
 use coembed::train::{OptimizerConfig, Schedule};
@@ -36,8 +36,17 @@ pub struct Config {
     pub test: Option<Value>,
     #[serde(default)]
     pub experts: Vec<Value>,
+    /// The files that are opened in training and in the test after it.
     #[serde(default)]
-    reads: BTreeMap<String, Vec<Read>>,
+    pub reads: BTreeMap<String, Vec<Read>>,
+}
+
+impl Config {
+    /// Whether it runs, at least once it is repaired.
+    fn can_run(&self) -> bool {
+        let Program { train, repaired_for_the_rest } = &self.program;
+        self.settings.is_some() && (train == "runs" || !repaired_for_the_rest.is_empty())
+    }
 }
 
 #[derive(Deserialize)]
@@ -47,10 +56,14 @@ struct Program {
     repaired_for_the_rest: Vec<String>,
 }
 
+/// A file that is opened.
 #[derive(Deserialize)]
-struct Read {
-    file: PathBuf,
-    under: Option<String>,
+pub struct Read {
+    pub kind: String,
+    pub file: PathBuf,
+    /// The folder, where it is not that of the features.
+    pub under: Option<String>,
+    pub expert: Option<String>,
 }
 
 fn json<T: serde::de::DeserializeOwned>(name: &str) -> T {
@@ -58,7 +71,7 @@ fn json<T: serde::de::DeserializeOwned>(name: &str) -> T {
     serde_json::from_str(&text).unwrap()
 }
 
-fn published() -> Published {
+pub fn published() -> Published {
     json("published_configs.json")
 }
 
@@ -219,29 +232,48 @@ pub fn check_files(name: &str, options: &Checked<Options>, config: &Config) {
     assert_eq!(opened, truth, "{name}");
 }
 
-/// Rows and configurations of one name agree.
-fn check_rows(published: &Published) {
+/// The rows that have the name of a configuration, with it.
+fn rows(published: &Published) -> Vec<(String, Checked<Options>, &Config)> {
     let named: BTreeMap<&str, &Config> =
         published.configs.values().map(|config| (config.experiment.as_str(), config)).collect();
-    let mut compared = 0;
-    let mut wrong = vec![];
     let recipes = [CollaborativeExpertsRecipe::CollaborativeExperts, CollaborativeExpertsRecipe::TeachText];
     let tables = recipes.map(|recipe| recipe.rows().unwrap());
-    for (rows, name) in tables.iter().flat_map(|table| table.rows.iter().map(move |row| (table, row.name.as_str()))) {
-        let Some(config) = named.get(name).filter(|config| config.settings.is_some()) else { continue };
+    let names = tables.iter().flat_map(|table| table.rows.iter().map(move |row| (table, row.name.as_str())));
+    let with_config = |(table, name): (&Table<Options>, &str)| {
+        let config = named.get(name).filter(|config| config.settings.is_some())?;
+        Some((name.to_string(), table.checked(name).unwrap(), *config))
+    };
+    names.filter_map(with_config).collect()
+}
+
+/// Rows and configurations of one name agree.
+fn check_rows(published: &Published) {
+    let rows = rows(published);
+    let wrong = |(name, options, config): &(String, Checked<Options>, &Config)| {
         let checked = || {
-            let options = rows.checked(name).unwrap();
-            assert_eq!(settings(&options), true_settings(config), "{name}");
-            check_reasoning(name, &options, config);
-            check_experts(name, &options, config);
+            assert_eq!(settings(options), true_settings(config), "{name}");
+            check_reasoning(name, options, config);
+            check_experts(name, options, config);
             assert_eq!(options.num_parameters().unwrap(), config.params.unwrap(), "{name}");
-            check_files(name, &options, config);
+            check_files(name, options, config);
         };
-        compared += 1;
-        wrong.extend(std::panic::catch_unwind(checked).is_err().then_some(name));
+        std::panic::catch_unwind(checked).is_err().then(|| name.clone())
+    };
+    let wrong: Vec<String> = rows.iter().filter_map(wrong).collect();
+    assert_eq!(wrong, Vec::<String>::new(), "of {} rows with a configuration", rows.len());
+    assert!(!rows.is_empty());
+}
+
+/// The options of all rows that have a configuration, and of the configurations where they are at hand, with what is known of them.
+pub fn published_options(published: &Published) -> Vec<(String, Checked<Options>, &Config)> {
+    let mut all = rows(published);
+    if let Some(data) = data_dir("ce-published") {
+        for (name, config) in &published.configs {
+            let imported = || import_config(&data.join(name), &data, config.program.train != "runs").unwrap();
+            all.extend(config.can_run().then(|| (name.clone(), imported().options.check().unwrap(), config)));
+        }
     }
-    assert_eq!(wrong, Vec::<&str>::new(), "of {compared} rows with a configuration");
-    assert!(compared > 0);
+    all
 }
 
 pub fn published_configs() {
@@ -263,10 +295,7 @@ fn check_config(data: &Path, name: &str, config: &Config) {
         let key = config.program.train.split('\'').nth(1).unwrap_or_default();
         assert!(error.contains(key) || error.contains("stops"), "{name}: {error}; {}", config.program.train);
     }
-    let Some(truth) = &config.settings else { return };
-    if !runs && config.program.repaired_for_the_rest.is_empty() {
-        return;
-    }
+    let Some(truth) = config.settings.as_ref().filter(|_| config.can_run()) else { return };
     let imported = import(!runs).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(imported.repaired.len(), config.program.repaired_for_the_rest.len(), "{name}");
     let options = imported.options.check().unwrap_or_else(|error| panic!("{name}: {error}"));

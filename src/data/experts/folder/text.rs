@@ -94,15 +94,21 @@ impl Source<'_> {
 
     /// Other names of videos, in both directions.
     fn names(&mut self) -> Result<Names, FileError> {
-        let Some(path) = self.files.names.as_ref().filter(|path| path.is_file()) else { return Ok(Names::default()) };
-        let tree = self.tree(path)?;
-        Names::new(&tree).map_err(|problem| FileError::file(path, problem))
+        // Text features of one's own may have the names in the lists.
+        let own = !self.options.text_files.is_empty();
+        let Some(path) = self.files.names.as_ref().filter(|path| !own || path.is_file()) else {
+            return Ok(Names::default());
+        };
+        let path = locate::existing("other names of the videos", path)?;
+        let tree = self.tree(&path)?;
+        Names::new(&tree).map_err(|problem| FileError::file(&path, problem))
     }
 
     /// The captions as text, if there are any. They are for display only: where they do not fit, they are left out with a warning.
     fn sentences(&mut self, splits: &mut [ExpertSplit], names: &Names) -> Result<()> {
         let path = &self.files.sentences;
         if !path.is_file() {
+            self.reader.warnings.push(format!("{}: not there, sentences will not be shown", path.display()));
             return Ok(());
         }
         let trees = [(path.clone(), self.tree(path)?)];
