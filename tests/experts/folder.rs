@@ -221,6 +221,30 @@ fn text_features_are_found_under_their_published_names() {
 }
 
 #[test]
+fn other_names_of_videos_are_needed_with_the_published_text_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["train_list_full.txt", "plain.h5", "aggregated_text_feats/w2v.pkl"] {
+        let path = folder.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::copy(root().join(file), path).unwrap();
+    }
+    let own = ExpertFolderOptions {
+        split: "dev".into(),
+        subsets: Subsets::Train,
+        training_file: Some("train_list_full.txt".into()),
+        text_encoder: "openai".into(),
+        text_files: vec!["aggregated_text_feats/w2v.pkl".into()],
+        ..options(vec![named("plain.h5")])
+    };
+    let read = |options: &ExpertFolderOptions| load(folder.path(), Dataset::find("MSVD").unwrap(), options);
+    let loaded = read(&own).unwrap();
+    assert!(loaded.split.train.unwrap().sentences.is_empty());
+    assert!(loaded.warnings[0].ends_with("raw-captions.pkl: not there, sentences will not be shown"));
+    let message = read(&ExpertFolderOptions { text_files: vec![], ..own }).unwrap_err().to_string();
+    assert!(message.starts_with("other names of the videos not found; looked for "), "{message}");
+}
+
+#[test]
 fn masks_and_teachers_are_read_and_checked() {
     let with = |masks: Option<&str>, teacher: &str| ExpertFolderOptions {
         caption_masks: masks.map(PathBuf::from),
