@@ -11,7 +11,6 @@ mod batches;
 mod check;
 mod evaluate;
 mod import;
-mod import_section;
 mod model;
 mod network;
 mod options;
