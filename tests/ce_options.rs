@@ -170,7 +170,8 @@ fn cases() -> Vec<Case> {
         case("monitor", Run, |o| o.monitor = Some("val_v2t_metrics_R1".into())).under(|o| o.monitor = None),
         case("save_only_best", Run, |o| o.save_only_best = false),
         case("save_period", Run, |o| o.save_period = 2).under(every_checkpoint),
-        case("skip_first_n_saves", Run, |o| o.skip_first_n_saves = 1).under(every_checkpoint),
+        case("skip_first_n_saves", Run, |o| o.skip_first_n_saves = 2).under(every_checkpoint),
+        case("num_keep_ckpts", Run, |o| o.num_keep_ckpts = 1).under(every_checkpoint),
         case("seeds", Run, |o| o.seeds = vec![1]),
         // What is said of an expert.
         case("features", Parameters, |o| o.features.get_mut("motion").unwrap().width = 5),

@@ -121,7 +121,7 @@ fn files(folder: &Path) -> Vec<String> {
 fn the_best_epoch_of_a_tie_and_the_newest_checkpoints() {
     let run = |tie| {
         let folder = tempfile::tempdir().unwrap();
-        let after = Epochs::Every { every: size(1), skip: 1 };
+        let after = Epochs::Every { every: size(1), from: 1 };
         let fit = Fit {
             epochs: 5,
             folder: Some(folder.path().into()),
@@ -135,7 +135,7 @@ fn the_best_epoch_of_a_tie_and_the_newest_checkpoints() {
     };
     let (best, files) = run(BestTie::Earlier);
     assert_eq!(best, Best { score: 0.5, epoch: 1, step: 4 });
-    let want = ["best.safetensors", "epoch_3.safetensors", "epoch_4.safetensors", "last.safetensors", "metrics.jsonl"];
+    let want = ["best.safetensors", "epoch_4.safetensors", "epoch_5.safetensors", "last.safetensors", "metrics.jsonl"];
     assert_eq!(files, want);
     assert_eq!(run(BestTie::Later).0, Best { score: 0.5, epoch: 3, step: 8 });
 }

@@ -150,7 +150,11 @@ impl Options {
     }
 
     pub(super) fn check_training(&self) -> Checked {
-        for (field, size, most) in [("epochs", self.epochs, 1 << 24), ("save_period", self.save_period, usize::MAX)] {
+        for (field, size, most) in [
+            ("epochs", self.epochs, 1 << 24),
+            ("save_period", self.save_period, usize::MAX),
+            ("num_keep_ckpts", self.num_keep_ckpts, usize::MAX),
+        ] {
             in_range(field, size, most)?;
         }
         let range = 2..=1 << 20;

@@ -76,12 +76,12 @@ pub enum Epochs {
     /// Those with `(epoch + 1) % rate == 1`, the rule of the relevance margin's programs. At a rate of 1 that rule never holds; here it then
     /// always does, as is evidently meant.
     Rate(NonZeroUsize),
-    /// Those that a number divides, from some epoch on.
+    /// Those whose number, counted from 1, another divides, from some number on: the rule of Collaborative Experts.
     Every {
-        /// The number.
+        /// What divides them.
         every: NonZeroUsize,
-        /// Epochs at the start without any.
-        skip: usize,
+        /// The least number.
+        from: usize,
     },
 }
 
@@ -90,12 +90,12 @@ impl Epochs {
     pub fn contains(self, epoch: usize) -> bool {
         match self {
             Self::Rate(rate) => rate.get() == 1 || (epoch + 1) % rate.get() == 1,
-            Self::Every { every, skip } => epoch >= skip && epoch.is_multiple_of(every.get()),
+            Self::Every { every, from } => epoch + 1 >= from && (epoch + 1).is_multiple_of(every.get()),
         }
     }
 }
 
-/// Further checkpoints that are kept, for evaluation: parameters alone, in `NAME_EPOCH.safetensors`.
+/// Further checkpoints that are kept, for evaluation: parameters alone, in `NAME_EPOCH.safetensors`, with the epoch as its rule counts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keep {
     /// Start of the file name.
@@ -120,7 +120,11 @@ impl Keep {
     }
 
     pub(super) fn file(&self, epoch: usize) -> String {
-        format!("{}_{epoch}.safetensors", self.name)
+        let number = match self.after {
+            Epochs::Rate(_) => epoch,
+            Epochs::Every { .. } => epoch + 1,
+        };
+        format!("{}_{number}.safetensors", self.name)
     }
 }
 
@@ -142,14 +146,15 @@ mod tests {
 
     #[test]
     fn only_the_newest_stay() {
-        let after = Epochs::Every { every: size(2), skip: 3 };
+        let after = Epochs::Every { every: size(2), from: 3 };
         let keep = Keep { name: "epoch".into(), after, last: false, newest: Some(size(3)) };
         let mut kept = Vec::new();
         for epoch in (0..14).filter(|epoch| keep.fires(*epoch, 99)) {
             kept.push(epoch);
             kept.retain(|old| Some(*old) != keep.outlived(epoch));
         }
-        assert_eq!(kept, [8, 10, 12]);
+        // The tenth, twelfth and fourteenth epoch.
+        assert_eq!(kept, [9, 11, 13]);
     }
 
     #[test]

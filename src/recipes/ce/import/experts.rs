@@ -35,6 +35,9 @@ pub(super) fn read_experts(
         if entry.flag("binarise")? {
             options.binarise.push(name.clone());
         }
+        if entry.flag("trn_seg")? {
+            return Err(entry.error("trn_seg", "not supported"));
+        }
         if entry.number("aggregate-axis", 1)? != 1 {
             return Err(entry.error("aggregate-axis", "1 expected: files are joined by columns"));
         }

@@ -100,6 +100,20 @@ impl Section {
         }
     }
 
+    /// Two numbers.
+    pub fn pair(&mut self, key: &str, default: (f64, f64)) -> Result<(f64, f64), EntryError> {
+        match self.entries.remove(key) {
+            None | Some(Value::Null) => Ok(default),
+            Some(value) => {
+                let of = |numbers: &Vec<Value>| match numbers.as_slice() {
+                    [first, second] => Some((first.as_f64()?, second.as_f64()?)),
+                    _ => None,
+                };
+                value.as_array().and_then(of).ok_or_else(|| self.unexpected(key, "two numbers", &value))
+            }
+        }
+    }
+
     pub fn number(&mut self, key: &str, default: usize) -> Result<usize, EntryError> {
         Ok(self.whole(key)?.unwrap_or(default))
     }

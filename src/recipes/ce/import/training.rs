@@ -5,7 +5,9 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use super::section::{EntryError, Section};
 use crate::ops::WeightDecay;
 use crate::recipes::ce::Options;
-use crate::train::{AdamConfig, LookAhead, OptimizerConfig, RAdamConfig, RangerConfig, Schedule, SgdConfig};
+use crate::train::{
+    AdamConfig, LookAhead, OptimizerConfig, RAdamConfig, RangerConfig, Schedule, SgdConfig, SwatsConfig,
+};
 
 pub(super) fn read_loss(options: &mut Options, top: &mut Section, ignored: &mut Vec<String>) -> Result<(), EntryError> {
     let mut loss = top.section("loss")?;
@@ -30,33 +32,65 @@ pub(super) fn read_optimizer(
 ) -> Result<f32, EntryError> {
     let mut optimizer = top.section("optimizer")?;
     let mut args = optimizer.section("args")?;
-    let (learning_rate, weight_decay) = (args.float("lr", 1e-3)? as f32, args.float("weight_decay", 0.0)? as f32);
-    options.optimizer = match optimizer.string("type", "Ranger")?.as_str() {
+    let kind = optimizer.string("type", "Ranger")?;
+    // Of the optimizers' arguments in the published program this alone is not the same for all.
+    let default_decay = if kind == "AdamW" { 1e-2 } else { 0.0 };
+    let (learning_rate, weight_decay) =
+        (args.float("lr", 1e-3)? as f32, args.float("weight_decay", default_decay)? as f32);
+    let moments = |args: &mut Section, beta1, beta2, eps: f32| {
+        let (beta1, beta2) = args.pair("betas", (beta1, beta2))?;
+        Ok::<_, EntryError>((beta1, beta2, args.float("eps", eps.into())? as f32))
+    };
+    options.optimizer = match kind.as_str() {
         "Ranger" => {
-            let default = LookAhead::default();
-            let every = args.optional("k")?.map_or(Some(default.steps), NonZeroU32::new);
+            let default = RangerConfig::default();
+            let (beta1, beta2, eps) = moments(&mut args, default.beta1, default.beta2, default.eps)?;
+            let every = args.optional("k")?.map_or(Some(default.look_ahead.steps), NonZeroU32::new);
             let steps = every.ok_or_else(|| args.error("k", "at least 1"))?;
-            let look_ahead = LookAhead { steps, alpha: args.float("alpha", default.alpha.into())? as f32 };
-            OptimizerConfig::Ranger(RangerConfig { learning_rate, weight_decay, look_ahead, ..RangerConfig::default() })
+            let look_ahead = LookAhead { steps, alpha: args.float("alpha", default.look_ahead.alpha.into())? as f32 };
+            if args.float("N_sma_threshhold", 5.0)? != 5.0 {
+                return Err(args.error("N_sma_threshhold", "5 expected"));
+            }
+            OptimizerConfig::Ranger(RangerConfig {
+                learning_rate,
+                beta1,
+                beta2,
+                eps,
+                weight_decay,
+                look_ahead,
+                ..default
+            })
         }
-        "RAdam" => OptimizerConfig::RAdam(RAdamConfig { learning_rate, weight_decay, ..RAdamConfig::default() }),
-        "Adam" => OptimizerConfig::Adam(AdamConfig {
-            learning_rate,
-            weight_decay: WeightDecay::Penalty(weight_decay),
-            ..AdamConfig::default()
-        }),
+        "RAdam" => {
+            let default = RAdamConfig::default();
+            let (beta1, beta2, eps) = moments(&mut args, default.beta1, default.beta2, default.eps)?;
+            OptimizerConfig::RAdam(RAdamConfig { learning_rate, beta1, beta2, eps, weight_decay, ..default })
+        }
+        "Adam" | "AdamW" => {
+            let default = AdamConfig::default();
+            let (beta1, beta2, eps) = moments(&mut args, default.beta1, default.beta2, default.eps)?;
+            let decay = if kind == "Adam" { WeightDecay::Penalty } else { WeightDecay::Decoupled };
+            let weight_decay = decay(weight_decay);
+            OptimizerConfig::Adam(AdamConfig { learning_rate, beta1, beta2, eps, weight_decay, ..default })
+        }
+        "SWATS" => {
+            let default = SwatsConfig::default();
+            let (beta1, beta2, eps) = moments(&mut args, default.beta1, default.beta2, default.eps)?;
+            OptimizerConfig::Swats(SwatsConfig { learning_rate, beta1, beta2, eps, weight_decay, ..default })
+        }
         "SGD" if weight_decay == 0.0 => {
             let momentum = args.float("momentum", 0.0)? as f32;
             OptimizerConfig::Sgd(SgdConfig { learning_rate, momentum, ..SgdConfig::default() })
         }
         other => {
-            return Err(
-                optimizer.error("type", format!("Ranger, RAdam, Adam, or SGD without decay expected, found {other:?}"))
-            );
+            let known = "Ranger, RAdam, Adam, AdamW, SWATS, or SGD without decay";
+            return Err(optimizer.error("type", format!("{known} expected, found {other:?}")));
         }
     };
-    if args.flag("amsgrad")? {
-        return Err(args.error("amsgrad", "not supported"));
+    for unsupported in ["amsgrad", "nesterov"] {
+        if args.flag(unsupported)? {
+            return Err(args.error(unsupported, "not supported"));
+        }
     }
     args.finish(&[], ignored)?;
     Ok(learning_rate)
@@ -82,6 +116,7 @@ pub(super) fn read_trainer(
     options.save_period = trainer.number("save_period", 1)?;
     options.save_only_best = trainer.flag_or("save_only_best", true)?;
     options.skip_first_n_saves = trainer.number("skip_first_n_saves", 0)?;
+    options.num_keep_ckpts = trainer.number("num_keep_ckpts", options.num_keep_ckpts)?;
     if options.save_period > options.epochs {
         let reason = format!("{} of {} epochs: the published program stops", options.save_period, options.epochs);
         return Err(trainer.error("save_period", reason));
@@ -92,10 +127,7 @@ pub(super) fn read_trainer(
         _ if monitor == "off" => None,
         _ => return Err(trainer.error("monitor", format!("max NAME or off expected, found {monitor:?}"))),
     };
-    trainer.finish(
-        &["save_dir", "early_stop", "include_optim_in_ckpts", "verbosity", "tensorboard", "num_keep_ckpts"],
-        ignored,
-    )
+    trainer.finish(&["save_dir", "early_stop", "include_optim_in_ckpts", "verbosity", "tensorboard"], ignored)
 }
 
 /// After the trainer, whose epochs are the default period.
