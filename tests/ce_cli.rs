@@ -3,6 +3,11 @@
 #[path = "support/program.rs"]
 mod program;
 
+#[path = "support/expert_folder.rs"]
+#[allow(dead_code)]
+mod expert_folder;
+
+use expert_folder::{features, sentences, text, write};
 use program::program;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -147,4 +152,71 @@ fn predictions_are_packed_for_the_challenge() {
         let said = String::from_utf8_lossy(&output.stderr).replace("\n  │ ", " ");
         assert!(output.status.code() == Some(2) && said.contains(expected), "{said}");
     }
+}
+
+/// The folder of features that the checkpoints of `tests/data/ce_checkpoint` are of.
+fn published_layout(root: &Path) {
+    let videos = ["a", "b", "c", "d", "e", "f", "g"];
+    let list = |name: &str, videos: &[&str]| write(&root.join(name), &expert_folder::list(videos, ""));
+    list("val_list.txt", &videos[..4]);
+    list("test_list.txt", &videos[2..]);
+    for (seed, file) in
+        [(0, "aggregated_imagenet_{}/senet154-avg.pickle"), (50, "aggregated_scene_{}/densenet161-avg.pickle")]
+    {
+        let file = file.replace("{}", "25fps_256px_stride1_offset0");
+        write(&root.join(file), &features(&videos, &[4], seed));
+    }
+    write(&root.join("text_embeddings/w2v.pkl"), &text(&videos, [1, 2, 300]));
+    write(&root.join("structured-symlinks/raw_captions_combined_filtered.pkl"), &sentences(&videos, 1));
+}
+
+#[test]
+fn published_checkpoints_say_their_options() {
+    let folder = tempfile::tempdir().unwrap();
+    published_layout(folder.path());
+    let data = folder.path().to_str().unwrap();
+    let eval = |checkpoint: &str, more: &[&str]| {
+        let file = format!("tests/data/ce_checkpoint/{checkpoint}");
+        run(&[&["eval", &file, "--data", data], more].concat())
+    };
+    let said = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let pickled = eval("trained_model.pth", &[]);
+    let out = said(&pickled);
+    assert!(pickled.status.success() && scores(&out).len() == 14, "{}", String::from_utf8_lossy(&pickled.stderr));
+    assert!(out.contains("QuerYD test"), "{out}");
+    assert_eq!(scores(&said(&eval("beside/trained_model.pth", &[]))), scores(&out), "that of config.json");
+    // The same as the options that are imported from the configuration.
+    let config = folder.path().join("c.ron");
+    let config = config.to_str().unwrap();
+    // As a file of a project it would inherit.
+    let refused = run(&["import-config", "tests/data/ce_checkpoint/beside/config.json", "--out", config]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("none.json"));
+    let merged = std::fs::read_to_string("tests/data/ce_checkpoint/beside/config.json").unwrap();
+    let json = folder.path().join("c.json");
+    std::fs::write(&json, merged.replace("\"inherit_from\": \"configs/queryd/templates/none.json\",", "")).unwrap();
+    succeed(&["import-config", json.to_str().unwrap(), "--out", config]);
+    assert_eq!(scores(&said(&eval("trained_model.pth", &["--config", config]))), scores(&out));
+    // Options that are given count.
+    let chosen = said(&eval("trained_model.pth", &["--test-split", "val"]));
+    assert!(chosen.contains("QuerYD val") && scores(&chosen) != scores(&out), "{chosen}");
+    // What the published program does unless it is told to take the settings of the test.
+    let validation = said(&eval("trained_model.pth", &["--validation"]));
+    assert_eq!(scores(&validation), scores(&chosen));
+    assert_eq!(run(&["eval", "tests/data/ce_checkpoint/trained_model.pth", "--validation"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_checkpoint_of_unknown_options_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    published_layout(folder.path());
+    let data = folder.path().to_str().unwrap();
+    let alone = folder.path().join("trained_model.pth");
+    std::fs::copy("tests/data/ce_checkpoint/beside/trained_model.pth", &alone).unwrap();
+    let eval = || String::from_utf8_lossy(&run(&["eval", alone.to_str().unwrap(), "--data", data]).stderr).into_owned();
+    assert!(eval().contains("does not say its options"), "{}", eval());
+    let json = std::fs::read_to_string("tests/data/ce_checkpoint/beside/config.json").unwrap();
+    std::fs::write(folder.path().join("config.json"), json.replace("\"CENet\"", "\"Other\"")).unwrap();
+    assert!(eval().contains("config.json: arch.type: CENet or MNNet expected"), "{}", eval());
+    std::fs::write(folder.path().join("config.json"), "[").unwrap();
+    assert!(eval().contains("config.json: "), "{}", eval());
 }

@@ -275,7 +275,7 @@ impl<'a, R: Recipe, D: OpsDevice> Run<'a, R, D> {
         let row = table.as_ref().and_then(|table| table.find(|row| row.without_seeds() == own));
         let row = row.filter(|row| !row.scores.is_empty());
         summary.published = row.map(|row| row.name.clone());
-        summary.add_up(row.map_or(&BTreeMap::new(), |row| &row.scores));
+        summary.add_up(row, |score| self.recipe.deviation(score));
     }
 }
 

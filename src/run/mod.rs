@@ -14,5 +14,5 @@ pub use device::{Job, on_device};
 pub use driver::{Outcome, RunError, evaluate, train};
 pub use folder::{RunFolder, RunFolderError};
 pub use host::cpu_name;
-pub use recipe::{Evaluation, Export, Foreign, Imported, Importer, Part, Recipe, Setting, Tested, Width};
+pub use recipe::{Deviation, Evaluation, Export, Foreign, Imported, Importer, Part, Recipe, Setting, Tested, Width};
 pub use summary::{ScoreOverSeeds, SeedScores, Summary};

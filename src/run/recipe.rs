@@ -85,6 +85,16 @@ pub trait Recipe: Sized + Sync {
         Tested::Best
     }
 
+    /// How the published tables give the deviation of a score over seeds.
+    fn deviation(&self, _score: &str) -> Deviation {
+        Deviation::Sample
+    }
+
+    /// Turns options into those whose test is the validation (the list that epochs are selected by), where the two are not the same.
+    fn on_validation(&self) -> Option<fn(&mut Self::Options)> {
+        None
+    }
+
     /// Told of a model whose parameters were loaded, after how many epochs they were saved.
     fn restored<D: OpsDevice>(&self, _options: &Checked<Self::Options>, _model: &mut Self::Model<D>, _epochs: usize) {}
 
@@ -212,6 +222,15 @@ pub enum Tested {
     Best,
     /// Those after the last epoch.
     Last,
+}
+
+/// The standard deviation of a score over seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deviation {
+    /// That of a sample, with `n − 1` in the denominator.
+    Sample,
+    /// That of all there is, with `n`.
+    Population,
 }
 
 /// A width that only data know.

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::Deviation;
 use crate::files::{read_text, write_atomically};
+use crate::options::{Options, Row};
 use crate::report::{MeanStd, TextTable};
 
 /// What a run gave and what it rests on: two runs can be compared where these agree.
@@ -56,24 +58,29 @@ pub struct SeedScores {
 pub struct ScoreOverSeeds {
     /// Mean.
     pub mean: f64,
-    /// Sample deviation; none of a single seed.
+    /// Standard deviation, as the published tables give it; none of a single seed.
     pub deviation: Option<f64>,
-    /// The published value.
+    /// The published mean.
     pub published: Option<f64>,
+    /// The published deviation.
+    #[serde(default)]
+    pub published_deviation: Option<f64>,
 }
 
 impl Summary {
-    /// Means and deviations of the scores of all seeds, beside published ones.
-    pub(super) fn add_up(&mut self, published: &BTreeMap<String, f64>) {
+    /// Means and deviations of the scores of all seeds, beside those of a published row.
+    pub(super) fn add_up<O: Options>(&mut self, published: Option<&Row<O>>, deviation: impl Fn(&str) -> Deviation) {
         let names = self.seeds.iter().flat_map(|seed| seed.scores.keys().cloned());
         let score = |name: String| {
             let values: Vec<f64> = self.seeds.iter().filter_map(|seed| seed.scores.get(&name).copied()).collect();
-            let over = MeanStd::of(&values)?;
+            let over = match deviation(&name) {
+                Deviation::Sample => MeanStd::of(&values)?,
+                Deviation::Population => MeanStd::of_population(&values)?,
+            };
             let deviation = (values.len() > 1).then_some(over.std);
-            Some((
-                name.clone(),
-                ScoreOverSeeds { mean: over.mean, deviation, published: published.get(&name).copied() },
-            ))
+            let of = |of: fn(&Row<O>) -> &BTreeMap<String, f64>| of(published?).get(&name).copied();
+            let (published, published_deviation) = (of(|row| &row.scores), of(|row| &row.deviations));
+            Some((name, ScoreOverSeeds { mean: over.mean, deviation, published, published_deviation }))
         };
         self.scores = names.filter_map(score).collect();
     }
@@ -111,7 +118,8 @@ impl fmt::Display for Summary {
             let deviation = score.deviation.map(|deviation| format!(" ± {}", number(deviation))).unwrap_or_default();
             let mut row = vec![name.clone(), number(score.mean) + &deviation];
             if !published.is_empty() {
-                row.push(score.published.map(number).unwrap_or_default());
+                let deviation = score.published_deviation.map(|deviation| format!(" ± {}", number(deviation)));
+                row.push(score.published.map(number).unwrap_or_default() + &deviation.unwrap_or_default());
             }
             table.row(row);
         }

@@ -33,6 +33,7 @@ fn what_was_left_out_is_named() {
     let deprecated = ["ce.moe_fc_bottleneck1.weight", "ce.moe_cg.fc.bias", "ce.moe_fc_proj.bias"];
     let mut expected = deprecated.map(|name| Skipped::Deprecated(name.into())).to_vec();
     let class = |class: &str| Skipped::Class("config".into(), class.into());
+    // This one is no whole configuration.
     expected.extend(["optimizer", "config"].map(|entry| Skipped::Entry(entry.into())));
     expected.extend(["parse_config.ConfigParser", "pathlib.PurePosixPath"].map(class));
     assert_eq!(checkpoint.skipped, expected);

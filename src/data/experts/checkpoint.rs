@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
+use serde_json::Map;
+
 use crate::formats::Limits;
 use crate::formats::pickle::{PickleOptions, UnknownGlobal, Value};
 use crate::formats::torch::{self, TorchError, TorchState};
@@ -26,6 +28,9 @@ pub struct ExpertCheckpoint {
     pub epoch: Option<i64>,
     /// The best value of the monitored metric.
     pub monitor_best: Option<f64>,
+    /// The configuration of the run with all that it inherited, where it is in the checkpoint: the published program pickles the object that
+    /// holds it.
+    pub config: Option<Map<String, serde_json::Value>>,
     /// Parameters and running statistics under the names of a model that was not parallel, for `train::from_torch`.
     pub state: TorchState,
     /// What was left out.
@@ -80,7 +85,7 @@ fn interpret(file: &torch::TorchCheckpoint) -> Result<ExpertCheckpoint, TorchErr
         !deprecated
     });
     skipped.extend(state.skipped.drain(..).map(|(name, found)| Skipped::NotATensor(name, found)));
-    let (mut arch, mut epoch, mut monitor_best) = (None, None, None);
+    let (mut arch, mut epoch, mut monitor_best, mut config) = (None, None, None, None);
     // A state dict was found in it, so that it is a dict.
     for (key, value) in file.value.as_dict().iter().flat_map(|dict| dict.dict().entries()) {
         let Value::Str(key) = key else { continue };
@@ -89,6 +94,7 @@ fn interpret(file: &torch::TorchCheckpoint) -> Result<ExpertCheckpoint, TorchErr
             "arch" => arch = value.as_str().ok().map(String::from),
             "epoch" => epoch = value.as_i64().ok(),
             "monitor_best" => monitor_best = value.as_f64().ok(),
+            "config" if config.is_none() && configuration(value).is_some() => config = configuration(value),
             _ => {
                 skipped.push(Skipped::Entry(key.to_string()));
                 let mut classes = BTreeSet::new();
@@ -97,7 +103,46 @@ fn interpret(file: &torch::TorchCheckpoint) -> Result<ExpertCheckpoint, TorchErr
             }
         }
     }
-    Ok(ExpertCheckpoint { arch, epoch, monitor_best, state, skipped })
+    Ok(ExpertCheckpoint { arch, epoch, monitor_best, config, state, skipped })
+}
+
+/// The configuration in a dict, or in an object that has one among its attributes.
+fn configuration(value: &Value) -> Option<Map<String, serde_json::Value>> {
+    match value {
+        Value::Dict(dict) if SECTIONS.iter().all(|section| matches!(dict.get(*section), Some(Value::Dict(_)))) => {
+            match json(value) {
+                Some(serde_json::Value::Object(config)) => Some(config),
+                _ => None,
+            }
+        }
+        Value::Dict(dict) => dict.entries().iter().find_map(|(_, value)| configuration(value)),
+        Value::Opaque(object) => configuration(&object.state).or_else(|| object.args.iter().find_map(configuration)),
+        Value::Tuple(items) => items.iter().find_map(configuration),
+        _ => None,
+    }
+}
+
+/// Sections that every configuration of the published program has.
+const SECTIONS: [&str; 4] = ["arch", "data_loader", "experts", "trainer"];
+
+/// Plain data; paths and other objects, which no option is, are left out.
+fn json(value: &Value) -> Option<serde_json::Value> {
+    Some(match value {
+        Value::None => serde_json::Value::Null,
+        Value::Bool(flag) => (*flag).into(),
+        Value::Int(number) => (*number).into(),
+        Value::Float(number) => (*number).into(),
+        Value::Str(text) => (**text).into(),
+        Value::List(items) | Value::Tuple(items) => items.iter().filter_map(json).collect(),
+        Value::Dict(dict) => {
+            let entry = |(key, value): &(Value, Value)| match key {
+                Value::Str(key) => Some((key.to_string(), json(value)?)),
+                _ => None,
+            };
+            serde_json::Value::Object(dict.entries().iter().filter_map(entry).collect())
+        }
+        _ => return None,
+    })
 }
 
 /// Names of all classes that are not data. The depth of a tree, and the size of a walk through it, are bounded by the reader.

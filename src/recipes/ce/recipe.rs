@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::evaluate::{CeTest, evaluate, evaluate_labels, monitored};
+use super::import::{import_merged, read_merged};
 use super::options::{EvalMode, Options, TaskKind};
 use super::task::{CeTask, CeTraining};
 use super::{CeError, CeNetwork, import_config};
@@ -15,7 +16,7 @@ use crate::metrics::captions::top_k;
 use crate::ops::OpsDevice;
 use crate::options::{Checked, OptionsError, Table, TableError};
 use crate::report::predictions;
-use crate::run::{Export, Foreign, Importer, Part, Recipe, Setting, Tested};
+use crate::run::{Deviation, Export, Foreign, Importer, Part, Recipe, Setting, Tested};
 use crate::train::{BestTie, Epochs, Fit, Keep, OptimizerConfig, Purpose, Select, from_torch, rng};
 
 /// Training of the networks of a paper, and their evaluation.
@@ -122,13 +123,13 @@ impl Recipe for CollaborativeExpertsRecipe {
         let select = options.monitor.as_deref().and_then(monitored);
         // The published loop keeps an epoch that is as good as the best.
         let select = select.map(|score| Select { tie: BestTie::Later, ..Select::by(score) });
-        // Every so many epochs a checkpoint, the newest three kept, where not only the best is wanted.
+        // Every so many epochs a checkpoint, the newest kept, where not only the best is wanted.
         let every = std::num::NonZeroUsize::new(options.save_period).filter(|_| !options.save_only_best);
         let keep = every.map(|every| Keep {
             name: "epoch".into(),
-            after: Epochs::Every { every, skip: options.skip_first_n_saves },
+            after: Epochs::Every { every, from: options.skip_first_n_saves },
             last: false,
-            newest: Some(std::num::NonZeroUsize::MIN.saturating_add(2)),
+            newest: std::num::NonZeroUsize::new(options.num_keep_ckpts),
         });
         let keep = keep.into_iter().collect();
         let Options { epochs, schedule, batch_size, .. } = **options;
@@ -140,6 +141,14 @@ impl Recipe for CollaborativeExpertsRecipe {
             EvalMode::TestRun => Tested::Best,
             EvalMode::FixedNumEpochs => Tested::Last,
         }
+    }
+
+    fn deviation(&self, score: &str) -> Deviation {
+        if score.ends_with("geometric mean") { Deviation::Population } else { Deviation::Sample }
+    }
+
+    fn on_validation(&self) -> Option<fn(&mut Options)> {
+        Some(|options| (options.test_split, options.test_split_captions) = (None, None))
     }
 
     fn folder(&self, options: &Options) -> Option<PathBuf> {
@@ -187,12 +196,25 @@ impl Recipe for CollaborativeExpertsRecipe {
     }
 }
 
-/// `trained_model.pth`, which does not say its options.
+/// `trained_model.pth`: its options are those of the configuration in it, or of the `config.json` that the published program writes beside it.
 fn read_foreign(path: &Path) -> Result<Foreign<Options>, CeError> {
     let file = |source| CeError::Checkpoint { path: path.into(), source };
     let limits = Limits { input_bytes: 64 << 30, bytes: 64 << 30, ..Limits::default() };
     let checkpoint = load_checkpoint(path, &limits).map_err(|error| file(error.into()))?;
-    let warnings = checkpoint.skipped.iter().map(|skipped| format!("left out: {skipped}")).collect();
+    let mut warnings: Vec<String> = checkpoint.skipped.iter().map(|skipped| format!("left out: {skipped}")).collect();
     let parameters = from_torch(&checkpoint.state).map_err(|error| file(error.into()))?;
-    Ok(Foreign { options: None, parameters, warnings })
+    let beside = path.with_file_name("config.json");
+    // What stops the published program did not stop this run of it.
+    let imported = match checkpoint.config {
+        Some(config) => Some(read_merged(path, config, true)),
+        None => beside.is_file().then(|| import_merged(&beside, true)),
+    };
+    let options = match imported.transpose() {
+        Ok(imported) => imported.map(|imported| imported.options),
+        Err(error) => {
+            warnings.push(format!("its options are not known: {error}"));
+            None
+        }
+    };
+    Ok(Foreign { options, parameters, warnings })
 }

@@ -25,10 +25,15 @@ pub fn command<R: Recipe>(recipe: &R) -> Command {
         ))
         .args(bases())
         .args(options());
+    let validation = recipe.on_validation().map(|_| {
+        let help = "Evaluate on the list that epochs are selected by, in place of that of the test";
+        Arg::new("validation").long("validation").action(ArgAction::SetTrue).help(help)
+    });
     let eval = Command::new("eval")
         .about("Evaluate a checkpoint: the authors' or ours (.safetensors)")
         .arg(Arg::new("checkpoint").required(true).value_parser(value_parser!(PathBuf)))
         .arg(data())
+        .args(validation)
         .args(recipe.exports().into_iter().map(|export| path(export.name, "FILE", export.doc)))
         .args(bases())
         .args(options());

@@ -267,6 +267,10 @@ impl<R: Recipe> Job for Eval<'_, R> {
         let mut options = options::of(recipe, given, own.unwrap_or_default())?;
         let own = recipe.folder(&options);
         let data = data.or(own.as_deref());
+        if let Some(on_validation) = recipe.on_validation().filter(|_| given.get_flag("validation")) {
+            data.ok_or_else(|| usage("--validation needs --data"))?;
+            on_validation(&mut options);
+        }
         self.program.adapt(&mut options, data, given)?;
         let options = options.check_evaluation().map_err(usage).wrap_err_with(|| path.display().to_string())?;
         let wanted = recipe.exports().into_iter().filter_map(|export| {

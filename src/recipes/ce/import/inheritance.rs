@@ -22,6 +22,12 @@ pub(super) fn merged(path: &Path, root: &Path) -> Result<Map<String, Value>, Imp
     Ok(merged)
 }
 
+/// The object that a file is.
+pub(super) fn object(path: &Path) -> Result<Map<String, Value>, ImportError> {
+    let text = read_text(path).map_err(|source| ImportError::Io { path: path.into(), source })?;
+    serde_json::from_str(&text).map_err(|source| ImportError::Json { path: path.into(), source })
+}
+
 /// The files of a configuration.
 #[derive(Default)]
 struct Files {
@@ -43,9 +49,7 @@ fn lineage(path: &Path, root: &Path, files: &mut Files) -> Result<Rc<[usize]>, I
     if let Some(lineage) = files.lineages.get(&canonical) {
         return Ok(lineage.clone());
     }
-    let text = read_text(path).map_err(io)?;
-    let mut own: Map<String, Value> =
-        serde_json::from_str(&text).map_err(|source| ImportError::Json { path: path.into(), source })?;
+    let mut own = object(path)?;
     let parents = match own.remove("inherit_from") {
         None => String::new(),
         Some(Value::String(parents)) => parents,

@@ -74,11 +74,21 @@ pub enum ImportError {
 /// # Errors
 /// [`ImportError`], naming the file and the entry; entries that this family of programs does not know are errors.
 pub fn import_config(path: &Path, root: &Path, repair: bool) -> Result<Imported<Options>, ImportError> {
-    read(path, merged(path, root)?, repair)
+    read_merged(path, merged(path, root)?, repair)
 }
 
-/// The same of a configuration that is merged already: one that a checkpoint holds, or that lies beside it.
-pub(super) fn read(path: &Path, merged: Map<String, Value>, repair: bool) -> Result<Imported<Options>, ImportError> {
+/// The same of a file that the published program wrote: merged already, whatever it says of parents.
+pub(super) fn import_merged(path: &Path, repair: bool) -> Result<Imported<Options>, ImportError> {
+    read_merged(path, inheritance::object(path)?, repair)
+}
+
+/// The same of a configuration that is not in a file of its own; the path is for messages.
+pub(super) fn read_merged(
+    path: &Path,
+    mut merged: Map<String, Value>,
+    repair: bool,
+) -> Result<Imported<Options>, ImportError> {
+    merged.remove("inherit_from");
     let entry = |EntryError { key, reason }| ImportError::Entry { path: path.into(), key, reason };
     let names_encoders = merged.contains_key("text_embedding_model_configs");
     let mut ignored = vec![];
@@ -208,7 +218,7 @@ fn options(mut top: Section, ignored: &mut Vec<String>) -> Result<Options, Entry
 }
 
 /// Options of the published program that this one does not have; off in every published configuration.
-const UNSUPPORTED: [&str; 10] = [
+const UNSUPPORTED: [&str; 9] = [
     "l2renorm",
     "kron_dets",
     "coord_dets",
@@ -216,7 +226,6 @@ const UNSUPPORTED: [&str; 10] = [
     "geometric_mlp",
     "spatial_feats",
     "trn_cat",
-    "trn_seg",
     "manual_linear_init",
     "drop_last",
 ];
