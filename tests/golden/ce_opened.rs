@@ -9,7 +9,7 @@ use coembed::data::Loaded;
 use coembed::data::experts::FeatureKind;
 use coembed::data::experts::folder::{self, Dataset, ExpertFolderOptions, Subsets, text_width};
 use coembed::options::Checked;
-use coembed::recipes::ce::{Arch, CollaborativeExpertsRecipe, Options};
+use coembed::recipes::ce::{CollaborativeExpertsRecipe, Options};
 use coembed::run::{Part, Recipe};
 
 use crate::ce_published::{Config, Read, published, published_options};
@@ -117,11 +117,9 @@ fn check(name: &str, options: &Checked<Options>, config: &Config, tree: &mut Tre
         let listed = reads.map(|read| (tree.path(read, options), read.kind.as_str())).collect();
         check_part(&format!("{name}, {part}"), Dataset::find(&options.dataset).unwrap(), &wanted, tree, &listed);
     }
-    if options.arch == Arch::CollaborativeExperts {
-        let loaded = CollaborativeExpertsRecipe::CollaborativeExperts.load(options, &tree.root(), Part::Training);
-        let loaded = loaded.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(opened(&loaded), tree.contents.keys().map(PathBuf::as_path).collect(), "{name}: run and test");
-    }
+    let loaded = CollaborativeExpertsRecipe::CollaborativeExperts.load(options, &tree.root(), Part::Training);
+    let loaded = loaded.unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(opened(&loaded), tree.contents.keys().map(PathBuf::as_path).collect(), "{name}: run and test");
 }
 
 fn opened<T>(loaded: &Loaded<T>) -> BTreeSet<&Path> {
