@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const LONGEST_LOG: u64 = 64 << 20;
 
 /// The longest other text: configurations, tables, summaries. What is made of one may be a hundred times as large.
-const LONGEST_TEXT: u64 = 4 << 20;
+pub(crate) const LONGEST_TEXT: u64 = 4 << 20;
 
 /// Opens a regular file; also its length. Pipes and devices may wait for ever, or never end.
 ///

@@ -9,8 +9,9 @@ use std::path::Path;
 
 use serde_json::Map;
 
+use crate::files::LONGEST_TEXT;
 use crate::formats::Limits;
-use crate::formats::pickle::{PickleOptions, UnknownGlobal, Value};
+use crate::formats::pickle::{Dict, PickleOptions, UnknownGlobal, Value};
 use crate::formats::torch::{self, TorchError, TorchState};
 
 /// What `nn.DataParallel`, training on several GPUs, puts before every name.
@@ -48,6 +49,10 @@ pub enum Skipped {
     Entry(String),
     /// A class whose objects or methods are in an entry of the checkpoint: entry and class.
     Class(String, String),
+    /// An entry of the configuration that is no plain data, and what it is.
+    NotData(String, String),
+    /// A configuration that would be longer than the files of configurations may be.
+    TooLong(String),
 }
 
 impl fmt::Display for Skipped {
@@ -57,6 +62,8 @@ impl fmt::Display for Skipped {
             Self::NotATensor(name, found) => write!(f, "{name}, which is {found}, no tensor"),
             Self::Entry(name) => write!(f, "entry {name}"),
             Self::Class(entry, class) => write!(f, "class {class} in entry {entry}"),
+            Self::NotData(name, found) => write!(f, "{name}, which is {found}, no plain data"),
+            Self::TooLong(name) => write!(f, "entry {name}, a configuration of more than {} MiB", LONGEST_TEXT >> 20),
         }
     }
 }
@@ -94,26 +101,33 @@ fn interpret(file: &torch::TorchCheckpoint) -> Result<ExpertCheckpoint, TorchErr
             "arch" => arch = value.as_str().ok().map(String::from),
             "epoch" => epoch = value.as_i64().ok(),
             "monitor_best" => monitor_best = value.as_f64().ok(),
-            "config" if config.is_none() && configuration(value).is_some() => config = configuration(value),
-            _ => {
-                skipped.push(Skipped::Entry(key.to_string()));
-                let mut classes = BTreeSet::new();
-                collect_classes(value, &mut classes);
-                skipped.extend(classes.into_iter().map(|class| Skipped::Class(key.to_string(), class)));
-            }
+            "config" => match configuration(value).map(Plain::of) {
+                Some(Ok((plain, unread))) => {
+                    config = Some(plain);
+                    skipped.extend(unread);
+                }
+                Some(Err(TooLong)) => skipped.push(Skipped::TooLong(key.to_string())),
+                None => leave_out(key, value, &mut skipped),
+            },
+            _ => leave_out(key, value, &mut skipped),
         }
     }
     Ok(ExpertCheckpoint { arch, epoch, monitor_best, config, state, skipped })
 }
 
+/// An entry of the checkpoint that is not read, and the classes in it.
+fn leave_out(key: &str, value: &Value, skipped: &mut Vec<Skipped>) {
+    skipped.push(Skipped::Entry(key.into()));
+    let mut classes = BTreeSet::new();
+    collect_classes(value, &mut classes);
+    skipped.extend(classes.into_iter().map(|class| Skipped::Class(key.into(), class)));
+}
+
 /// The configuration in a dict, or in an object that has one among its attributes.
-fn configuration(value: &Value) -> Option<Map<String, serde_json::Value>> {
+fn configuration(value: &Value) -> Option<&Dict> {
     match value {
         Value::Dict(dict) if SECTIONS.iter().all(|section| matches!(dict.get(*section), Some(Value::Dict(_)))) => {
-            match json(value) {
-                Some(serde_json::Value::Object(config)) => Some(config),
-                _ => None,
-            }
+            Some(dict)
         }
         Value::Dict(dict) => dict.entries().iter().find_map(|(_, value)| configuration(value)),
         Value::Opaque(object) => configuration(&object.state).or_else(|| object.args.iter().find_map(configuration)),
@@ -125,24 +139,99 @@ fn configuration(value: &Value) -> Option<Map<String, serde_json::Value>> {
 /// Sections that every configuration of the published program has.
 const SECTIONS: [&str; 4] = ["arch", "data_loader", "experts", "trainer"];
 
-/// Plain data; paths and other objects, which no option is, are left out.
-fn json(value: &Value) -> Option<serde_json::Value> {
-    Some(match value {
-        Value::None => serde_json::Value::Null,
-        Value::Bool(flag) => (*flag).into(),
-        Value::Int(number) => (*number).into(),
-        Value::Float(number) => (*number).into(),
-        Value::Str(text) => (**text).into(),
-        Value::List(items) | Value::Tuple(items) => items.iter().filter_map(json).collect(),
-        Value::Dict(dict) => {
-            let entry = |(key, value): &(Value, Value)| match key {
-                Value::Str(key) => Some((key.to_string(), json(value)?)),
-                _ => None,
+/// Makes plain data of a configuration; paths and other objects, which no option is, are left out.
+///
+/// What is made is bounded: pickles share values, so that a small file may be a long text.
+struct Plain {
+    /// Bytes of text that may still be made.
+    left: u64,
+    unread: Vec<Skipped>,
+}
+
+/// It would be longer than the text of a configuration may be.
+struct TooLong;
+
+/// Where a value is.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    within: Option<&'a Place<'a>>,
+    key: &'a str,
+}
+
+type Json = serde_json::Value;
+
+impl Plain {
+    fn of(config: &Dict) -> Result<(Map<String, Json>, Vec<Skipped>), TooLong> {
+        let mut plain = Self { left: LONGEST_TEXT, unread: vec![] };
+        let entries = plain.entries(config, Place { within: None, key: "config" })?;
+        Ok((entries, plain.unread))
+    }
+
+    fn spend(&mut self, bytes: usize) -> Result<(), TooLong> {
+        self.left = self.left.checked_sub(bytes as u64).ok_or(TooLong)?;
+        Ok(())
+    }
+
+    fn entries(&mut self, dict: &Dict, place: Place<'_>) -> Result<Map<String, Json>, TooLong> {
+        let mut entries = Map::new();
+        for (key, value) in dict.entries() {
+            let Value::Str(key) = key else {
+                self.leave_out(place, &format!("an entry under {}", key.type_name()))?;
+                continue;
             };
-            serde_json::Value::Object(dict.entries().iter().filter_map(entry).collect())
+            // Quotes, and a colon.
+            self.spend(key.len() + 3)?;
+            if let Some(value) = self.json(value, Place { within: Some(&place), key })? {
+                entries.insert(key.to_string(), value);
+            }
         }
-        _ => return None,
-    })
+        Ok(entries)
+    }
+
+    fn json(&mut self, value: &Value, place: Place<'_>) -> Result<Option<Json>, TooLong> {
+        // At least a digit, and a comma.
+        self.spend(2)?;
+        let real = |number: f64| serde_json::Number::from_f64(number).map(Json::Number);
+        let plain = match value {
+            Value::None => Some(Json::Null),
+            Value::Bool(flag) => Some((*flag).into()),
+            Value::Int(number) => Some((*number).into()),
+            // As JSON has it, too; whoever wants a whole number refuses it.
+            Value::BigInt(digits) => digits.parse().ok().and_then(real),
+            Value::Float(number) => real(*number),
+            Value::Str(text) => {
+                self.spend(text.len())?;
+                Some((**text).into())
+            }
+            Value::List(items) | Value::Tuple(items) => {
+                let mut plain = vec![];
+                for item in items.iter() {
+                    plain.extend(self.json(item, place)?);
+                }
+                Some(plain.into())
+            }
+            Value::Dict(dict) => Some(Json::Object(self.entries(dict, place)?)),
+            _ => None,
+        };
+        if plain.is_none() {
+            let found = match value {
+                Value::Float(number) => number.to_string().into(),
+                Value::BigInt(_) => "an integer out of range".into(),
+                other => other.type_name(),
+            };
+            self.leave_out(place, &found)?;
+        }
+        Ok(plain)
+    }
+
+    fn leave_out(&mut self, place: Place<'_>, found: &str) -> Result<(), TooLong> {
+        let keys: Vec<&str> =
+            std::iter::successors(Some(&place), |place| place.within).map(|place| place.key).collect();
+        self.spend(keys.iter().map(|key| key.len() + 1).sum::<usize>() + found.len())?;
+        let name = keys.into_iter().rev().collect::<Vec<_>>().join(".");
+        self.unread.push(Skipped::NotData(name, found.into()));
+        Ok(())
+    }
 }
 
 /// Names of all classes that are not data. The depth of a tree, and the size of a walk through it, are bounded by the reader.
@@ -165,5 +254,58 @@ fn collect_classes(value: &Value, classes: &mut BTreeSet<String>) {
             collect_classes(value, classes);
         }),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dict(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Dict {
+        entries.into_iter().map(|(key, value)| (key.into(), value)).collect()
+    }
+
+    fn list(items: Vec<Value>) -> Value {
+        Value::List(items.into())
+    }
+
+    #[test]
+    fn what_is_no_plain_data_is_left_out_and_named() {
+        let loss = [("margin", Value::Float(f64::NAN)), ("fix_norm", Value::Bool(true))];
+        let modalities = list(vec!["a".into(), Value::Bytes((*b"b").into()), "c".into()]);
+        let config: Dict = [
+            (Value::from("loss"), Value::Dict(dict(loss).into())),
+            ("seed".into(), Value::BigInt("1180591620717411303424".into())),
+            ("wide".into(), Value::BigInt("0x1".into())),
+            (Value::Int(5), "x".into()),
+            ("modalities".into(), modalities),
+        ]
+        .into_iter()
+        .collect();
+        let Ok((plain, unread)) = Plain::of(&config) else { panic!("it is short") };
+        let expected =
+            serde_json::json!({"loss": {"fix_norm": true}, "modalities": ["a", "c"], "seed": 1180591620717411303424.0});
+        assert_eq!(Json::Object(plain), expected);
+        let unread: Vec<String> = unread.iter().map(ToString::to_string).collect();
+        let expected = [
+            "config.loss.margin, which is NaN, no plain data",
+            "config.wide, which is an integer out of range, no plain data",
+            "config, which is an entry under int, no plain data",
+            "config.modalities, which is bytes, no plain data",
+        ];
+        assert_eq!(unread, expected);
+    }
+
+    #[test]
+    fn shared_values_do_not_make_a_long_configuration() {
+        let text = Value::from("x".repeat(1 << 20).as_str());
+        let texts = |count: usize| dict([("name", list(vec![text.clone(); count]))]);
+        assert!(Plain::of(&texts(3)).is_ok());
+        assert!(Plain::of(&texts(4)).is_err());
+        // 2^40 values, were all of them made.
+        let doubled = (0..40).fold(Value::Int(1), |half, _| list(vec![half.clone(), half]));
+        assert!(Plain::of(&dict([("name", doubled)])).is_err());
+        let file = Skipped::TooLong("config".into());
+        assert_eq!(file.to_string(), "entry config, a configuration of more than 4 MiB");
     }
 }
