@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use coembed::formats::pickle_writer::Writer;
 use coembed::models::{Design, TextPooling};
 use coembed::options::Options as _;
 use coembed::recipes::ce::{Arch, CeTest, CollaborativeExpertsRecipe, Options, Reading, TaskKind};
@@ -132,6 +133,17 @@ fn captions_of_unknown_text_are_no_labels() {
     write_folder(&folder);
     std::fs::remove_file(folder.join("raw-captions.pkl")).unwrap();
     let options = options.check().unwrap();
-    let error = RECIPE.load(&options, &folder, Part::Test).map(|loaded| loaded.warnings).unwrap_err();
-    assert!(error.to_string().ends_with("own.json: no captions as text"), "{error}");
+    let load = || RECIPE.load(&options, &folder, Part::Test).map(|loaded| loaded.warnings).unwrap_err().to_string();
+    assert!(load().contains("raw-captions.pkl"), "{}", load());
+    // Of one video they are fewer than its captions.
+    let mut few = Writer::new();
+    few.dict(|entries| {
+        for video in 0..14 {
+            entries.str(&format!("v{video}"));
+            entries.list(|captions| (0..if video == 11 { 2 } else { 3 }).for_each(|_| captions.str("a dog")));
+        }
+    });
+    std::fs::write(folder.join("raw-captions.pkl"), few.finish()).unwrap();
+    let said = "raw-captions.pkl: video \"v11\", captions as text: 3 entries, one per caption, expected, found 2";
+    assert!(load().ends_with(said), "{}", load());
 }

@@ -259,6 +259,11 @@ impl Predictions {
         let mut lines = lines.from_reader(contents);
         let (mut line, mut found) = (csv::ByteRecord::new(), 0);
         let path = || self.path.clone();
+        // The reader of lines passes over it; the number that it stands before is none for others.
+        if contents.starts_with(b"\xef\xbb\xbf") {
+            let (last, found) = (self.videos.saturating_sub(1), "a byte order mark".into());
+            return Err(SubmissionError::Entry { path: path(), line: 1, column: 1, last, found });
+        }
         let failed = |error| FileError::file(&self.path, io::Error::from(error));
         while lines.read_byte_record(&mut line).map_err(failed)? {
             let number = line.position().map_or(0, csv::Position::line);

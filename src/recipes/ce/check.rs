@@ -165,12 +165,12 @@ impl Options {
         self.optimizer.check().map_err(|e| OptionsError::new("optimizer", e.to_string()))?;
         self.schedule.check().map_err(|reason| OptionsError::new("schedule", reason))?;
         let Some(monitor) = &self.monitor else { return Ok(()) };
-        let of = match self.task {
-            TaskKind::Retrieval => "val_t2v_metrics_ or val_v2t_metrics_",
-            TaskKind::RetrievalAsClassification => "val_retrieval_as_classification_",
+        let of: &[&str] = match self.task {
+            TaskKind::Retrieval => &["val_t2v_metrics_", "val_v2t_metrics_"],
+            TaskKind::RetrievalAsClassification => &["val_retrieval_as_classification_"],
         };
-        let known = monitored(monitor).is_some() && of.split(" or ").any(|of| monitor.starts_with(of));
+        let known = monitored(monitor).is_some() && of.iter().any(|of| monitor.starts_with(of));
         let scores = || MONITORS.map(|(published, _)| published).join(", ");
-        ensure(known, "monitor", || format!("{monitor:?} is not {of} and one of {}", scores()))
+        ensure(known, "monitor", || format!("{monitor:?} is no {} followed by one of {}", of.join(" or "), scores()))
     }
 }

@@ -30,6 +30,7 @@ use std::path::PathBuf;
 use crate::blocks::AvailabilityError;
 use crate::data::experts::ExpertsError;
 use crate::data::experts::folder::ExpertFolderError;
+use crate::formats::torch::TorchError;
 use crate::matrix::ShapeError;
 use crate::metrics::MetricError;
 use crate::models::collaborative_experts::MissingExpertError;
@@ -66,7 +67,10 @@ pub enum CeError {
     /// One of the authors' configurations cannot be used.
     #[error(transparent)]
     Import(#[from] ImportError),
-    /// A checkpoint of the authors' program cannot be used.
+    /// A checkpoint of the authors' program cannot be read.
+    #[error(transparent)]
+    Torch(#[from] TorchError),
+    /// Its tensors cannot be used.
     #[error("{}: {source}", path.display())]
     Checkpoint {
         /// The file.

@@ -1,4 +1,4 @@
-use super::options::{ExpertOptions, Options, Reading};
+use super::options::{ExpertOptions, Options, Reading, TaskKind};
 use crate::blocks::{ExpertConfig, ExpertList, Pooling};
 use crate::data::experts::FeatureKind;
 use crate::data::experts::folder::{
@@ -185,6 +185,7 @@ impl Checked<Options> {
             split: split.clone(),
             experts: sources.collect(),
             text_encoder: self.text_feat.clone(),
+            needs_sentences: self.task == TaskKind::RetrievalAsClassification,
             fuse_captions: self.fuse_captions,
             restrict_train_captions: self.restrict_train_captions,
             restrict_every_dataset: self.restrict_every_dataset,

@@ -92,11 +92,6 @@ impl Recipe for CollaborativeExpertsRecipe {
             training = splits.train.zip(splits.eval);
         }
         let test = all.take(read(options, folder, true)?).eval.ok_or(CeError::NoSplit { what: "to evaluate on" })?;
-        if options.task == TaskKind::RetrievalAsClassification {
-            // Before anything is trained.
-            let validation = training.as_ref().map(|(_, validation)| validation);
-            validation.into_iter().chain([&test]).try_for_each(|split| split.labels().map(|_| ()))?;
-        }
         Dataset::find(&options.dataset)?.check_captions(&test, options.captions(true))?;
         Ok(all.with(CeData { training, test }))
     }
@@ -200,14 +195,14 @@ impl Recipe for CollaborativeExpertsRecipe {
 fn read_foreign(path: &Path) -> Result<Foreign<Options>, CeError> {
     let file = |source| CeError::Checkpoint { path: path.into(), source };
     let limits = Limits { input_bytes: 64 << 30, bytes: 64 << 30, ..Limits::default() };
-    let checkpoint = load_checkpoint(path, &limits).map_err(|error| file(error.into()))?;
+    let checkpoint = load_checkpoint(path, &limits)?;
     let mut warnings: Vec<String> = checkpoint.skipped.iter().map(|skipped| format!("left out: {skipped}")).collect();
     let parameters = from_torch(&checkpoint.state).map_err(|error| file(error.into()))?;
     let beside = path.with_file_name("config.json");
     // What stops the published program did not stop this run of it.
     let imported = match checkpoint.config {
         Some(config) => Some(read_merged(path, config, true)),
-        None => beside.is_file().then(|| import_merged(&beside, true)),
+        None => beside.symlink_metadata().is_ok().then(|| import_merged(&beside, true)),
     };
     let options = match imported.transpose() {
         Ok(imported) => imported.map(|imported| imported.options),

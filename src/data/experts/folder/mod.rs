@@ -79,6 +79,8 @@ pub struct ExpertFolderOptions {
     pub text_encoder: String,
     /// Text features, in place of the published names; a video is looked for in each in turn.
     pub text_files: Vec<PathBuf>,
+    /// Whether captions are needed as text, and what is wrong with them is an error; else it is a warning, for they are shown only.
+    pub needs_sentences: bool,
     /// Whether the captions of a video become one.
     pub fuse_captions: bool,
     /// Captions kept of each training video; all without it. As published, the loader of MSRVTT alone obeys, and not in the challenge.
@@ -108,6 +110,7 @@ impl Default for ExpertFolderOptions {
             experts: vec![],
             text_encoder: "openai".into(),
             text_files: vec![],
+            needs_sentences: false,
             fuse_captions: false,
             restrict_train_captions: None,
             restrict_every_dataset: false,

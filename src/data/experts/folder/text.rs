@@ -104,30 +104,19 @@ impl Source<'_> {
         Names::new(&tree).map_err(|problem| FileError::file(&path, problem))
     }
 
-    /// The captions as text, if there are any. They are for display only: where they do not fit, they are left out with a warning.
+    /// The captions as text. Where they are for display only and there are none, or others, they are left out with a warning.
     fn sentences(&mut self, splits: &mut [ExpertSplit], names: &Names) -> Result<()> {
-        let path = &self.files.sentences;
-        if !path.is_file() {
+        let (path, needed) = (&self.files.sentences, self.options.needs_sentences);
+        if !path.is_file() && !needed {
             self.reader.warnings.push(format!("{}: not there, sentences will not be shown", path.display()));
             return Ok(());
         }
         let trees = [(path.clone(), self.tree(path)?)];
         for split in splits {
-            let own = |video: &String| {
-                let (path, at) = find(&trees, video, names)?;
-                Ok(sentences(&at).map_err(|problem| FileError::file(path, problem))?)
-            };
-            let all = split.videos.iter().map(own).collect::<Result<Vec<_>>>();
-            let fit = |all: &Vec<Vec<String>>| {
-                let differs = |video: &usize| all[*video].len() != split.captions.count(*video);
-                (0..all.len()).find(differs).map(|video| format!("video {:?} has other captions", split.videos[video]))
-            };
-            match all.map_err(|error| error.to_string()).and_then(|all| fit(&all).map_or(Ok(all), Err)) {
+            match sentences_of(split, &trees, names) {
                 Ok(all) => split.sentences = all,
-                Err(why) => {
-                    let warning = format!("{}: not used, sentences will not be shown: {why}", path.display());
-                    self.reader.warnings.push(warning);
-                }
+                Err(error) if needed => return Err(error),
+                Err(why) => self.reader.warnings.push(format!("{why}: not used, sentences will not be shown")),
             }
         }
         Ok(())
@@ -212,6 +201,21 @@ fn caption(at: &At<'_>) -> Problem<Matrix<f32>> {
     Ok(values::rows(at)?.ok_or_else(nothing)?)
 }
 
+/// As many sentences for every video as it has captions.
+fn sentences_of(split: &ExpertSplit, trees: &[(PathBuf, Value)], names: &Names) -> Result<Vec<Vec<String>>> {
+    let own = |(number, video): (usize, &String)| {
+        let (path, at) = find(trees, video, names)?;
+        let own = sentences(&at).map_err(|problem| FileError::file(path, problem))?;
+        let (expected, found) = (split.captions.count(number), own.len());
+        if found != expected {
+            let (file, part) = (path.display().to_string(), "captions as text".into());
+            return Err(ExpertsError::PerCaption { file, video: video.clone(), part, expected, found }.into());
+        }
+        Ok(own)
+    };
+    split.videos.iter().enumerate().map(own).collect()
+}
+
 /// Sentences as text or as lists of words.
 fn sentences(at: &At<'_>) -> Problem<Vec<String>> {
     let sentence = |at: At<'_>| match at.value() {
@@ -223,7 +227,10 @@ fn sentences(at: &At<'_>) -> Problem<Vec<String>> {
             Ok(words?.join(" "))
         }
     };
-    at.as_list()?.iter().map(sentence).collect()
+    match at.value() {
+        Value::Array(array) => array.to_strings().map_err(|problem| array_problem(&at.path(), problem)),
+        _ => at.as_list()?.iter().map(sentence).collect(),
+    }
 }
 
 /// 0 or 1 per caption.

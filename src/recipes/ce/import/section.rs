@@ -34,6 +34,11 @@ impl Section {
     }
 
     fn unexpected(&self, key: &str, expected: &str, found: &Value) -> EntryError {
+        let mut found = found.to_string();
+        if let Some((end, _)) = found.char_indices().nth(60) {
+            found.truncate(end);
+            found += "...";
+        }
         self.error(key, format!("{expected} expected, found {found}"))
     }
 

@@ -147,6 +147,9 @@ pub(super) fn read_schedule(
         },
         // As published: whatever is not StepLR is the cosine with restarts.
         _ => {
+            if learning_rate == 0.0 {
+                return Err(schedule.error("type", "a cosine of a learning rate of 0"));
+            }
             let positive = |args: &mut Section, key: &str, default| {
                 NonZeroUsize::new(args.number(key, default)?).ok_or_else(|| args.error(key, "at least 1"))
             };
