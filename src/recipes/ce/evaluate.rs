@@ -187,14 +187,17 @@ fn similarities<N: ExpertNetwork<D>, D: OpsDevice>(
     let text = model.embed_text(batches::words::<D, NoneTape>(device, texts)?, Phase::Evaluation)?;
     let parts = gallery.iter().map(|(video, available)| {
         let similarity = model.similarity(text.clone(), video.clone(), available)?;
-        let similarity = average.map_or(Ok(similarity.clone()), |captions| average_captions(similarity, captions))?;
+        let similarity = match average {
+            Some(captions) => average_captions(similarity, captions)?,
+            None => similarity,
+        };
         let (rows, width) = *similarity.shape();
         Ok::<_, CeError>((ops::to_vec(&similarity)?, rows, width))
     });
     let parts = parts.collect::<Result<Vec<_>, _>>()?;
-    let rows = 0..parts.first().map_or(0, |(_, rows, _)| *rows);
+    let rows = parts.first().map_or(0, |(_, rows, _)| *rows);
     let row = |row| parts.iter().flat_map(move |(part, _, width)| part[row * width..(row + 1) * width].iter().copied());
-    Ok(rows.flat_map(row).collect())
+    Ok((0..rows).flat_map(row).collect())
 }
 
 /// Embeddings of some videos, and which expert each has.
