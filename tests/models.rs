@@ -7,9 +7,9 @@ use coembed::blocks::{
     StepStream, num_parameters,
 };
 use coembed::models::{
-    Caption, CollaborativeExperts, CollaborativeExpertsConfig, Design, Jpose, JposeConfig, JposeEpicConfig,
-    MixtureWeights, Mmen, MmenConfig, MmenEpicConfig, MnnetConfig, Moee, MoeeConfig, MoeeExpert, MoeeFeatures, Noun,
-    TextPooling, Verb, VerbNoun,
+    Caption, CollaborativeExperts, CollaborativeExpertsConfig, Design, ExpertNetwork, Jpose, JposeConfig,
+    JposeEpicConfig, MixtureWeights, Mmen, MmenConfig, MmenEpicConfig, MnnetConfig, Moee, MoeeConfig, MoeeExpert,
+    MoeeFeatures, Noun, TextPooling, Verb, VerbNoun,
 };
 use coembed::ops;
 use coembed::train::{Checkpoint, load, state_dict};
@@ -366,6 +366,22 @@ fn mnnet_has_one_parameter() {
     let plain = ops::to_vec(&ops::matmul_nt(text, video).unwrap()).unwrap();
     let got = ops::to_vec(&similarity.retaped()).unwrap();
     assert!(got.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-3), "{got:?} {plain:?}");
+}
+
+#[test]
+fn networks_of_fixed_experts_name_another_number_of_them() {
+    let device = Dev::default();
+    let none = Availability::new(&[]).unwrap();
+    fn videos<N: ExpertNetwork<Dev>>(network: &N, count: usize, available: &Availability) -> Result<(), ops::OpError> {
+        let features = (0..count).map(|seed| ExpertFeatures::Vector(features(seed as u64, 2, 4)));
+        network.embed_video(features.collect(), available, Phase::Evaluation).map(|_| ())
+    }
+    let mnnet = MnnetConfig.build(&device, &mut seeded(0)).unwrap();
+    assert!(videos(&mnnet, 1, &none).is_ok());
+    let error = |of: Result<(), ops::OpError>| of.unwrap_err().to_string();
+    assert_eq!(error(videos(&mnnet, 2, &none)), "MNNet: experts is 2, expected 1");
+    let moee = MoeeConfig::default().build(&device, &mut seeded(0)).unwrap();
+    assert_eq!(error(videos(&moee, 3, &none)), "MoEE: experts is 3, expected 4");
 }
 
 #[test]

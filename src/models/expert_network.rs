@@ -31,7 +31,7 @@ pub trait ExpertNetwork<D: OpsDevice>: Parameters<D> {
     /// Embeds videos. Rows of missing experts are 0 in the features ([`clear_missing`](super::collaborative_experts::clear_missing)).
     ///
     /// # Shapes
-    /// Features of `B` videos, expert by expert in the order of their names.
+    /// Features of `B` videos, expert by expert in the order of the network (published: that of their names).
     ///
     /// # Errors
     /// [`OpError::Form`] for features of another form than the network's experts have, [`OpError::Shape`] when sizes disagree,
@@ -69,4 +69,13 @@ pub trait ExpertNetwork<D: OpsDevice>: Parameters<D> {
         video: VideoEmbedding<usize, D, T>,
         available: &Availability,
     ) -> Result<Tensor<(usize, usize), f32, D, T>, OpError>;
+}
+
+/// What there is of each expert of a network that has `N`.
+///
+/// # Errors
+/// [`OpError::Shape`] where there are more or fewer.
+pub(super) fn experts<E, const N: usize>(op: &'static str, given: Vec<E>) -> Result<[E; N], OpError> {
+    let other = |given: Vec<E>| OpError::Shape { op, what: "experts", expected: N, got: given.len() };
+    given.try_into().map_err(other)
 }

@@ -3,9 +3,11 @@
 use dfdx::prelude::{Axes2, BroadcastTo, Const, Dim, HasShape, PutTape, ReshapeTo, Tensor, TryAdd};
 use rand::Rng;
 
-use super::expert_network::{ExpertNetwork, Rows, TextEmbedding, VideoEmbedding};
+use super::expert_network::{ExpertNetwork, TextEmbedding, VideoEmbedding, experts};
 use crate::blocks::{Availability, Config, ExpertFeatures, Parameters, Phase};
 use crate::ops::{self, LayerTape, OpError, OpsDevice, RecordingTape, check_size, device_error};
+
+const OP: &str = "MNNet";
 
 /// Describes an [`Mnnet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,10 +34,10 @@ impl<D: OpsDevice> Config<D> for MnnetConfig {
 }
 
 impl<D: OpsDevice> Mnnet<D> {
-    /// Moves videos by the parameter.
+    /// Embeds videos: features and the parameter, added.
     ///
     /// # Shapes
-    /// `(B, E)` as they come.
+    /// `(B, E)` to `(B, E)`.
     ///
     /// # Errors
     /// [`OpError::Device`].
@@ -51,6 +53,8 @@ impl<D: OpsDevice> Mnnet<D> {
         moved().map_err(device_error)
     }
 
+    /// Similarities of every text with every video.
+    ///
     /// # Shapes
     /// Texts `(Q, E)`, videos `(B, E)`; result `(Q, B)`.
     ///
@@ -65,17 +69,16 @@ impl<D: OpsDevice> Mnnet<D> {
     }
 }
 
-/// One expert, a vector, and texts of one word: the sentence.
+/// Of videos with one expert, a vector, and texts of one word, the vector of the sentence. Availability is not looked at.
 impl<D: OpsDevice> ExpertNetwork<D> for Mnnet<D> {
     fn embed_video<T: LayerTape<D>>(
         &self,
-        mut features: Vec<ExpertFeatures<usize, D, T>>,
+        features: Vec<ExpertFeatures<usize, D, T>>,
         _: &Availability,
         _: Phase,
     ) -> Result<VideoEmbedding<usize, D, T::Output>, OpError> {
-        check_size("MNNet", "experts", 1, features.len())?;
-        let videos = features.pop().map(|expert| Self::embed_video(self, expert.into_vector()?)).transpose()?;
-        Ok(VideoEmbedding(videos.into_iter().collect()))
+        let [video] = experts(OP, features)?;
+        Ok(VideoEmbedding(vec![Self::embed_video(self, video.into_vector()?)?]))
     }
 
     fn embed_text<T: LayerTape<D>>(
@@ -84,7 +87,7 @@ impl<D: OpsDevice> ExpertNetwork<D> for Mnnet<D> {
         _: Phase,
     ) -> Result<TextEmbedding<usize, D, T::Output>, OpError> {
         let ((texts, steps, width), device) = (*words.shape(), words.device().clone());
-        check_size("MNNet", "words of a text", 1, steps)?;
+        check_size(OP, "words of a text", 1, steps)?;
         let text = ops::reshape(ops::begin(words), (texts, width))?;
         let weights = ops::to_tensor(&device, vec![1.0; texts], (texts, 1))?.put_tape(Default::default());
         Ok(TextEmbedding { experts: vec![text], weights })
@@ -92,12 +95,12 @@ impl<D: OpsDevice> ExpertNetwork<D> for Mnnet<D> {
 
     fn similarity<T: RecordingTape<D>>(
         &self,
-        mut text: TextEmbedding<usize, D, T>,
-        mut video: VideoEmbedding<usize, D, T>,
+        text: TextEmbedding<usize, D, T>,
+        video: VideoEmbedding<usize, D, T>,
         _: &Availability,
-    ) -> Result<Rows<usize, D, T>, OpError> {
-        let nothing = || OpError::TooFew { op: "MNNet", what: "experts", least: 1, got: 0 };
-        ops::matmul_nt(text.experts.pop().ok_or_else(nothing)?, video.0.pop().ok_or_else(nothing)?)
+    ) -> Result<Tensor<(usize, usize), f32, D, T>, OpError> {
+        let ([text], [video]) = (experts(OP, text.experts)?, experts(OP, video.0)?);
+        ops::matmul_nt(text, video)
     }
 }
 

@@ -4,7 +4,7 @@
 use dfdx::prelude::{Dim, HasShape, PutTape, SplitTape, Tensor};
 use rand::Rng;
 
-use super::expert_network::{ExpertNetwork, Rows, TextEmbedding, VideoEmbedding};
+use super::expert_network::{ExpertNetwork, TextEmbedding, VideoEmbedding, experts};
 use crate::blocks::{
     Availability, Config, ExpertFeatures, GateNorm, GatedEmbedding, GatedEmbeddingConfig, Linear, LinearConfig,
     NetVlad, NetVladConfig, Parameters, Phase,
@@ -32,6 +32,8 @@ pub struct MoeeConfig {
     /// The experts in the order of the published units: face, audio, visual, motion.
     pub experts: [MoeeExpert; 4],
 }
+
+const OP: &str = "MoEE";
 
 /// The place of audio among the experts.
 const AUDIO: usize = 1;
@@ -117,26 +119,21 @@ impl<D: OpsDevice> Config<D> for MoeeConfig {
     }
 
     fn build(&self, device: &D, rng: &mut impl Rng) -> Result<Moee<D>, OpError> {
-        let (audio_pooling, text_pooling) =
-            (self.audio_pooling().build(device, rng)?, self.text_pooling().build(device, rng)?);
-        let mut unit = |config: GatedEmbeddingConfig<usize, usize>| config.build(device, rng);
-        let video = [
-            unit(self.video_unit(0))?,
-            unit(self.video_unit(1))?,
-            unit(self.video_unit(2))?,
-            unit(self.video_unit(3))?,
-        ];
-        let text =
-            [unit(self.text_unit(0))?, unit(self.text_unit(1))?, unit(self.text_unit(2))?, unit(self.text_unit(3))?];
+        let audio_pooling = self.audio_pooling().build(device, rng)?;
+        let text_pooling = self.text_pooling().build(device, rng)?;
+        let [face, audio, visual, motion] = [0, 1, 2, 3].map(|expert| self.video_unit(expert).build(device, rng));
+        let video = [face?, audio?, visual?, motion?];
+        let [face, audio, visual, motion] = [0, 1, 2, 3].map(|expert| self.text_unit(expert).build(device, rng));
+        let text = [face?, audio?, visual?, motion?];
         Ok(Moee { audio_pooling, text_pooling, video, text, moe_fc: self.mixture().build(device, rng)? })
     }
 }
 
 impl<D: OpsDevice> Moee<D> {
-    /// Embeds videos: audio, face, motion, visual.
+    /// Embeds videos.
     ///
     /// # Shapes
-    /// Features of `B` videos.
+    /// Features of `B` videos; for each expert `(B, E_m)`, in the order audio, face, motion, visual.
     ///
     /// # Errors
     /// [`OpError::Shape`] when run-time sizes disagree, [`OpError::TooFew`] for a batch of one in training.
@@ -156,10 +153,10 @@ impl<D: OpsDevice> Moee<D> {
         ]))
     }
 
-    /// Embeds texts, and weighs the experts for them (`get_moe_scores`): audio, face, motion, visual.
+    /// Embeds texts, and weighs the experts for them (`get_moe_scores`).
     ///
     /// # Shapes
-    /// Words `(Q, N, W)`; weights `(Q, 4)`.
+    /// Words `(Q, N, W)`; for each expert `(Q, E_m)`, and weights `(Q, 4)`, in the order audio, face, motion, visual.
     ///
     /// # Errors
     /// As [`Moee::embed_video`].
@@ -174,9 +171,7 @@ impl<D: OpsDevice> Moee<D> {
         Ok(TextEmbedding { experts: BY_NAME.into_iter().map(unit).collect::<Result<_, _>>()?, weights })
     }
 
-    /// Compares every text with every video.
-    ///
-    /// The published `conf=False` gives the diagonal alone.
+    /// Similarities of every text with every video; the published `conf=False` gives those of pairs alone, the diagonal.
     ///
     /// # Shapes
     /// `available` of the experts in the order audio, face, motion, visual; result `(Q, B)`.
@@ -189,8 +184,8 @@ impl<D: OpsDevice> Moee<D> {
         video: VideoEmbedding<B, D, T>,
         available: &Availability,
     ) -> Result<Tensor<(Q, B), f32, D, T>, OpError> {
-        check_size("MoEE", "experts of the videos", BY_NAME.len(), video.0.len())?;
-        check_size("MoEE", "experts of the availability", BY_NAME.len(), available.experts())?;
+        check_size(OP, "experts of the videos", BY_NAME.len(), video.0.len())?;
+        check_size(OP, "experts of the availability", BY_NAME.len(), available.experts())?;
         let available = available.tensor(text.weights.device(), video.0[0].shape().0)?;
         ops::mixture_similarity(text.experts, video.0, text.weights, &available)
     }
@@ -203,10 +198,7 @@ impl<D: OpsDevice> ExpertNetwork<D> for Moee<D> {
         _: &Availability,
         phase: Phase,
     ) -> Result<VideoEmbedding<usize, D, T::Output>, OpError> {
-        let got = features.len();
-        let four: Result<[_; 4], _> = features.try_into();
-        let [audio, face, motion, visual] =
-            four.map_err(|_| OpError::Shape { op: "MoEE", what: "experts", expected: BY_NAME.len(), got })?;
+        let [audio, face, motion, visual] = experts(OP, features)?;
         let audio = audio.into_sequence()?.into_unmasked();
         let (face, motion, visual) = (face.into_vector()?, motion.into_vector()?, visual.into_vector()?);
         Self::embed_video(self, MoeeFeatures { face, audio, visual, motion }, phase)
@@ -225,7 +217,7 @@ impl<D: OpsDevice> ExpertNetwork<D> for Moee<D> {
         text: TextEmbedding<usize, D, T>,
         video: VideoEmbedding<usize, D, T>,
         available: &Availability,
-    ) -> Result<Rows<usize, D, T>, OpError> {
+    ) -> Result<Tensor<(usize, usize), f32, D, T>, OpError> {
         Self::similarity(self, text, video, available)
     }
 }
