@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::evaluate::{MONITORS, monitored};
+use super::evaluate::{MONITORS, monitored, monitored_directions};
 use super::model::MOEE_EXPERTS;
 use super::options::{Arch, Options, Reading, TaskKind};
 use crate::blocks::Relation;
@@ -165,12 +165,12 @@ impl Options {
         self.optimizer.check().map_err(|e| OptionsError::new("optimizer", e.to_string()))?;
         self.schedule.check().map_err(|reason| OptionsError::new("schedule", reason))?;
         let Some(monitor) = &self.monitor else { return Ok(()) };
-        let of: &[&str] = match self.task {
-            TaskKind::Retrieval => &["val_t2v_metrics_", "val_v2t_metrics_"],
-            TaskKind::RetrievalAsClassification => &["val_retrieval_as_classification_"],
+        let reason = || {
+            let names =
+                |of: &[(&str, _)], separator| of.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(separator);
+            let directions = names(monitored_directions(self.task), " or ");
+            format!("{monitor:?} is no {directions} followed by one of {}", names(&MONITORS, ", "))
         };
-        let known = monitored(monitor).is_some() && of.iter().any(|of| monitor.starts_with(of));
-        let scores = || MONITORS.map(|(published, _)| published).join(", ");
-        ensure(known, "monitor", || format!("{monitor:?} is no {} followed by one of {}", of.join(" or "), scores()))
+        ensure(monitored(self.task, monitor).is_some(), "monitor", reason)
     }
 }

@@ -1,6 +1,6 @@
 use dfdx::prelude::{HasShape, NoneTape};
 
-use super::{CeError, batches};
+use super::{CeError, TaskKind, batches};
 use crate::blocks::{Availability, Phase};
 use crate::data::experts::{Batcher, Labels, Ragged, Teacher, TeacherExpert, TextBatch};
 use crate::losses::RankingLoss;
@@ -262,14 +262,19 @@ pub fn as_teacher<N: ExpertNetwork<D>, D: OpsDevice>(
 pub(super) const MONITORS: [(&str, &str); 5] =
     [("R1", "R@1"), ("R5", "R@5"), ("R10", "R@10"), ("R50", "R@50"), ("geometric_mean_R1-R5-R10", "geometric mean")];
 
-/// The score that a published `monitor` names (`val_t2v_metrics_R1`), if a greater one is better; of labels those of videos
-/// (`val_retrieval_as_classification_R1`).
-pub fn monitored(monitor: &str) -> Option<String> {
-    let (of, metric) = MONITORED.iter().find_map(|(published, ours)| Some((ours, monitor.strip_prefix(published)?)))?;
-    let (_, name) = MONITORS.iter().find(|(published, _)| *published == metric)?;
-    Some(format!("{of}/{name}"))
+/// What the published names of such scores begin with in a task, and which direction of retrieval they are of.
+pub(super) fn monitored_directions(task: TaskKind) -> &'static [(&'static str, &'static str)] {
+    match task {
+        TaskKind::Retrieval => &[("val_t2v_metrics_", "t2v"), ("val_v2t_metrics_", "v2t")],
+        TaskKind::RetrievalAsClassification => &[("val_retrieval_as_classification_", "v2t")],
+    }
 }
 
-/// What the names of such scores begin with.
-const MONITORED: [(&str, &str); 3] =
-    [("val_t2v_metrics_", "t2v"), ("val_v2t_metrics_", "v2t"), ("val_retrieval_as_classification_", "v2t")];
+/// The score that a published `monitor` of a task names (`val_t2v_metrics_R1`), if a greater one is better.
+pub fn monitored(task: TaskKind, monitor: &str) -> Option<String> {
+    let mut directions = monitored_directions(task).iter();
+    let (direction, metric) =
+        directions.find_map(|(published, direction)| Some((direction, monitor.strip_prefix(published)?)))?;
+    let (_, name) = MONITORS.iter().find(|(published, _)| *published == metric)?;
+    Some(format!("{direction}/{name}"))
+}

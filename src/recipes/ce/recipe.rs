@@ -115,7 +115,7 @@ impl Recipe for CollaborativeExpertsRecipe {
     }
 
     fn fit(&self, options: &Checked<Options>) -> Fit {
-        let select = options.monitor.as_deref().and_then(monitored);
+        let select = options.monitor.as_deref().and_then(|monitor| monitored(options.task, monitor));
         // The published loop keeps an epoch that is as good as the best.
         let select = select.map(|score| Select { tie: BestTie::Later, ..Select::by(score) });
         // Every so many epochs a checkpoint, the newest kept, where not only the best is wanted.
