@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use coembed::formats::pickle_writer::Writer;
 use coembed::models::{Design, TextPooling};
 use coembed::options::Options as _;
-use coembed::recipes::ce::{Arch, CeTest, CollaborativeExpertsRecipe, Options, Reading, TaskKind};
+use coembed::recipes::ce::{Arch, CeTest, CollaborativeExpertsRecipe, ExpertOptions, Options, TaskKind};
 use coembed::run::{self, Outcome, Part, Recipe, RunFolder, Summary};
 use coembed::train::{Checkpoint, Observer, StateValues};
 use dfdx::prelude::Cpu;
@@ -25,11 +25,7 @@ impl Observer for Quiet {}
 /// Trains on the folder; what the run says, what it was tested on, and its best checkpoint.
 fn train(change: impl FnOnce(&mut Options)) -> (Summary, CeTest, Checkpoint) {
     let all = tempfile::tempdir().unwrap();
-    let folder = all.path().join("features");
-    for name in ["features", "challenge-release-2", "other-release"] {
-        std::fs::create_dir(all.path().join(name)).unwrap();
-    }
-    write_folder(&folder);
+    let folder = write_folder(all.path());
     let mut options = base();
     change(&mut options);
     let options = options.check().unwrap();
@@ -86,14 +82,19 @@ fn the_network_of_the_moee_authors_trains() {
         o.text_pooling = TextPooling::NetVlad { clusters: 2, ghosts: 0 };
         o.experts = ["face", "audio", "visual", "motion"].map(String::from).into();
         // Of different widths, so that none can take the place of another.
-        o.features.insert("audio".into(), o.features["audio"].clone());
-        o.features.insert("visual".into(), expert(4, "visual.json"));
-        assert_eq!(o.features["audio"].reading, Reading::Sequence { clusters: 2, max_tokens: 3 });
+        let mut side_by_side = |name: &str, files: &[&str]| {
+            let files = files.iter().map(|file| file.into()).collect::<Vec<_>>();
+            o.features.insert(name.into(), ExpertOptions { files: files.clone(), ..expert(4 * files.len(), "") });
+        };
+        side_by_side("visual", &["visual.json", "other_motion.json"]);
+        side_by_side("motion", &["motion.json", "other_motion.json", "visual.json"]);
     });
     let width = |name: &str| best.model[name].shape.clone();
-    // Published order of the units: face, audio, visual, motion.
-    assert_eq!(width("mee.video_GU.0.fc.weight"), [4, 4]);
-    assert_eq!(width("mee.video_GU.1.fc.weight"), [3, 6], "audio, pooled");
+    // In the published order of the units: face, audio (two clusters of 3), visual, motion.
+    for (unit, (inputs, embedding)) in [(4, 4), (6, 3), (8, 8), (12, 12)].into_iter().enumerate() {
+        assert_eq!(width(&format!("mee.video_GU.{unit}.fc.weight")), [embedding, inputs]);
+        assert_eq!(width(&format!("mee.text_GU.{unit}.fc.weight")), [embedding, 8]);
+    }
     assert_eq!(width("mee.moe_fc.weight"), [4, 8]);
 }
 
@@ -126,11 +127,7 @@ fn captions_of_unknown_text_are_no_labels() {
     let mut options = base();
     (options.task, options.monitor) = (TaskKind::RetrievalAsClassification, None);
     let all = tempfile::tempdir().unwrap();
-    let folder = all.path().join("features");
-    for name in ["features", "challenge-release-2", "other-release"] {
-        std::fs::create_dir(all.path().join(name)).unwrap();
-    }
-    write_folder(&folder);
+    let folder = write_folder(all.path());
     std::fs::remove_file(folder.join("raw-captions.pkl")).unwrap();
     let options = options.check().unwrap();
     let load = || RECIPE.load(&options, &folder, Part::Test).map(|loaded| loaded.warnings).unwrap_err().to_string();

@@ -1,6 +1,6 @@
 //! A small folder in the layout of MSRVTT, and options for it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use coembed::formats::pickle_writer::Writer;
 use coembed::models::{Design, TextPooling};
@@ -15,8 +15,13 @@ pub fn values(seed: u64, rows: usize, width: usize) -> Vec<Vec<f64>> {
     (0..rows).map(|row| (0..width).map(|column| value(row * width + column)).collect()).collect()
 }
 
-/// Fourteen videos of three captions; lists, features, captions, masks and embeddings of a teacher under several names.
-pub fn write_folder(folder: &Path) {
+/// A folder of features in `all`, and what the test of the challenge has beside it: fourteen videos of three captions; lists, features, captions,
+/// masks and embeddings of a teacher under several names.
+pub fn write_folder(all: &Path) -> PathBuf {
+    let folder = all.join("features");
+    for name in ["features", "challenge-release-2", "other-release"] {
+        std::fs::create_dir(all.join(name)).unwrap();
+    }
     let video = |i: usize| format!("v{i}");
     let list = |name: &str, videos: std::ops::Range<usize>| {
         std::fs::write(folder.join(name), videos.map(video).collect::<Vec<_>>().join("\n")).unwrap();
@@ -27,7 +32,6 @@ pub fn write_folder(folder: &Path) {
     list("other_train_list.txt", 2..9);
     list("val_list.txt", 9..14);
     list("public_server_val.txt", 8..12);
-    // What the test of the challenge has in other folders.
     list("../challenge-release-2/public_server_test.txt", 9..14);
     list("../other-release/public_server_test.txt", 9..13);
     let file = |name: &str, content: &dyn Fn(u64) -> Option<Value>| {
@@ -70,6 +74,7 @@ pub fn write_folder(folder: &Path) {
         }
     });
     std::fs::write(folder.join("raw-captions.pkl"), labels.finish()).unwrap();
+    folder
 }
 
 pub fn expert(width: usize, file: &str) -> ExpertOptions {
