@@ -16,7 +16,9 @@ use coembed::data::Loaded;
 use coembed::options::{Checked, Options};
 use coembed::recipes::ce::{self, CollaborativeExpertsRecipe};
 use coembed::recipes::relmargin::{self, CombFunc, ModelKind, RelMargin};
-use coembed::run::{self, Evaluation, Outcome, Part, Recipe, RunError, RunFolder, RunFolderError, Summary, Tested};
+use coembed::run::{
+    self, Deviation, Evaluation, Outcome, Part, Recipe, RunError, RunFolder, RunFolderError, Summary, Tested,
+};
 use coembed::train::{Checkpoint, Observer, Schedule};
 use dfdx::prelude::Cpu;
 use toy::{Toy, ToyOptions};
@@ -133,7 +135,20 @@ fn battery<R: Recipe>(name: &str, subject: Subject<R>) {
     for (score, over) in &summary.scores {
         let values: Vec<f64> = summary.seeds.iter().map(|seed| seed.scores[score]).collect();
         assert!((over.mean - values.iter().sum::<f64>() / values.len() as f64).abs() < 1e-9, "{score}");
-        assert_eq!(over.deviation.is_some(), values.len() > 1);
+        let squares: f64 = values.iter().map(|value| (value - over.mean).powi(2)).sum();
+        let divisor = match subject.recipe.deviation(score) {
+            Deviation::Sample => values.len() - 1,
+            Deviation::Population => values.len(),
+        };
+        let deviation = (values.len() > 1).then(|| (squares / divisor as f64).sqrt());
+        assert!(over.deviation.map_or(deviation.is_none(), |got| (got - deviation.unwrap()).abs() < 1e-9), "{score}");
+    }
+    assert_eq!(summary.published.is_some(), summary.recipe == "toy", "the others' options are no published row's");
+    for row in subject.recipe.rows().unwrap().rows.iter().filter(|row| summary.published.as_ref() == Some(&row.name)) {
+        for (score, over) in &summary.scores {
+            let published = (over.published.as_ref(), over.published_deviation.as_ref());
+            assert_eq!(published, (row.scores.get(score), row.deviations.get(score)), "{score}");
+        }
     }
     assert!(summary.to_string().contains(&summary.split));
 

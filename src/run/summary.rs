@@ -78,8 +78,8 @@ impl Summary {
                 Deviation::Population => MeanStd::of_population(&values)?,
             };
             let deviation = (values.len() > 1).then_some(over.std);
-            let of = |of: fn(&Row<O>) -> &BTreeMap<String, f64>| of(published?).get(&name).copied();
-            let (published, published_deviation) = (of(|row| &row.scores), of(|row| &row.deviations));
+            let published_deviation = published.and_then(|row| row.deviations.get(&name).copied());
+            let published = published.and_then(|row| row.scores.get(&name).copied());
             Some((name, ScoreOverSeeds { mean: over.mean, deviation, published, published_deviation }))
         };
         self.scores = names.filter_map(score).collect();

@@ -9,9 +9,9 @@ use coembed::matrix::Matrix;
 use coembed::metrics::VideosByTexts;
 use coembed::metrics::rank::{self, RankOptions, RankReport};
 use coembed::ops;
-use coembed::options::Checked;
+use coembed::options::{Checked, Table, TableError};
 use coembed::prelude::*;
-use coembed::run::{Part, Recipe, Setting};
+use coembed::run::{Deviation, Part, Recipe, Setting};
 use coembed::train::{BatchNumbers, Fit, OptimizerConfig, Select, Step, StepStart, Task};
 
 coembed::options! {
@@ -84,6 +84,16 @@ impl Recipe for Toy {
 
     fn name(&self) -> &'static str {
         "toy"
+    }
+
+    fn rows(&self) -> Result<Table<ToyOptions>, TableError> {
+        // Published for the options that the battery runs.
+        let row = r#"(rows: [(name: "toy", scores: {"t2v/R@1": 8.5, "v2t/R@1": 9.0}, deviations: {"t2v/R@1": 0.5})])"#;
+        Table::embedded(&[("toy.ron", row)])
+    }
+
+    fn deviation(&self, score: &str) -> Deviation {
+        if score == "t2v/MnR" { Deviation::Population } else { Deviation::Sample }
     }
 
     fn load(&self, _: &Checked<ToyOptions>, _: &Path, _: Part) -> Result<Loaded<[Matrix<f32>; 2]>, OpError> {

@@ -9,7 +9,7 @@ use coembed::models::{CollaborativeExperts, CollaborativeExpertsConfig, Design, 
 use coembed::options::Checked;
 use coembed::prelude::*;
 use coembed::recipes::ce::{CeData, CeError, CeEvaluation, CeTask, CollaborativeExpertsRecipe, Options, evaluate};
-use coembed::run::{Part, Recipe, Setting};
+use coembed::run::{Deviation, Part, Recipe, Setting};
 use coembed::train::{Fit, OptimizerConfig};
 
 coembed::experts! {
@@ -60,6 +60,10 @@ impl Recipe for Typed {
 
     fn fit(&self, options: &Checked<Options>) -> Fit {
         LISTED.fit(options)
+    }
+
+    fn deviation(&self, score: &str) -> Deviation {
+        LISTED.deviation(score)
     }
 
     fn evaluate<D: OpsDevice>(
