@@ -7,11 +7,11 @@ use crate::matrix::Matrix;
 /// The captions of a split as labels: what reads the same is one label, whichever video has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labels {
-    /// The labels in the order of their letters.
+    /// The labels, sorted.
     pub names: Vec<String>,
-    /// For each the video and the caption that it is first of, whose word vectors stand for it.
+    /// For each the first video that has it and which of the video's captions it is there: the word vectors of that caption stand for it.
     pub captions: Vec<(usize, usize)>,
-    /// Whether a video has a label, `(L, V)`.
+    /// Which video has which label, `(L, V)`.
     pub labelled: Matrix<bool>,
 }
 

@@ -217,7 +217,7 @@ pub struct ExpertSplit {
     pub experts: Vec<Expert>,
     /// The captions.
     pub captions: Captions,
-    /// The captions as text, for display: per video one sentence per caption. Empty where they are not known.
+    /// The captions as text, for display and as labels: per video one sentence per caption. Empty where they are not known.
     pub sentences: Vec<Vec<String>>,
     /// Captions to draw from; all without it.
     pub masks: Option<CaptionMasks>,

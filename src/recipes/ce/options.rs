@@ -197,9 +197,9 @@ crate::options! {
         save_only_best: bool = true,
         /// Epochs from one checkpoint to the next, where more than the best is written.
         save_period: usize = 1,
-        /// Number of the first epoch after which one is, counted from 1 (`skip_first_n_saves`, which counts epochs).
+        /// The first epoch, counted from 1, after which such a checkpoint may be written (`skip_first_n_saves`, which counts epochs).
         skip_first_n_saves: usize = 0,
-        /// So many of them stay, the newest (`num_keep_ckpts`).
+        /// How many of these checkpoints stay, the newest (`num_keep_ckpts`).
         num_keep_ckpts: usize = 3,
         /// Seeds, one run each (`--seeds`). Published numbers are means over 0, 1, 2.
         seeds: Vec<u64> = vec![0],

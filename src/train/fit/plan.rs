@@ -76,11 +76,11 @@ pub enum Epochs {
     /// Those with `(epoch + 1) % rate == 1`, the rule of the relevance margin's programs. At a rate of 1 that rule never holds; here it then
     /// always does, as is evidently meant.
     Rate(NonZeroUsize),
-    /// Those whose number, counted from 1, another divides, from some number on: the rule of Collaborative Experts.
+    /// Those whose number, counted from 1, is a multiple of `every` and at least `from`: the rule of Collaborative Experts.
     Every {
-        /// What divides them.
+        /// Epochs from one to the next.
         every: NonZeroUsize,
-        /// The least number.
+        /// The first that may be one.
         from: usize,
     },
 }
