@@ -24,7 +24,12 @@ WORKS = [
     ("peer_similarity", "similarity", "top10", 1),
     ("peer_similarity", "similarity", "chamfer", 2),
     ("peer_similarity", "similarity", "retrieval", 1),
+    ("peer_metrics", "metrics", "trec_eval", 5),
+    ("peer_metrics", "metrics", "ranx", 5),
+    ("peer_metrics", "metrics", "torchmetrics", 3),
 ]
+
+THREADS = ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 # glibc keeps freed memory, for both sides: otherwise page faults of fresh buffers cost more than most operations.
 ALLOCATOR = {
@@ -36,7 +41,7 @@ ALLOCATOR = {
 
 def run(command, threads):
     """Times, check number and peak memory in MB of one program."""
-    env = os.environ | ALLOCATOR | {name: str(threads) for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    env = os.environ | ALLOCATOR | {name: str(threads) for name in THREADS}
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 peers="${PEERS:-target/peers}"
 if [ ! -x "$peers/bin/python" ]; then
     python3 -m venv "$peers"
-    "$peers/bin/pip" install --quiet torch faiss-cpu numpy
+    "$peers/bin/pip" install --quiet torch faiss-cpu numpy pytrec-eval-terrier ranx torchmetrics
 fi
 "$peers/bin/python" -c 'import faiss, numpy, torch; print("PyTorch", torch.__version__, "faiss", faiss.__version__, "NumPy", numpy.__version__)'
 exec "$peers/bin/python" scripts/compare.py "$@"
