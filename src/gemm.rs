@@ -77,19 +77,46 @@ pub(crate) fn gemm(a: Operand, b: Operand, out: &mut [f32], stride: usize, accum
         }
         return;
     }
+    // SAFETY: the asserts above are what `multiply` asks for; `out` is borrowed exclusively, so it overlaps neither operand.
+    unsafe { multiply(a, b, out.as_mut_ptr(), stride, accumulate, threads) }
+}
+
+/// `a · b`, in a buffer that nothing is written to before.
+///
+/// # Panics
+/// When the operands do not fit together.
+pub(crate) fn product(a: Operand, b: Operand, threads: Threads) -> Vec<f32> {
+    let ((m, k), (k2, n)) = (a.shape(), b.shape());
+    assert_eq!(k, k2, "inner sizes of a matrix product");
+    if m == 0 || n == 0 || k == 0 {
+        return vec![0.0; m * n];
+    }
+    let mut out = Vec::with_capacity(m * n);
+    // SAFETY: the buffer has room for m rows of n values, and `multiply` without `accumulate` writes all of them and reads none.
+    unsafe {
+        multiply(a, b, out.as_mut_ptr(), n, false, threads);
+        out.set_len(m * n);
+    }
+    out
+}
+
+/// # Safety
+/// The inner sizes of the operands are equal and no size is 0; `out` may be written for all of its rows, `stride` apart, and read as well
+/// if `accumulate`; it overlaps neither operand.
+unsafe fn multiply(a: Operand, b: Operand, out: *mut f32, stride: usize, accumulate: bool, threads: Threads) {
+    let ((m, k), n) = (a.shape(), b.shape().1);
     let (a_rs, a_cs) = a.strides();
     let (b_rs, b_cs) = b.strides();
     let parallel = threads == Threads::All && m * n * k > PARALLEL_ABOVE;
     let parallelism = if parallel { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
-    // SAFETY: the asserts above and in the constructors of `Operand` prove that every index `i * rs + j * cs` inside the given sizes lies inside
-    // the three slices, whose lengths fit an isize; `out` is borrowed exclusively, so it overlaps neither operand. Without
-    // `accumulate` its old contents are not read.
+    // SAFETY: the constructors of `Operand` prove that every index `i * rs + j * cs` inside their sizes lies inside their slices, whose lengths
+    // fit an isize; the caller vouches for `out`. Without `accumulate` its old contents are not read.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            out.as_mut_ptr(),
+            out,
             1,
             stride as isize,
             accumulate,
@@ -112,6 +139,17 @@ pub(crate) fn gemm(a: Operand, b: Operand, out: &mut [f32], stride: usize, accum
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_product_of_its_own_equals_one_that_is_written_into_a_buffer() {
+        for (m, k, n) in [(1, 1, 1), (3, 5, 2), (40, 70, 33), (2, 0, 3), (0, 2, 3)] {
+            let values = |len: usize| (0..len).map(|i| (i as f32).sin()).collect::<Vec<_>>();
+            let (a, b) = (values(m * k), values(k * n));
+            let mut into = vec![9.0; m * n];
+            gemm(Operand::new(&a, m, k), Operand::new(&b, k, n), &mut into, n, false, Threads::All);
+            assert_eq!(product(Operand::new(&a, m, k), Operand::new(&b, k, n), Threads::All), into);
+        }
+    }
 
     #[test]
     fn only_the_tile_is_written() {

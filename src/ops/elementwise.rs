@@ -3,8 +3,9 @@
 use dfdx::prelude::{Cpu, HasShape, ReshapeTo, Shape, SplitTape, Tape, Tensor};
 
 use super::math;
-use super::parallel::{collect_blocks, for_blocks};
+use super::parallel::collect_blocks;
 use super::record::record;
+use super::slot::Slot;
 use super::vectorise::vectorise;
 use super::view::view;
 use super::{OpError, device_error};
@@ -23,10 +24,8 @@ vectorise! {
 }
 
 vectorise! {
-    fn accumulate(x: &[f32], grad: &[f32], gx: &mut [f32], derivative: impl Fn(f32) -> f32) {
-        for ((gx, x), g) in gx.iter_mut().zip(x).zip(grad) {
-            *gx += g * derivative(*x);
-        }
+    fn multiply(x: &[f32], grad: &mut [f32], derivative: impl Fn(f32) -> f32) {
+        grad.iter_mut().zip(x).for_each(|(g, x)| *g *= derivative(*x));
     }
 }
 
@@ -46,9 +45,7 @@ pub(crate) fn elementwise<S: Shape, T: Tape<f32, Cpu>>(
 
     record(&device, y, shape, tape, move |grad, grads| {
         let data = view(&x);
-        for_blocks(grads.get_or_alloc_mut(&x)?, |at, gx| {
-            accumulate(&data[at..][..gx.len()], &grad[at..][..gx.len()], gx, derivative);
-        });
+        Slot::gradient(&x, grads)?.give_row_blocks(grad, 1, |at, g| multiply(&data[at..][..g.len()], g, derivative));
         Ok(())
     })
 }

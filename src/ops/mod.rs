@@ -46,6 +46,7 @@ mod scale;
 mod select_rows;
 mod sgd;
 mod sigmoid_gate;
+mod slot;
 mod smooth_l1;
 mod softmax;
 mod squared_error;

@@ -1,6 +1,5 @@
 use dfdx::prelude::{
-    Cpu, CpuError, Device, Gradients, HasShape, Merge, PutTape, ReshapeTo, Shape, SplitTape, Storage, Tape, Tensor,
-    TensorFromVec, TryMul,
+    Cpu, Device, Gradients, Merge, PutTape, ReshapeTo, Shape, SplitTape, Storage, Tape, Tensor, TensorFromVec, TryMul,
 };
 
 use super::error::{OpError, device_error};
@@ -13,14 +12,14 @@ pub(crate) type CpuResult = Result<(), <Cpu as dfdx::prelude::HasErr>::Err>;
 
 /// Turns the values of a fused operation into a tensor and records how its gradient flows back.
 ///
-/// `backward` receives the gradient of the output, moved out of the tape (nothing after this operation reads it), and
-/// accumulates into the gradients of the inputs.
+/// `backward` receives the gradient of the output, moved out of the tape (nothing after this operation reads it), and adds to the gradients of
+/// the inputs ([`Slot`](super::slot::Slot)).
 pub(crate) fn record<S: Shape, T: Tape<f32, Cpu>>(
     device: &Cpu,
     values: Vec<f32>,
     shape: S,
     tape: T,
-    backward: impl FnOnce(&[f32], &mut CpuGradients) -> CpuResult + 'static,
+    backward: impl FnOnce(Vec<f32>, &mut CpuGradients) -> CpuResult + 'static,
 ) -> Result<Tensor<S, f32, Cpu, T>, OpError> {
     let out = device.try_tensor_from_vec(values, shape).map_err(device_error)?;
     Ok(record_tensor(out, tape, backward))
@@ -30,37 +29,14 @@ pub(crate) fn record<S: Shape, T: Tape<f32, Cpu>>(
 pub(crate) fn record_tensor<S: Shape, T: Tape<f32, Cpu>>(
     out: Tensor<S, f32, Cpu>,
     mut tape: T,
-    backward: impl FnOnce(&[f32], &mut CpuGradients) -> CpuResult + 'static,
+    backward: impl FnOnce(Vec<f32>, &mut CpuGradients) -> CpuResult + 'static,
 ) -> Tensor<S, f32, Cpu, T> {
     let ghost = out.ghost();
     tape.add_backward_op(move |grads| {
         let grad_out = std::mem::take(&mut **grads.get_or_alloc_mut(&ghost)?);
-        backward(&grad_out, grads)
+        backward(grad_out, grads)
     });
     out.put_tape(tape)
-}
-
-/// Moves a gradient out of the tape, so that several can be written at once; give it back with [`add_gradient`].
-pub(crate) fn take_gradient<S: Shape>(grads: &mut CpuGradients, t: &Tensor<S, f32, Cpu>) -> Result<Vec<f32>, CpuError> {
-    let taken = std::mem::take(&mut **grads.get_or_alloc_mut(t)?);
-    let len = t.shape().num_elements();
-    // It is shorter when it was taken before: two operands may be one tensor.
-    Ok(if taken.len() == len { taken } else { vec![0.0; len] })
-}
-
-/// Gives back what [`take_gradient`] took, or adds to what is there.
-pub(crate) fn add_gradient<S: Shape>(
-    grads: &mut CpuGradients,
-    t: &Tensor<S, f32, Cpu>,
-    gradient: Vec<f32>,
-) -> CpuResult {
-    let slot = &mut **grads.get_or_alloc_mut(t)?;
-    if slot.is_empty() {
-        *slot = gradient;
-    } else {
-        slot.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
-    }
-    Ok(())
 }
 
 /// A parameter in row-major order, as parameters are; the tape then stays as it was. Any other tensor is copied into that order,

@@ -2,11 +2,12 @@ use dfdx::prelude::{Cpu, HasShape, Merge, Shape, Tensor};
 
 use super::AddKernel;
 use crate::ops::elementwise::add_to;
-use crate::ops::parallel::{collect_blocks, for_blocks};
+use crate::ops::parallel::collect_blocks;
 use crate::ops::record::{operands, record};
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
-use crate::ops::{LayerTape, OpError, RecordingTape};
+use crate::ops::{LayerTape, OpError, RecordingTape, device_error};
 
 vectorise! {
     fn sums(a: &[f32], b: &[f32], y: &mut [f32]) {
@@ -25,12 +26,14 @@ impl AddKernel for Cpu {
         let y = collect_blocks(x.len(), 1, |at, y| sums(&x[at..][..y.len()], &z[at..][..y.len()], y));
         drop((x, z));
 
-        let (a, b) = (a.ghost(), b.ghost());
+        let of = |x| Slot::of(x).map_err(device_error);
+        let slots = (of(&a)?, R::GRADIENT.then(|| of(&b)).transpose()?);
+        drop((a, b));
         record(&device, y, shape, tape, move |grad, grads| {
-            for_blocks(grads.get_or_alloc_mut(&a)?, |at, out| add_to(&grad[at..][..out.len()], out));
-            if R::GRADIENT {
-                for_blocks(grads.get_or_alloc_mut(&b)?, |at, out| add_to(&grad[at..][..out.len()], out));
+            if let Some(slot) = slots.1 {
+                slot.open(grads)?.add_blocks(|at, out| add_to(&grad[at..][..out.len()], out));
             }
+            slots.0.open(grads)?.give(grad);
             Ok(())
         })
     }

@@ -4,7 +4,8 @@ use rayon::prelude::*;
 use super::{AttentionKernel, AttentionOptions};
 use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::math::{exp, max, sum2, update_sum};
-use crate::ops::record::{add_gradient, operands, record_tensor, take_gradient};
+use crate::ops::record::{operands, record_tensor};
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, Lottery, OpError, RecordingTape, device_error};
@@ -249,8 +250,9 @@ impl AttentionKernel for Cpu {
             if empty {
                 return Ok(());
             }
-            let (mut gq, mut gk) = (take_gradient(grads, &q)?, take_gradient(grads, &k)?);
-            let mut gv = take_gradient(grads, &v)?;
+            // Two of them may be one tensor: the second then begins with zeros, and is added.
+            let (mut gq, mut gk) = (Slot::gradient(&q, grads)?.take(), Slot::gradient(&k, grads)?.take());
+            let mut gv = Slot::gradient(&v, grads)?.take();
             let (q_data, k_data, v_data, out) = (view(&q), view(&k), view(&v), view(&out));
             let items = gq.par_chunks_mut(per_query).zip(gk.par_chunks_mut(per_key)).zip(gv.par_chunks_mut(per_key));
             items.enumerate().for_each(|(index, ((q, k), v))| {
@@ -266,12 +268,12 @@ impl AttentionKernel for Cpu {
                 };
                 backward(&plan, &item, ItemGradients { q, k, v });
             });
-            add_gradient(grads, &q, gq)?;
+            Slot::gradient(&q, grads)?.give(gq);
             if R::GRADIENT {
-                add_gradient(grads, &k, gk)?;
+                Slot::gradient(&k, grads)?.give(gk);
             }
             if U::GRADIENT {
-                add_gradient(grads, &v, gv)?;
+                Slot::gradient(&v, grads)?.give(gv);
             }
             Ok(())
         }))

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use super::{BatchNormKernel, BatchStatistics};
 use crate::ops::parallel::{collect_blocks, for_row_blocks};
 use crate::ops::record::{parameter, record};
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, Rows, device_error};
@@ -54,16 +55,13 @@ vectorise! {
 }
 
 vectorise! {
-    /// `gx += factor (g − centre − x̂ along)`
-    fn backward(x: &[f32], grad: &[f32], gx: &mut [f32], mean: &[f32], inv: &[f32], factor: &[f32], centre: &[f32], along: &[f32]) {
+    /// `factor (g − centre − x̂ along)` in the place of `g`.
+    fn backward(x: &[f32], grad: &mut [f32], mean: &[f32], inv: &[f32], factor: &[f32], centre: &[f32], along: &[f32]) {
         let width = mean.len();
-        let rows = x.chunks_exact(width).zip(grad.chunks_exact(width)).zip(gx.chunks_exact_mut(width));
-        for ((x, grad), gx) in rows {
+        for (x, grad) in x.chunks_exact(width).zip(grad.chunks_exact_mut(width)) {
             let columns = mean.iter().zip(inv).zip(factor.iter().zip(centre.iter().zip(along)));
-            for ((gx, (x, g)), ((mean, inv), (factor, (centre, along)))) in
-                gx.iter_mut().zip(x.iter().zip(grad)).zip(columns)
-            {
-                *gx += factor * (g - centre - (x - mean) * inv * along);
+            for ((g, x), ((mean, inv), (factor, (centre, along)))) in grad.iter_mut().zip(x).zip(columns) {
+                *g = factor * (*g - centre - (x - mean) * inv * along);
             }
         }
     }
@@ -145,7 +143,7 @@ impl BatchNormKernel for Cpu {
             .iter()
             .map(|m| Ok(BatchStatistics { mean: to_tensor(&m.mean)?, variance: to_tensor(&m.variance)? }))
             .collect::<Result<_, OpError>>()?;
-        let y = record(&device, y, shape, tape, move |grad, grads| {
+        let y = record(&device, y, shape, tape, move |mut grad, grads| {
             let data = view(&x);
             let blocks = data.par_chunks(group_len).zip(grad.par_chunks(group_len)).zip(&moments);
             let sums = |((data, grad), m): ((&[f32], &[f32]), &Moments)| {
@@ -159,17 +157,16 @@ impl BatchNormKernel for Cpu {
             if T::GRADIENT {
                 // dx = scale · inv · (g − mean(g) − x̂ · mean(g x̂))
                 let (scales, rows) = (view(&scale), 1.0 / group_rows as f64);
-                let gx = &mut **grads.get_or_alloc_mut(&x)?;
-                let groups = gx.par_chunks_mut(group_len).zip(&moments).zip(&sums).enumerate();
+                let groups = grad.par_chunks_mut(group_len).zip(&moments).zip(&sums).enumerate();
                 groups.for_each(|(group, ((gx, m), (sum, along)))| {
                     let factor: Vec<f32> = scales.iter().zip(&m.inv).map(|(scale, inv)| scale * inv).collect();
                     let (centre, along) = (narrow(sum, rows), narrow(along, rows));
                     for_row_blocks(gx, width, |first, gx| {
                         let at = group * group_len + first * width;
-                        let (x, grad) = (&data[at..][..gx.len()], &grad[at..][..gx.len()]);
-                        backward(x, grad, gx, &m.mean, &m.inv, &factor, &centre, &along);
+                        backward(&data[at..][..gx.len()], gx, &m.mean, &m.inv, &factor, &centre, &along);
                     });
                 });
+                Slot::gradient(&x, grads)?.give(grad);
             }
             for (sum, along) in &sums {
                 add_to(grads.get_or_alloc_mut(&scale)?, along);
@@ -202,20 +199,18 @@ impl BatchNormKernel for Cpu {
         let device = x.device().clone();
         record(&device, y, shape, tape, move |grad, grads| {
             let (data, scales) = (view(&x), view(&scale));
-            if T::GRADIENT {
-                let factor: Vec<f32> = scales.iter().zip(&inv).map(|(scale, inv)| scale * inv).collect();
-                let zeros = vec![0.0; width];
-                for_row_blocks(grads.get_or_alloc_mut(&x)?, width, |first, gx| {
-                    let at = first * width;
-                    let (x, grad) = (&data[at..][..gx.len()], &grad[at..][..gx.len()]);
-                    backward(x, grad, gx, &mean, &inv, &factor, &zeros, &zeros);
-                });
-            }
-            let along = group_sums(grad, width, |first, grad, sums| {
+            let along = group_sums(&grad, width, |first, grad, sums| {
                 add_products(&data[first * width..][..grad.len()], grad, &mean, &inv, sums);
             });
             add_to(grads.get_or_alloc_mut(&scale)?, &along);
-            add_to(grads.get_or_alloc_mut(&shift)?, &group_sums(grad, width, |_, grad, sums| add_rows(grad, sums)));
+            add_to(grads.get_or_alloc_mut(&shift)?, &group_sums(&grad, width, |_, grad, sums| add_rows(grad, sums)));
+            if T::GRADIENT {
+                let factor: Vec<f32> = scales.iter().zip(&inv).map(|(scale, inv)| scale * inv).collect();
+                let zeros = vec![0.0; width];
+                Slot::gradient(&x, grads)?.give_row_blocks(grad, width, |first, gx| {
+                    backward(&data[first * width..][..gx.len()], gx, &mean, &inv, &factor, &zeros, &zeros);
+                });
+            }
             Ok(())
         })
     }

@@ -3,6 +3,7 @@ use dfdx::prelude::{Cpu, HasShape, ReshapeTo, Shape, SplitTape, Tensor};
 use super::ConcatKernel;
 use crate::ops::parallel::for_rows;
 use crate::ops::record::record;
+use crate::ops::slot::Slot;
 use crate::ops::view::view;
 use crate::ops::{AroundAxis, OpError, RecordingTape, device_error};
 
@@ -26,12 +27,12 @@ impl ConcatKernel for Cpu {
             for_rows(&mut y, total, |i, row| row[at..at + w].copy_from_slice(&data[i * w..][..w]));
             drop(data);
             // Only where the gradient goes is kept, not the values.
-            inputs.push((part.ghost(), at, w));
+            inputs.push((Slot::of(&part).map_err(device_error)?, at, w));
             at += w;
         }
         record(&device, y, shape, tape, move |grad, grads| {
-            for (input, at, w) in &inputs {
-                for_rows(grads.get_or_alloc_mut(input)?, *w, |i, gx| {
+            for (slot, at, w) in inputs {
+                slot.open(grads)?.add_rows(w, |i, gx| {
                     gx.iter_mut().zip(&grad[i * total + at..]).for_each(|(gx, g)| *gx += g);
                 });
             }

@@ -6,6 +6,7 @@ use super::{Conv1dKernel, Conv1dSteps};
 use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::parallel::{fold, for_items};
 use crate::ops::record::{record, weight_and_bias};
+use crate::ops::slot::Slot;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, device_error};
 
@@ -124,9 +125,9 @@ impl Conv1dKernel for Cpu {
         let device = x.device().clone();
         record(&device, y, (batch, outputs, positions), tape, move |grad, grads| {
             if T::GRADIENT {
-                add_input_gradient(grad, &view(&weight), sizes, grads.get_or_alloc_mut(&x)?);
+                add_input_gradient(&grad, &view(&weight), sizes, Slot::gradient(&x, grads)?.filled());
             }
-            add_weight_gradient(grad, &view(&x), sizes, grads.get_or_alloc_mut(&weight)?);
+            add_weight_gradient(&grad, &view(&x), sizes, Slot::gradient(&weight, grads)?.filled());
             if let Some(bias) = &bias {
                 let rows = grad.chunks_exact(positions);
                 let gb = grads.get_or_alloc_mut(bias)?;

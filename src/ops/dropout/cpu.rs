@@ -3,6 +3,7 @@ use dfdx::prelude::{Cpu, HasShape, ReshapeTo, Shape, SplitTape, Tape, Tensor};
 use super::{DropoutKernel, Lottery};
 use crate::ops::parallel::for_blocks;
 use crate::ops::record::record;
+use crate::ops::slot::Slot;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
 
@@ -19,11 +20,10 @@ impl DropoutKernel for Cpu {
             block.iter_mut().zip(&data[at..]).enumerate().for_each(|(i, (y, x))| *y = x * lottery.factor(at + i));
         });
         // The backward pass needs no values of the input: its identity is kept, its memory is not.
-        let ghost = x.ghost();
+        let slot = Slot::of(&x).map_err(device_error)?;
         record(&device, y, shape, tape, move |grad, grads| {
-            for_blocks(grads.get_or_alloc_mut(&ghost)?, |at, block| {
-                let values = block.iter_mut().zip(&grad[at..]).enumerate();
-                values.for_each(|(i, (gx, g))| *gx += g * lottery.factor(at + i));
+            slot.open(grads)?.give_row_blocks(grad, 1, |at, block| {
+                block.iter_mut().enumerate().for_each(|(i, g)| *g *= lottery.factor(at + i));
             });
             Ok(())
         })

@@ -2,8 +2,9 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor};
 
 use super::L2NormalizeKernel;
 use crate::ops::math::{is_ordinary, length, sum2};
-use crate::ops::parallel::{collect_blocks, for_row_blocks};
+use crate::ops::parallel::collect_blocks;
 use crate::ops::record::record;
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, Rows, device_error};
@@ -39,22 +40,21 @@ vectorise! {
 }
 
 vectorise! {
-    fn backward(x: &[f32], grad: &[f32], gx: &mut [f32], width: usize, eps: f32) {
-        for ((x, g), gx) in x.chunks_exact(width).zip(grad.chunks_exact(width)).zip(gx.chunks_exact_mut(width)) {
+    /// In the place of the gradient of the result.
+    fn backward(x: &[f32], grad: &mut [f32], width: usize, eps: f32) {
+        for (x, g) in x.chunks_exact(width).zip(grad.chunks_exact_mut(width)) {
             let (unit, scale, is_norm) = inverse(x, eps);
             if unit != 1.0 {
                 // With y = unit scale x: dx = unit scale (g − y Σ g y).
                 let along = sum2(x, g, |x, g| unit * x * scale * g);
-                for ((gx, g), x) in gx.iter_mut().zip(g).zip(x) {
-                    *gx += (g - unit * x * scale * along) * scale * unit;
+                for (g, x) in g.iter_mut().zip(x) {
+                    *g = (*g - unit * x * scale * along) * scale * unit;
                 }
                 continue;
             }
             // Below eps the divisor is a constant.
             let along = if is_norm { sum2(x, g, |x, g| x * g) * scale * scale * scale } else { 0.0 };
-            for ((gx, g), x) in gx.iter_mut().zip(g).zip(x) {
-                *gx += g * scale - x * along;
-            }
+            g.iter_mut().zip(x).for_each(|(g, x)| *g = *g * scale - x * along);
         }
     }
 }
@@ -79,9 +79,8 @@ impl L2NormalizeKernel for Cpu {
         let device = x.device().clone();
         record(&device, y, shape, tape, move |grad, grads| {
             let data = view(&x);
-            for_row_blocks(grads.get_or_alloc_mut(&x)?, width, |first, gx| {
-                let at = first * width;
-                backward(&data[at..][..gx.len()], &grad[at..][..gx.len()], gx, width, eps);
+            Slot::gradient(&x, grads)?.give_row_blocks(grad, width, |first, g| {
+                backward(&data[first * width..][..g.len()], g, width, eps);
             });
             Ok(())
         })

@@ -1,9 +1,10 @@
 use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor};
 
 use super::LayerNormKernel;
-use crate::ops::math::{sum, sum2, sum3};
+use crate::ops::math::sum;
 use crate::ops::parallel::{collect_block_pairs, for_row_blocks_summing};
 use crate::ops::record::{parameter, record};
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, Rows, device_error};
@@ -25,25 +26,51 @@ vectorise! {
     }
 }
 
+/// Values that are summed side by side.
+const LANES: usize = 16;
+
+/// Adds what one value means to the sums of its column and of its row.
+#[inline(always)]
+fn add_value(
+    x: f32,
+    g: f32,
+    scale: f32,
+    (mean, inverse): (f32, f32),
+    (of_scale, of_shift): (&mut f32, &mut f32),
+    (h, hx): (&mut f32, &mut f32),
+) {
+    let (x_hat, scaled) = ((x - mean) * inverse, g * scale);
+    *of_scale = g.mul_add(x_hat, *of_scale);
+    *of_shift += g;
+    *h += scaled;
+    *hx = scaled.mul_add(x_hat, *hx);
+}
+
 vectorise! {
     /// With `x̂ = (x − mean) / deviation` and `h = scale · g`: `dx = (h − mean(h) − x̂ mean(h x̂)) / deviation`, and the sums over rows of
-    /// `g x̂` (scale) and `g` (shift).
-    fn backward(x: &[f32], grad: &[f32], scale: &[f32], moments: &[f32], gx: &mut [f32], sums: &mut [f32]) {
+    /// `g x̂` (scale) and `g` (shift). `dx` stands in the place of `g`.
+    fn backward(x: &[f32], scale: &[f32], moments: &[f32], grad: &mut [f32], sums: &mut [f32]) {
         let width = scale.len();
         let (gs, gb) = sums.split_at_mut(width);
-        let mut x_hat = vec![0.0; width];
-        let rows = x.chunks_exact(width).zip(grad.chunks_exact(width)).zip(moments.chunks_exact(2));
-        for (((x, g), moments), gx) in rows.zip(gx.chunks_exact_mut(width)) {
+        for ((x, g), moments) in x.chunks_exact(width).zip(grad.chunks_exact_mut(width)).zip(moments.chunks_exact(2)) {
             let (mean, inverse) = (moments[0], moments[1]);
-            for (((xh, x), g), (gs, gb)) in x_hat.iter_mut().zip(x).zip(g).zip(gs.iter_mut().zip(gb.iter_mut())) {
-                *xh = (x - mean) * inverse;
-                *gs = g.mul_add(*xh, *gs);
-                *gb += g;
+            let (mut h, mut hx) = ([0.0; LANES], [0.0; LANES]);
+            let whole = |values| <[f32]>::as_chunks::<LANES>(values).0;
+            let (xs, grads, scales) = (whole(x), whole(g), whole(scale));
+            let (of_scale, of_shift) = (gs.as_chunks_mut::<LANES>().0, gb.as_chunks_mut::<LANES>().0);
+            for (((x, g), s), (gs, gb)) in xs.iter().zip(grads).zip(scales).zip(of_scale.iter_mut().zip(of_shift)) {
+                for l in 0..LANES {
+                    add_value(x[l], g[l], s[l], (mean, inverse), (&mut gs[l], &mut gb[l]), (&mut h[l], &mut hx[l]));
+                }
             }
-            let mean_h = sum2(g, scale, |g, s| g * s) / width as f32;
-            let mean_hx = sum3(g, scale, &x_hat, |g, s, x| g * s * x) / width as f32;
-            for (((gx, g), s), xh) in gx.iter_mut().zip(g).zip(scale).zip(&x_hat) {
-                *gx += (g.mul_add(*s, -mean_h) - xh * mean_hx) * inverse;
+            for i in width - width % LANES..width {
+                let l = i % LANES;
+                add_value(x[i], g[i], scale[i], (mean, inverse), (&mut gs[i], &mut gb[i]), (&mut h[l], &mut hx[l]));
+            }
+            let mean_h = sum(&h, |v| v) / width as f32;
+            let mean_hx = sum(&hx, |v| v) / width as f32;
+            for ((g, s), x) in g.iter_mut().zip(scale).zip(x) {
+                *g = (g.mul_add(*s, -mean_h) - (x - mean) * inverse * mean_hx) * inverse;
             }
         }
     }
@@ -68,23 +95,18 @@ impl LayerNormKernel for Cpu {
         drop((values, scale_values, shift_values));
 
         let device = x.device().clone();
-        record(&device, y, shape, tape, move |grad, grads| {
+        record(&device, y, shape, tape, move |mut grad, grads| {
             if width == 0 {
                 return Ok(());
             }
             let (x_data, scale_data) = (view(&x), view(&scale));
-            let mut unread = vec![];
-            let gx = if T::GRADIENT {
-                &mut **grads.get_or_alloc_mut(&x)?
-            } else {
-                unread.resize(x_data.len(), 0.0);
-                &mut unread
-            };
-            let sums = for_row_blocks_summing(gx, width, 2 * width, |first, gx, sums| {
-                let (at, rows) = (first * width, gx.len() / width);
-                let moments = &moments[2 * first..][..2 * rows];
-                backward(&x_data[at..][..gx.len()], &grad[at..][..gx.len()], &scale_data, moments, gx, sums);
+            let sums = for_row_blocks_summing(&mut grad, width, 2 * width, |first, g, sums| {
+                let moments = &moments[2 * first..][..2 * (g.len() / width)];
+                backward(&x_data[first * width..][..g.len()], &scale_data, moments, g, sums);
             });
+            if T::GRADIENT {
+                Slot::gradient(&x, grads)?.give(grad);
+            }
             for (parameter, sums) in [(&scale, &sums[..width]), (&shift, &sums[width..])] {
                 let grad = grads.get_or_alloc_mut(parameter)?;
                 grad.iter_mut().zip(sums).for_each(|(g, s)| *g += s);

@@ -4,6 +4,7 @@ use super::LinearKernel;
 use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::parallel::{add_column_sums, collect_blocks};
 use crate::ops::record::{record, weight_and_bias};
+use crate::ops::slot::Slot;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, Rows, device_error};
 
@@ -35,17 +36,22 @@ impl LinearKernel for Cpu {
 
         let device = x.device().clone();
         record(&device, y, shape, tape, move |grad, grads| {
-            let gy = Operand::new(grad, rows, outputs);
+            let gy = Operand::new(&grad, rows, outputs);
             let (x_data, w_data) = (view(&x), view(&weight));
             let w = Operand::strided(w_data.get(first..).unwrap_or_default(), outputs, inputs, columns);
             let a = Operand::new(&x_data, rows, inputs);
             if T::GRADIENT {
-                gemm(gy, w, grads.get_or_alloc_mut(&x)?, inputs, true, Threads::All);
+                Slot::gradient(&x, grads)?.add_product(gy, w, inputs, Threads::All);
             }
-            let gw = &mut **grads.get_or_alloc_mut(&weight)?;
-            gemm(gy.t(), a, gw.get_mut(first..).unwrap_or_default(), columns, true, Threads::All);
+            let gw = Slot::gradient(&weight, grads)?;
+            if inputs == columns {
+                gw.add_product(gy.t(), a, columns, Threads::All);
+            } else {
+                let part = gw.filled().get_mut(first..).unwrap_or_default();
+                gemm(gy.t(), a, part, columns, true, Threads::All);
+            }
             if let Some(bias) = &bias {
-                add_column_sums(grad, grads.get_or_alloc_mut(bias)?);
+                add_column_sums(&grad, grads.get_or_alloc_mut(bias)?);
             }
             Ok(())
         })

@@ -1,9 +1,10 @@
 use dfdx::prelude::{Cpu, Merge, Shape, Tensor};
 
 use super::{MatmulKernel, Product};
-use crate::gemm::{Operand, gemm};
+use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::parallel::for_items;
 use crate::ops::record::{operands, record};
+use crate::ops::slot::{Gradient, Slot};
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, RecordingTape};
 
@@ -53,6 +54,14 @@ fn multiply(a: Stack, b: Stack, out: &mut [f32], accumulate: bool) {
     });
 }
 
+/// Adds the products to a gradient; a single one that is the first is that gradient.
+fn add_product(gradient: Gradient<'_>, a: Stack, b: Stack, count: usize) {
+    match count {
+        1 => gradient.add_product(a.matrix(0), b.matrix(0), b.width(), Threads::All),
+        _ => multiply(a, b, gradient.filled(), true),
+    }
+}
+
 impl MatmulKernel for Cpu {
     fn matmul<A: Shape, B: Shape, O: Shape, T: RecordingTape<Self> + Merge<R>, R: LayerTape<Self>>(
         a: Tensor<A, f32, Self, T>,
@@ -74,22 +83,13 @@ impl MatmulKernel for Cpu {
             let (a_data, b_data) = (view(&a), view(&b));
             let left = Stack::new(&a_data, rows, inner, left_transposed);
             let right = Stack::new(&b_data, inner, columns, right_transposed);
-            let gy = Stack::new(grad, rows, columns, false);
+            let gy = Stack::new(&grad, rows, columns, false);
             // ∂a = gy bᵀ and ∂b = aᵀ gy, or their transposes where an operand is stored so.
-            let ga = grads.get_or_alloc_mut(&a)?;
-            if left_transposed {
-                multiply(right, gy.t(), ga, true)
-            } else {
-                multiply(gy, right.t(), ga, true)
-            }
-            if !R::GRADIENT {
-                return Ok(());
-            }
-            let gb = grads.get_or_alloc_mut(&b)?;
-            if right_transposed {
-                multiply(gy.t(), left, gb, true)
-            } else {
-                multiply(left.t(), gy, gb, true)
+            let (by, of) = if left_transposed { (right, gy.t()) } else { (gy, right.t()) };
+            add_product(Slot::gradient(&a, grads)?, by, of, count);
+            if R::GRADIENT {
+                let (by, of) = if right_transposed { (gy.t(), left) } else { (left.t(), gy) };
+                add_product(Slot::gradient(&b, grads)?, by, of, count);
             }
             Ok(())
         })

@@ -2,8 +2,8 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor};
 use rayon::prelude::*;
 
 use super::{MarginTerms, MaxMarginKernel};
-use crate::ops::parallel::for_rows;
 use crate::ops::record::record;
+use crate::ops::slot::Slot;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
 
@@ -58,7 +58,7 @@ impl MaxMarginKernel for Cpu {
         record(&device, vec![((sum + itself) / count) as f32], (), tape, move |grad, grads| {
             let scale = (f64::from(grad[0]) / count) as f32;
             let data = view(&scores);
-            for_rows(grads.get_or_alloc_mut(&scores)?, n, |i, gradients| {
+            Slot::gradient(&scores, grads)?.add_rows(n, |i, gradients| {
                 let row = &data[i * n..][..n];
                 for ((gradient, score), column) in gradients.iter_mut().zip(row).zip(&diagonal) {
                     let [by_row, by_column] = terms(*score, diagonal[i], *column, margin);

@@ -4,6 +4,7 @@ use super::{LEAST_WEIGHT, MixtureSimilarityKernel};
 use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::parallel::{collect_blocks, for_rows};
 use crate::ops::record::{operand_list, record};
+use crate::ops::slot::Slot;
 use crate::ops::view::view;
 use crate::ops::{OpError, RecordingTape, device_error};
 
@@ -51,7 +52,7 @@ impl MixtureSimilarityKernel for Cpu {
         // Without a gradient to come nothing of this is kept.
         let s_kept = if T::OWNS_TAPE { s.clone() } else { vec![] };
         record(&device, s, (queries, videos), tape, move |grad, grads| {
-            for_rows(grads.get_or_alloc_mut(&weights)?, experts, |i, gw| {
+            Slot::gradient(&weights, grads)?.add_rows(experts, |i, gw| {
                 let w = &w[i * experts..][..experts];
                 for (j, available) in available.chunks_exact(experts).enumerate() {
                     let at = i * v + j;
@@ -64,7 +65,7 @@ impl MixtureSimilarityKernel for Cpu {
             for (m, (text, video)) in text.iter().zip(&video).enumerate() {
                 let width = text.shape().1.size();
                 // The gradient of the expert's inner products.
-                let mut of_products = grad.to_vec();
+                let mut of_products = grad.clone();
                 for_rows(&mut of_products, v, |i, of_products| {
                     let w = &w[i * experts..][..experts];
                     for (of_product, available) in of_products.iter_mut().zip(available.chunks_exact(experts)) {
@@ -74,9 +75,9 @@ impl MixtureSimilarityKernel for Cpu {
                 let (text_data, video_data) = (view(text), view(video));
                 let of_products = Operand::new(&of_products, q, v);
                 let of_video = Operand::new(&video_data, v, width);
-                gemm(of_products, of_video, grads.get_or_alloc_mut(text)?, width, true, Threads::All);
+                Slot::gradient(text, grads)?.add_product(of_products, of_video, width, Threads::All);
                 let of_text = Operand::new(&text_data, q, width);
-                gemm(of_products.t(), of_text, grads.get_or_alloc_mut(video)?, width, true, Threads::All);
+                Slot::gradient(video, grads)?.add_product(of_products.t(), of_text, width, Threads::All);
             }
             Ok(())
         })

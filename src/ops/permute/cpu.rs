@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use super::PermuteKernel;
 use crate::ops::parallel::{PARALLEL_ABOVE, for_rows};
 use crate::ops::record::record;
+use crate::ops::slot::Slot;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
 
@@ -117,11 +118,12 @@ impl PermuteKernel for Cpu {
         order(&x.shape().concrete().into(), &axes).apply(&view(&x), &mut y, |out, value| *out = value);
 
         // The backward pass needs no values of the input: its identity is kept, its memory is not.
-        let (device, x) = (x.device().clone(), x.ghost());
+        let (device, slot) = (x.device().clone(), Slot::of(&x).map_err(device_error)?);
+        drop(x);
         record(&device, y, shape, tape, move |grad, grads| {
             let mut back = vec![0; axes.len()];
             axes.iter().enumerate().for_each(|(k, axis)| back[*axis] = k);
-            order(&shape.concrete().into(), &back).apply(grad, grads.get_or_alloc_mut(&x)?, |out, value| *out += value);
+            order(&shape.concrete().into(), &back).apply(&grad, slot.open(grads)?.filled(), |out, value| *out += value);
             Ok(())
         })
     }

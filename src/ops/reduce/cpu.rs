@@ -3,6 +3,7 @@ use dfdx::prelude::{Cpu, ReshapeTo, Shape, SplitTape, Tape, Tensor};
 use super::{ReduceKernel, ReduceMask, Reduction, TieGradient};
 use crate::ops::parallel::{fold, for_row_pieces, for_rows};
 use crate::ops::record::record;
+use crate::ops::slot::Slot;
 use crate::ops::view::view;
 use crate::ops::{AroundAxis, OpError, device_error};
 
@@ -165,15 +166,15 @@ impl ReduceKernel for Cpu {
         record(&device, y, shape, tape, move |grad, grads| {
             let (data, valid) = (view(&x), valid.as_ref().map(view));
             let source = Source { data: &data, valid: valid.as_deref(), around };
-            let gx = grads.get_or_alloc_mut(&x)?;
+            let gx = Slot::gradient(&x, grads)?.filled();
             match reduction {
-                Reduction::Sum => add_sum_gradient(&source, grad, |_| 1.0, gx),
+                Reduction::Sum => add_sum_gradient(&source, &grad, |_| 1.0, gx),
                 Reduction::Mean => {
                     let inverse = source.inverse_counts();
-                    add_sum_gradient(&source, grad, |outer| inverse[outer], gx);
+                    add_sum_gradient(&source, &grad, |outer| inverse[outer], gx);
                 }
-                Reduction::Max(ties) if source.in_rows() => add_row_max_gradient(&source, &maxima, grad, ties, gx),
-                Reduction::Max(ties) => add_max_gradient(&source, &maxima, grad, ties, gx),
+                Reduction::Max(ties) if source.in_rows() => add_row_max_gradient(&source, &maxima, &grad, ties, gx),
+                Reduction::Max(ties) => add_max_gradient(&source, &maxima, &grad, ties, gx),
             }
             Ok(())
         })

@@ -4,6 +4,7 @@ use super::RowDistanceKernel;
 use crate::ops::math::{length, sum2};
 use crate::ops::parallel::for_rows;
 use crate::ops::record::{operands, record};
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, RecordingTape};
@@ -63,12 +64,12 @@ impl RowDistanceKernel for Cpu {
         let device = a.device().clone();
         record(&device, y, (rows,), tape, move |grad, grads| {
             let (a_data, b_data) = (view(&a), view(&b));
-            for_rows(grads.get_or_alloc_mut(&a)?, width, |i, ga| {
+            Slot::gradient(&a, grads)?.add_rows(width, |i, ga| {
                 for ((ga, a), b) in ga.iter_mut().zip(row(&a_data, i, width)).zip(row(&b_data, i, width)) {
                     *ga += 2.0 * grad[i] * (a - b);
                 }
             });
-            for_rows(grads.get_or_alloc_mut(&b)?, width, |i, gb| {
+            Slot::gradient(&b, grads)?.add_rows(width, |i, gb| {
                 for ((gb, a), b) in gb.iter_mut().zip(row(&a_data, i, width)).zip(row(&b_data, i, width)) {
                     *gb += 2.0 * grad[i] * (b - a);
                 }
@@ -91,12 +92,12 @@ impl RowDistanceKernel for Cpu {
         let device = a.device().clone();
         record(&device, y, (rows,), tape, move |grad, grads| {
             let (a_data, b_data) = (view(&a), view(&b));
-            for_rows(grads.get_or_alloc_mut(&a)?, width, |i, ga| {
+            Slot::gradient(&a, grads)?.add_rows(width, |i, ga| {
                 let (a, b) = (row(&a_data, i, width), row(&b_data, i, width));
                 let (cos, of_a, of_b) = cosine(a, b, eps);
                 add_gradient(grad[i], cos, (a, of_a), (b, of_b), ga);
             });
-            for_rows(grads.get_or_alloc_mut(&b)?, width, |i, gb| {
+            Slot::gradient(&b, grads)?.add_rows(width, |i, gb| {
                 let (a, b) = (row(&a_data, i, width), row(&b_data, i, width));
                 let (cos, of_a, of_b) = cosine(a, b, eps);
                 add_gradient(grad[i], cos, (b, of_b), (a, of_a), gb);

@@ -1,11 +1,18 @@
 use dfdx::prelude::{Cpu, HasShape, ReshapeTo, Shape, SplitTape, Tape, Tensor};
 
 use super::ScaleKernel;
-use crate::ops::parallel::{collect_blocks, for_blocks};
+use crate::ops::parallel::collect_blocks;
 use crate::ops::record::record;
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
+
+vectorise! {
+    fn multiply(factor: f32, x: &mut [f32]) {
+        x.iter_mut().for_each(|x| *x *= factor);
+    }
+}
 
 vectorise! {
     fn accumulate(x: &[f32], factor: f32, y: &mut [f32]) {
@@ -22,9 +29,10 @@ impl ScaleKernel for Cpu {
         let (shape, device, data) = (*x.shape(), x.device().clone(), view(&x));
         let y = collect_blocks(data.len(), 1, |at, y| accumulate(&data[at..][..y.len()], factor, y));
         drop(data);
-        let x = x.ghost();
+        let slot = Slot::of(&x).map_err(device_error)?;
+        drop(x);
         record(&device, y, shape, tape, move |grad, grads| {
-            for_blocks(grads.get_or_alloc_mut(&x)?, |at, gx| accumulate(&grad[at..][..gx.len()], factor, gx));
+            slot.open(grads)?.give_row_blocks(grad, 1, |_, g| multiply(factor, g));
             Ok(())
         })
     }

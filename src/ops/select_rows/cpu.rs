@@ -3,6 +3,7 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor};
 use super::SelectRowsKernel;
 use crate::ops::parallel::for_rows;
 use crate::ops::record::record;
+use crate::ops::slot::Slot;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
 
@@ -19,9 +20,10 @@ impl SelectRowsKernel for Cpu {
         for_rows(&mut y, width, |i, out| out.copy_from_slice(&data[rows[i] * width..][..width]));
 
         drop(data);
-        let (device, rows, x) = (x.device().clone(), rows.to_vec(), x.ghost());
+        let (device, rows, slot) = (x.device().clone(), rows.to_vec(), Slot::of(&x).map_err(device_error)?);
+        drop(x);
         record(&device, y, (rows.len(), last), tape, move |grad, grads| {
-            let gx = grads.get_or_alloc_mut(&x)?;
+            let gx = slot.open(grads)?.filled();
             let picked = rows.iter().zip(grad.chunks_exact(width.max(1)));
             for (row, g) in picked.filter(|(row, _)| frozen != Some(**row)) {
                 gx[row * width..][..width].iter_mut().zip(g).for_each(|(gx, g)| *gx += g);

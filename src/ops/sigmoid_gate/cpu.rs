@@ -2,8 +2,9 @@ use dfdx::prelude::{Cpu, HasShape, Merge, Shape, Tensor};
 
 use super::SigmoidGateKernel;
 use crate::ops::math::sigmoid;
-use crate::ops::parallel::{collect_blocks, for_row_block_pairs};
-use crate::ops::record::{add_gradient, operands, record, take_gradient};
+use crate::ops::parallel::{collect_block_pairs, collect_blocks};
+use crate::ops::record::{operands, record};
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, RecordingTape};
@@ -17,13 +18,13 @@ vectorise! {
 }
 
 vectorise! {
-    fn backward(value: &[f32], gate: &[f32], grad: &[f32], g_value: &mut [f32], g_gate: &mut [f32]) {
-        let inputs = value.iter().zip(gate).zip(grad);
-        for ((gv, gg), ((v, g), dy)) in g_value.iter_mut().zip(g_gate).zip(inputs) {
+    /// The gradient of the gate; and of that of the result, in its place, the one of the value.
+    fn backward(value: &[f32], gate: &[f32], g_value: &mut [f32], g_gate: &mut [f32]) {
+        for ((dy, gg), (v, g)) in g_value.iter_mut().zip(g_gate).zip(value.iter().zip(gate)) {
             let s = sigmoid(*g);
-            *gv += dy * s;
             // In this order no product is infinite where the gradient is not.
-            *gg += dy * (v * (s * (1.0 - s)));
+            *gg = *dy * (v * (s * (1.0 - s)));
+            *dy *= s;
         }
     }
 }
@@ -40,17 +41,16 @@ impl SigmoidGateKernel for Cpu {
         drop((v, g));
 
         let device = value.device().clone();
-        record(&device, y, shape, tape, move |grad, grads| {
+        record(&device, y, shape, tape, move |mut grad, grads| {
             let (v, g) = (view(&value), view(&gate));
-            // Value and gate may be one tensor: its gradient is written in one place at a time.
-            let mut g_value = take_gradient(grads, &value)?;
-            let mut g_gate = take_gradient(grads, &gate)?;
-            for_row_block_pairs(&mut g_value, 1, &mut g_gate, 1, |at, g_value, g_gate| {
-                let n = g_value.len();
-                backward(&v[at..][..n], &g[at..][..n], &grad[at..][..n], g_value, g_gate);
+            let g_gate = collect_block_pairs(v.len(), 1, &mut grad, 1, |at, g_gate, g_value| {
+                backward(&v[at..][..g_value.len()], &g[at..][..g_value.len()], g_value, g_gate);
             });
-            add_gradient(grads, &value, g_value)?;
-            if R::GRADIENT { add_gradient(grads, &gate, g_gate) } else { Ok(()) }
+            Slot::gradient(&value, grads)?.give(grad);
+            if R::GRADIENT {
+                Slot::gradient(&gate, grads)?.give(g_gate);
+            }
+            Ok(())
         })
     }
 }

@@ -2,8 +2,9 @@ use dfdx::prelude::{Cpu, HasShape, Merge, Shape, Tensor};
 
 use super::{LossReduction, SmoothL1Kernel};
 use crate::ops::math::sum2;
-use crate::ops::parallel::{for_blocks, map_row_blocks};
+use crate::ops::parallel::map_row_blocks;
 use crate::ops::record::{operands, record};
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, RecordingTape};
@@ -50,11 +51,11 @@ impl SmoothL1Kernel for Cpu {
         record(&device, vec![(sum * scale) as f32], (), tape, move |grad, grads| {
             let scale = (f64::from(grad[0]) * scale) as f32;
             let (x_data, t_data) = (view(&x), view(&target));
-            for_blocks(grads.get_or_alloc_mut(&x)?, |at, gx| {
+            Slot::gradient(&x, grads)?.add_blocks(|at, gx| {
                 accumulate(&x_data[at..][..gx.len()], &t_data[at..][..gx.len()], beta, scale, gx);
             });
             if R::GRADIENT {
-                for_blocks(grads.get_or_alloc_mut(&target)?, |at, gt| {
+                Slot::gradient(&target, grads)?.add_blocks(|at, gt| {
                     accumulate(&t_data[at..][..gt.len()], &x_data[at..][..gt.len()], beta, scale, gt);
                 });
             }

@@ -2,8 +2,9 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor, Tens
 
 use super::SoftmaxKernel;
 use crate::ops::math::{exp, map_sum, max, max_and_exp_sum, sum, sum2, update_sum};
-use crate::ops::parallel::{collect_blocks, for_row_blocks};
+use crate::ops::parallel::collect_blocks;
 use crate::ops::record::record_tensor;
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, Rows, device_error};
@@ -19,13 +20,11 @@ vectorise! {
 }
 
 vectorise! {
-    /// `dx = y (g − Σ g y)`.
-    fn softmax_backward(y: &[f32], grad: &[f32], gx: &mut [f32], width: usize) {
-        for ((y, g), gx) in y.chunks_exact(width).zip(grad.chunks_exact(width)).zip(gx.chunks_exact_mut(width)) {
+    /// `dx = y (g − Σ g y)`, in the place of `g`.
+    fn softmax_backward(y: &[f32], grad: &mut [f32], width: usize) {
+        for (y, g) in y.chunks_exact(width).zip(grad.chunks_exact_mut(width)) {
             let inner = sum2(g, y, |g, y| g * y);
-            for ((gx, y), g) in gx.iter_mut().zip(y).zip(g) {
-                *gx += y * (g - inner);
-            }
+            g.iter_mut().zip(y).for_each(|(g, y)| *g = y * (*g - inner));
         }
     }
 }
@@ -41,13 +40,11 @@ vectorise! {
 }
 
 vectorise! {
-    /// `dx = g − exp(y) Σ g`.
-    fn log_softmax_backward(y: &[f32], grad: &[f32], gx: &mut [f32], width: usize) {
-        for ((y, g), gx) in y.chunks_exact(width).zip(grad.chunks_exact(width)).zip(gx.chunks_exact_mut(width)) {
+    /// `dx = g − exp(y) Σ g`, in the place of `g`.
+    fn log_softmax_backward(y: &[f32], grad: &mut [f32], width: usize) {
+        for (y, g) in y.chunks_exact(width).zip(grad.chunks_exact_mut(width)) {
             let total = sum(g, |v| v);
-            for ((gx, y), g) in gx.iter_mut().zip(y).zip(g) {
-                *gx += g - exp(*y) * total;
-            }
+            g.iter_mut().zip(y).for_each(|(g, y)| *g -= exp(*y) * total);
         }
     }
 }
@@ -67,23 +64,22 @@ vectorise! {
     }
 }
 
-/// Records `y`, whose gradient is `backward(y, grad, gx, width)`, rows of a block at a time.
+/// Records `y`; `backward(y, grad, width)` turns its gradient into that of `x`, rows of a block at a time.
 fn record_rows<S: Rows, T: Tape<f32, Cpu>>(
     x: Tensor<S, f32, Cpu>,
     y: Vec<f32>,
     tape: T,
-    backward: impl Fn(&[f32], &[f32], &mut [f32], usize) + Sync + 'static,
+    backward: impl Fn(&[f32], &mut [f32], usize) + Sync + 'static,
 ) -> Result<Tensor<S, f32, Cpu, T>, OpError> {
     let (shape, width, device) = (*x.shape(), x.shape().last().size(), x.device().clone());
-    let gradient_of_x = x.ghost();
+    let slot = Slot::of(&x).map_err(device_error)?;
     drop(x);
     let y = device.try_tensor_from_vec(y, shape).map_err(device_error)?;
     let values = y.clone();
     Ok(record_tensor(y, tape, move |grad, grads| {
         let y = view(&values);
-        for_row_blocks(grads.get_or_alloc_mut(&gradient_of_x)?, width, |first, gx| {
-            let at = first * width;
-            backward(&y[at..][..gx.len()], &grad[at..][..gx.len()], gx, width);
+        slot.open(grads)?.give_row_blocks(grad, width, |first, grad| {
+            backward(&y[first * width..][..grad.len()], grad, width);
         });
         Ok(())
     }))

@@ -3,8 +3,8 @@ use rayon::prelude::*;
 
 use super::SquaredErrorKernel;
 use crate::ops::math::sum2;
-use crate::ops::parallel::for_blocks;
 use crate::ops::record::record;
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
@@ -40,7 +40,7 @@ impl SquaredErrorKernel for Cpu {
         let device = x.device().clone();
         record(&device, vec![mean as f32], (), tape, move |grad, grads| {
             let (data, target, weight) = (view(&x), view(&target), 2.0 * grad[0] / count as f32);
-            for_blocks(grads.get_or_alloc_mut(&x)?, |at, gx| {
+            Slot::gradient(&x, grads)?.add_blocks(|at, gx| {
                 accumulate(&data[at..][..gx.len()], &target[at..][..gx.len()], weight, gx);
             });
             Ok(())

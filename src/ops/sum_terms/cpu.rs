@@ -2,10 +2,11 @@ use dfdx::prelude::{Cpu, Dim, HasShape, Tensor};
 
 use super::SumTermsKernel;
 use crate::ops::elementwise::add_to;
-use crate::ops::parallel::{collect_blocks, for_blocks};
+use crate::ops::parallel::collect_blocks;
 use crate::ops::record::{operand_list, record};
+use crate::ops::slot::Slot;
 use crate::ops::view::view;
-use crate::ops::{OpError, RecordingTape};
+use crate::ops::{OpError, RecordingTape, device_error};
 
 impl SumTermsKernel for Cpu {
     fn sum_terms<B: Dim, E: Dim, T: RecordingTape<Self>>(
@@ -29,13 +30,14 @@ impl SumTermsKernel for Cpu {
         });
         drop(data);
 
-        let ghosts: Vec<_> = inputs.iter().map(|term| term.ghost()).collect();
+        let slots: Vec<Slot> = inputs.iter().map(Slot::of).collect::<Result<_, _>>().map_err(device_error)?;
+        drop(inputs);
         record(&device, y, (groups.len(), rows, width), tape, move |grad, grads| {
-            for (t, ghost) in ghosts.iter().enumerate() {
+            for (t, slot) in slots.into_iter().enumerate() {
                 let uses = groups.iter().enumerate();
                 let uses: Vec<usize> =
                     uses.flat_map(|(g, group)| group.iter().filter(|u| **u == t).map(move |_| g)).collect();
-                for_blocks(grads.get_or_alloc_mut(ghost)?, |at, out| {
+                slot.open(grads)?.add_blocks(|at, out| {
                     uses.iter().for_each(|g| add_to(&grad[g * size + at..][..out.len()], out));
                 });
             }

@@ -3,8 +3,8 @@ use rayon::prelude::*;
 
 use super::SymmetricCrossEntropyKernel;
 use crate::ops::math::{exp, max_and_exp_sum};
-use crate::ops::parallel::for_rows;
 use crate::ops::record::record;
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
@@ -66,7 +66,7 @@ impl SymmetricCrossEntropyKernel for Cpu {
         record(&device, vec![loss as f32], (), tape, move |grad, grads| {
             let (values, weight) = (view(&x), grad[0] / (2.0 * size as f32));
             let normalisers: Vec<f32> = totals.iter().map(|total| 1.0 / total).collect();
-            for_rows(grads.get_or_alloc_mut(&x)?, size, |i, gx| {
+            Slot::gradient(&x, grads)?.add_rows(size, |i, gx| {
                 let (row_largest, total) = rows[i];
                 add_probabilities(
                     &values[i * size..][..size],

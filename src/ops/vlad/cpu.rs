@@ -6,6 +6,7 @@ use crate::gemm::{Operand, gemm};
 use crate::ops::math::sum2;
 use crate::ops::parallel::for_items;
 use crate::ops::record::{operands, parameter, record};
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, RecordingTape};
@@ -91,11 +92,11 @@ impl VladKernel for Cpu {
         record(&device, y, (batch, clusters, width), tape, move |grad, grads| {
             let (a_data, x_data) = (view(&a), view(&x));
             for_items(
-                grads.get_or_alloc_mut(&a)?,
+                Slot::gradient(&a, grads)?.filled(),
                 sizes.steps * sizes.assigned,
                 sizes.work(items),
                 |i, ga, threads| {
-                    let gy = sizes.residuals(grad, i);
+                    let gy = sizes.residuals(&grad, i);
                     gemm(sizes.descriptors(&x_data, i), gy.t(), ga, sizes.assigned, true, threads);
                     let rows = grad[i * sizes.clusters * sizes.width..]
                         .chunks(sizes.width)
@@ -108,11 +109,11 @@ impl VladKernel for Cpu {
             );
             if R::GRADIENT {
                 for_items(
-                    grads.get_or_alloc_mut(&x)?,
+                    Slot::gradient(&x, grads)?.filled(),
                     sizes.steps * sizes.width,
                     sizes.work(items),
                     |i, gx, threads| {
-                        gemm(sizes.assignment(&a_data, i), sizes.residuals(grad, i), gx, sizes.width, true, threads);
+                        gemm(sizes.assignment(&a_data, i), sizes.residuals(&grad, i), gx, sizes.width, true, threads);
                     },
                 );
             }
@@ -123,7 +124,7 @@ impl VladKernel for Cpu {
                     subtract(grad, sizes.mass(&a_data, i, k), of_centre);
                 }
             });
-            let gc = &mut **grads.get_or_alloc_mut(&centres)?;
+            let gc = Slot::gradient(&centres, grads)?.filled();
             for (d, gc) in gc.chunks_mut(sizes.clusters.max(1)).enumerate() {
                 gc.iter_mut().enumerate().for_each(|(k, gc)| *gc += of_centres[k * sizes.width + d]);
             }

@@ -3,6 +3,7 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor};
 use super::WeightedSumKernel;
 use crate::ops::parallel::{collect_blocks, for_row_blocks};
 use crate::ops::record::record;
+use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
@@ -33,10 +34,10 @@ impl WeightedSumKernel for Cpu {
         });
         drop(data);
 
-        let device = x.device().clone();
-        let x = x.ghost();
+        let (device, slot) = (x.device().clone(), Slot::of(&x).map_err(device_error)?);
+        drop(x);
         record(&device, y, (rows, last), tape, move |grad, grads| {
-            let gx = &mut **grads.get_or_alloc_mut(&x)?;
+            let gx = slot.open(grads)?.filled();
             for (group, gx) in gx.chunks_exact_mut((count * width).max(1)).enumerate() {
                 for_row_blocks(gx, width, |first, gx| {
                     let grad = &grad[first * width..][..gx.len()];
