@@ -1,18 +1,17 @@
 """Checkpoints as the published trainer leaves them: with the pickled object that holds the configuration of the run, and without it but with
-the merged `config.json` beside. The container of torch is written by hand, since torch is a large package."""
+the merged `config.json` beside."""
 
 import collections
-import io
 import json
 import pathlib
-import pickle
 import sys
-import types
-import zipfile
 
 import numpy as np
 
-HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from torch_file import ConfigParser, Tensor, save
 
 # Merged; the file that it would inherit from is not read again.
 CONFIG = {
@@ -57,68 +56,6 @@ CONFIG = {
     "eval_settings": {"data_loader": {"args": {"split_name": "test"}}, "tester": {"save_dir": "data/saved", "verbosity": 2}},
 }
 
-torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-sys.modules["torch"], sys.modules["torch._utils"] = torch, utils
-for name in ("FloatStorage", "LongStorage"):
-    setattr(torch, name, type(name, (), {"__module__": "torch"}))
-
-
-def _rebuild_tensor_v2(*_):
-    raise NotImplementedError
-
-
-_rebuild_tensor_v2.__module__ = "torch._utils"
-utils._rebuild_tensor_v2 = _rebuild_tensor_v2
-
-
-class Storage:
-    def __init__(self, array):
-        self.array = array
-
-
-class Tensor:
-    def __init__(self, array):
-        self.array = np.asarray(array)
-
-    def __reduce__(self):
-        shape = self.array.shape
-        strides = tuple(int(np.prod(shape[i + 1 :])) for i in range(len(shape)))
-        return _rebuild_tensor_v2, (Storage(self.array), 0, shape, strides, False, collections.OrderedDict())
-
-
-class Pickler(pickle.Pickler):
-    def __init__(self, file):
-        super().__init__(file, protocol=2)
-        self.storages = []
-
-    def persistent_id(self, value):
-        if not isinstance(value, Storage):
-            return None
-        self.storages.append(value.array)
-        kind = torch.LongStorage if value.array.dtype == np.int64 else torch.FloatStorage
-        return "storage", kind, str(len(self.storages) - 1), "cpu", value.array.size
-
-
-parser = types.ModuleType("parse_config")
-parser.ConfigParser = type("ConfigParser", (), {"__module__": "parse_config"})
-sys.modules["parse_config"] = parser
-
-
-def save(path, value):
-    buffer = io.BytesIO()
-    pickler = Pickler(buffer)
-    pickler.dump(value)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-
-        def add(name, data):
-            archive.writestr(zipfile.ZipInfo(f"archive/{name}"), data)
-
-        add("data.pkl", buffer.getvalue())
-        for key, array in enumerate(pickler.storages):
-            add(f"data/{key}", array.tobytes())
-        add("version", "3\n")
-
-
 random = np.random.RandomState(0)
 state = collections.OrderedDict()
 
@@ -149,10 +86,10 @@ for expert in range(2):
         linear(f"ce.{unit}_GU.{expert}.cg.fc", 4, 4)
         batch_norm(f"ce.{unit}_GU.{expert}.cg.batch_norm", 4)
 
-config = parser.ConfigParser()
+config = ConfigParser()
 config.resume, config._save_dir = None, pathlib.PurePosixPath("data/saved/models/queryd-small")
 config._config = json.loads(json.dumps(CONFIG), object_hook=collections.OrderedDict)
 checkpoint = {"arch": "CENet", "epoch": 2, "state_dict": state, "monitor_best": 20.0}
-save(HERE / "trained_model.pth", checkpoint | {"config": config})
-save(HERE / "beside/trained_model.pth", checkpoint)
+save(HERE / "trained_model.pth", checkpoint | {"config": config}, "cpu")
+save(HERE / "beside/trained_model.pth", checkpoint, "cpu")
 (HERE / "beside/config.json").write_text(json.dumps(CONFIG, indent=1) + "\n")

@@ -6,7 +6,6 @@ its caption c are all 10 v + c + 1.
 """
 
 import collections
-import io
 import datetime
 import gzip
 import json
@@ -15,12 +14,15 @@ import pickle
 import shutil
 import sys
 import types
-import zipfile
 
 import h5py
 import hickle
 import msgpack
 import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from torch_file import ConfigParser, Tensor, save
 
 NAN = float("nan")
 VIDEOS = ["video0", "video1", "video2"]
@@ -139,73 +141,13 @@ write("teachers/other_experts.pkl", teacher(COUNTS) | {"video1": teacher(COUNTS,
 write("teachers/one_video.pkl", {"video0": teacher(COUNTS)["video0"]})
 
 
-# Checkpoints: the container of torch written by hand, since torch itself is a large package. A tensor is a call of
-# torch._utils._rebuild_tensor_v2 with a persistent reference to its storage.
-torch = types.ModuleType("torch")
-utils = types.ModuleType("torch._utils")
-sys.modules["torch"], sys.modules["torch._utils"] = torch, utils
-for name in ("FloatStorage", "LongStorage"):
-    setattr(torch, name, type(name, (), {"__module__": "torch"}))
-
-
-def _rebuild_tensor_v2(*_):
-    raise NotImplementedError
-
-
-_rebuild_tensor_v2.__module__ = "torch._utils"
-utils._rebuild_tensor_v2 = _rebuild_tensor_v2
-
-
-class Storage:
-    def __init__(self, array):
-        self.array = array
-
-
-class Tensor:
-    def __init__(self, array):
-        self.array = np.asarray(array)
-
-    def __reduce__(self):
-        shape = self.array.shape
-        strides = tuple(int(np.prod(shape[i + 1 :])) for i in range(len(shape)))
-        return _rebuild_tensor_v2, (Storage(self.array), 0, shape, strides, False, collections.OrderedDict())
-
-
-class Pickler(pickle.Pickler):
-    def __init__(self, file):
-        super().__init__(file, protocol=2)
-        self.storages = []
-
-    def persistent_id(self, value):
-        if not isinstance(value, Storage):
-            return None
-        self.storages.append(value.array)
-        kind = torch.LongStorage if value.array.dtype == np.int64 else torch.FloatStorage
-        return "storage", kind, str(len(self.storages) - 1), "cuda:0", value.array.size
-
-
-parser = types.ModuleType("parse_config")
-parser.ConfigParser = type("ConfigParser", (), {"__module__": "parse_config"})
-sys.modules["parse_config"] = parser
-
-
 def checkpoint(name, state, **more):
-    config = parser.ConfigParser()
+    config = ConfigParser()
     config._config = collections.OrderedDict(name="x", arch={"type": "CENet"})
     config._save_dir = pathlib.PurePosixPath("data/saved")
     value = {"arch": "CENet", "epoch": 42, "state_dict": collections.OrderedDict(state)} | more
     value |= {"monitor_best": np.float64(29.5), "config": config}
-    buffer = io.BytesIO()
-    pickler = Pickler(buffer)
-    pickler.dump(value)
-    with zipfile.ZipFile(name, "w") as archive:
-        def add(path, data):
-            archive.writestr(zipfile.ZipInfo(f"archive/{path}"), data)
-
-        add("data.pkl", buffer.getvalue())
-        for key, array in enumerate(pickler.storages):
-            add(f"data/{key}", array.tobytes())
-        add("version", "3\n")
+    save(name, value, "cuda:0")
 
 
 weights = {
