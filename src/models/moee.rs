@@ -29,13 +29,13 @@ pub struct MoeeConfig {
     pub text_clusters: usize,
     /// Clusters of the audio descriptors.
     pub audio_clusters: usize,
-    /// The experts in the order of the published units: face, audio, visual, motion.
+    /// The experts in the order of the published units ([`MoeeConfig::EXPERTS`]).
     pub experts: [MoeeExpert; 4],
 }
 
 const OP: &str = "MoEE";
 
-/// The place of audio among the experts.
+/// The place of audio among [`MoeeConfig::EXPERTS`].
 const AUDIO: usize = 1;
 
 /// The units of the experts in the order of their names (audio, face, motion, visual), which is that of the rows of `moe_fc`.
@@ -54,6 +54,9 @@ impl Default for MoeeConfig {
 }
 
 impl MoeeConfig {
+    /// Names of the experts, in the order of the published units.
+    pub const EXPERTS: [&str; 4] = ["face", "audio", "visual", "motion"];
+
     fn text_pooling(&self) -> NetVladConfig<usize> {
         NetVladConfig::new(self.words, self.text_clusters)
     }

@@ -6,8 +6,8 @@
 //! What it inserts is whatever a tensor of that identity allocates, as many values as that tensor's buffer has. `log_softmax` computes under
 //! the identity of its argument, and on a broadcast to no rows its buffer is empty: the last operation that it records therefore inserts an EMPTY
 //! gradient where there is none, leaves one that is there alone, and holds no values itself. That operation is taken off a tape of our own
-//! ([`Capture`]) and run before the gradient is asked for. Whatever is empty then was not there. Every gradient that is opened is filled at
-//! once, so that dfdx's own operations never meet an empty one.
+//! ([`Capture`]) and run before the gradient is asked for. Whatever is empty then was not there. Operations fill what they open before they
+//! return, so that dfdx's own never meet an empty gradient, but for one of data, which nothing reads.
 //!
 //! This rests on how `Gradients::try_alloc_for` and `log_softmax` are written in dfdx 0.13.0, whose version is fixed; the tests below fail where
 //! it no longer holds.
@@ -106,7 +106,7 @@ impl Slot {
     }
 }
 
-/// A gradient that is there, or is not yet. Each of its functions leaves it there.
+/// A gradient that is there, or is not yet. Each of its functions leaves it there, but for [`Gradient::take`].
 pub(crate) struct Gradient<'g> {
     values: &'g mut Vec<f32>,
     len: usize,

@@ -1,12 +1,11 @@
 use std::collections::BTreeSet;
 
 use super::evaluate::{MONITORS, monitored, monitored_directions};
-use super::model::MOEE_EXPERTS;
 use super::options::{Arch, Options, Reading, TaskKind};
 use crate::blocks::Relation;
 use crate::data::experts::folder::{Dataset, TestCaptions};
 use crate::models::collaborative_experts::CaptionMerge;
-use crate::models::{Design, MixtureWeights, TextPooling};
+use crate::models::{Design, MixtureWeights, MoeeConfig, TextPooling};
 use crate::options::{OptionsError, ensure, in_range, not_negative};
 
 type Checked = Result<(), OptionsError>;
@@ -124,8 +123,9 @@ impl Options {
     }
 
     fn check_moee(&self) -> Checked {
-        let complete = self.experts.len() == 4 && MOEE_EXPERTS.iter().all(|m| self.experts.iter().any(|e| e == m));
-        ensure(complete, "experts", || format!("the network Moee has {}", MOEE_EXPERTS.join(", ")))?;
+        let complete =
+            self.experts.len() == 4 && MoeeConfig::EXPERTS.iter().all(|m| self.experts.iter().any(|e| e == m));
+        ensure(complete, "experts", || format!("the network Moee has {}", MoeeConfig::EXPERTS.join(", ")))?;
         for (name, expert) in self.selected()? {
             let (sequence, audio) = (matches!(expert.reading, Reading::Sequence { .. }), name == "audio");
             let form = if audio { "a sequence" } else { "vectors" };

@@ -8,9 +8,6 @@ use crate::data::experts::{AvailabilityRule, BatchOptions, MissingRows};
 use crate::models::{CollaborativeExpertsConfig, Design, MoeeConfig, MoeeExpert, TextPooling};
 use crate::options::{Checked, OptionsError};
 
-/// Experts of [`Arch::Moee`](super::Arch) in the order of its layers.
-pub(super) const MOEE_EXPERTS: [&str; 4] = ["face", "audio", "visual", "motion"];
-
 /// A number of parameters as the published tables print it: two decimals, trailing zeros dropped, in thousands (`369.72k`) or millions
 /// (`56.7M`).
 pub fn display_parameters(count: usize) -> String {
@@ -161,7 +158,7 @@ impl Checked<Options> {
         let mut experts = [MoeeExpert { inputs: 0, embedding: 0 }; 4];
         for (name, expert) in self.selected()? {
             let width = expert.features_width();
-            if let Some(at) = MOEE_EXPERTS.iter().position(|known| *known == name) {
+            if let Some(at) = MoeeConfig::EXPERTS.iter().position(|known| *known == name) {
                 experts[at] = MoeeExpert { inputs: width, embedding: width };
             }
             if let Reading::Sequence { clusters, .. } = expert.reading {
