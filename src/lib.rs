@@ -47,6 +47,7 @@ pub mod models;
 pub mod ops;
 pub mod options;
 pub mod prelude;
+mod processor;
 pub mod recipes;
 pub mod relevance;
 pub mod report;

@@ -1,5 +1,5 @@
 /// Defines a function over slices once and compiles its body for the vector units that a machine may have; which one runs
-/// is found out at run time.
+/// is found out at run time ([`processor`](crate::processor)).
 ///
 /// The compiler neither reorders nor contracts floating-point operations, so every version computes the same bits.
 /// Bodies should be loops over slices whose innermost calls are `#[inline(always)]` or closures of a few operations.
@@ -23,17 +23,11 @@ macro_rules! vectorise {
                 fn avx2($($arg: $type),*) $(-> $result)? {
                     body($($arg),*)
                 }
-                if is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx2")
-                    && is_x86_feature_detected!("fma")
-                {
+                if $crate::processor::Instructions::Avx512.usable() {
                     // SAFETY: the machine has the features that the function is compiled for.
                     return unsafe { avx512($($arg),*) };
                 }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                if $crate::processor::Instructions::Avx2.usable() {
                     // SAFETY: as above.
                     return unsafe { avx2($($arg),*) };
                 }
