@@ -2,17 +2,17 @@
 
 use dfdx::prelude::{Cpu, HasShape, ReshapeTo, Shape, SplitTape, Tape, Tensor};
 
-use super::math;
-use super::parallel::collect_blocks;
+use super::parallel::collect_written;
 use super::record::record;
 use super::slot::Slot;
+use super::unwritten::Unwritten;
 use super::vectorise::vectorise;
 use super::view::view;
 use super::{OpError, device_error};
 
 vectorise! {
-    fn map(x: &[f32], y: &mut [f32], f: impl Fn(f32) -> f32) {
-        math::map(x, y, f);
+    fn map<'y>(x: &[f32], y: Unwritten<'y>, f: impl Fn(f32) -> f32) -> &'y mut [f32] {
+        y.map(x, f)
     }
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn elementwise<S: Shape, T: Tape<f32, Cpu>>(
     let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
     let (device, shape) = (x.device().clone(), *x.shape());
     let data = view(&x);
-    let y = collect_blocks(data.len(), 1, |at, y| map(&data[at..][..y.len()], y, f));
+    let y = collect_written(data.len(), 1, |at, y| map(&data[at..][..y.len()], y, f));
     drop(data);
 
     record(&device, y, shape, tape, move |grad, grads| {

@@ -82,20 +82,20 @@ pub(crate) fn normal(x: f32) -> (f32, f32) {
 }
 
 /// Values that are worked on at once: as many as the widest vector holds, on every machine, so that sums have the same order everywhere.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
-type Lanes = [f32; LANES];
+pub(super) type Lanes = [f32; LANES];
 
 /// The last values of a slice as whole lanes.
 #[inline(always)]
-fn pad(tail: &[f32], with: f32) -> Lanes {
+pub(super) fn pad(tail: &[f32], with: f32) -> Lanes {
     let mut lanes = [with; LANES];
     lanes[..tail.len()].copy_from_slice(tail);
     lanes
 }
 
 #[inline(always)]
-fn each(f: impl Fn(usize) -> f32) -> Lanes {
+pub(super) fn each(f: impl Fn(usize) -> f32) -> Lanes {
     let mut lanes = [0.0; LANES];
     for (l, lane) in lanes.iter_mut().enumerate() {
         *lane = f(l);
@@ -103,20 +103,7 @@ fn each(f: impl Fn(usize) -> f32) -> Lanes {
     lanes
 }
 
-/// `y = f(x)` value by value. Unlike a plain loop it leaves no values at the end of a row to scalar code.
-#[inline(always)]
-pub(crate) fn map(x: &[f32], y: &mut [f32], f: impl Fn(f32) -> f32) {
-    let ((xs, x_tail), (ys, y_tail)) = (x.as_chunks::<LANES>(), y.as_chunks_mut::<LANES>());
-    for (x, y) in xs.iter().zip(ys) {
-        *y = each(|l| f(x[l]));
-    }
-    if !x_tail.is_empty() {
-        let x = pad(x_tail, 0.0);
-        y_tail.copy_from_slice(&each(|l| f(x[l]))[..x_tail.len()]);
-    }
-}
-
-/// [`map`] in place; returns the sum of the results.
+/// `x = f(x)` value by value; returns the sum of the results.
 #[inline(always)]
 pub(crate) fn update_sum(x: &mut [f32], f: impl Fn(f32) -> f32) -> f32 {
     let (xs, tail) = x.as_chunks_mut::<LANES>();
@@ -130,24 +117,6 @@ pub(crate) fn update_sum(x: &mut [f32], f: impl Fn(f32) -> f32) -> f32 {
         let last = each(|l| f(x[l]));
         total = each(|l| total[l] + if l < tail.len() { last[l] } else { 0.0 });
         tail.copy_from_slice(&last[..tail.len()]);
-    }
-    halve(total, |x, y| x + y)
-}
-
-/// [`map`] that also returns the sum of the results.
-#[inline(always)]
-pub(crate) fn map_sum(x: &[f32], y: &mut [f32], f: impl Fn(f32) -> f32) -> f32 {
-    let ((xs, x_tail), (ys, y_tail)) = (x.as_chunks::<LANES>(), y.as_chunks_mut::<LANES>());
-    let mut total = [0.0; LANES];
-    for (x, y) in xs.iter().zip(ys) {
-        *y = each(|l| f(x[l]));
-        total = each(|l| total[l] + y[l]);
-    }
-    if !x_tail.is_empty() {
-        let x = pad(x_tail, 0.0);
-        let last = each(|l| f(x[l]));
-        total = each(|l| total[l] + if l < x_tail.len() { last[l] } else { 0.0 });
-        y_tail.copy_from_slice(&last[..x_tail.len()]);
     }
     halve(total, |x, y| x + y)
 }
@@ -235,7 +204,7 @@ pub(crate) fn max_and_exp_sum(a: &[f32]) -> (f32, f32) {
 
 /// Combines lanes pairwise.
 #[inline(always)]
-fn halve(mut lanes: Lanes, f: impl Fn(f32, f32) -> f32) -> f32 {
+pub(super) fn halve(mut lanes: Lanes, f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
         for l in 0..width {

@@ -54,6 +54,7 @@ mod sum_terms;
 mod symmetric_cross_entropy;
 mod tape;
 mod transfer;
+mod unwritten;
 mod vectorise;
 mod view;
 mod vlad;

@@ -1,9 +1,8 @@
 //! Row loops that use every thread when there is enough work, with the same result for any number of threads.
 
-use std::mem::MaybeUninit;
-
 use rayon::prelude::*;
 
+use super::unwritten::Unwritten;
 use crate::gemm::{self, Threads};
 
 /// Values below which a loop stays on the calling thread.
@@ -50,25 +49,38 @@ pub(crate) fn add_column_sums(x: &[f32], out: &mut [f32]) {
     }
 }
 
-/// The buffer that `f(first_row, block)` fills: rows of `width` values, block by block. Blocks are zero before `f` sees them, each while it
-/// is in the cache, so that a large buffer crosses the memory bus once.
-pub(crate) fn collect_blocks(len: usize, width: usize, f: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+/// The buffer that `f(first_row, block)` writes: rows of `width` values, block by block, nothing in them before.
+pub(crate) fn collect_written(
+    len: usize,
+    width: usize,
+    f: impl for<'b> Fn(usize, Unwritten<'b>) -> &'b mut [f32] + Sync,
+) -> Vec<f32> {
     let mut out = Vec::with_capacity(len);
     let rows = rows_per_task(width);
     let blocks = out.spare_capacity_mut()[..len].par_chunks_mut(rows * width.max(1));
-    blocks.enumerate().for_each(|(i, block)| f(i * rows, zeroed(block)));
-    // SAFETY: the blocks are all of the first `len` values, and every one of them was initialised.
+    blocks.enumerate().for_each(|(i, block)| Unwritten::written_by(block, |block| f(i * rows, block)));
+    // SAFETY: the blocks are all of the first `len` values, and every one of them was written.
     unsafe { out.set_len(len) };
     out
 }
 
-/// [`collect_blocks`] that also fills the same rows of a second buffer: `f(first_row, block, second_block)`.
-pub(crate) fn collect_block_pairs(
+/// [`collect_written`] of blocks that are zeros before `f` sees them, each while it is in the cache, so that a large buffer crosses the memory
+/// bus once.
+pub(crate) fn collect_blocks(len: usize, width: usize, f: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    collect_written(len, width, |first, block| {
+        let block = block.zeros();
+        f(first, block);
+        block
+    })
+}
+
+/// [`collect_written`] with the same rows of a second buffer: `f(first_row, block, second_block)`.
+pub(crate) fn collect_written_pairs(
     len: usize,
     width: usize,
     second: &mut [f32],
     second_width: usize,
-    f: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+    f: impl for<'b> Fn(usize, Unwritten<'b>, &mut [f32]) -> &'b mut [f32] + Sync,
 ) -> Vec<f32> {
     let (width, second_width) = (width.max(1), second_width.max(1));
     assert!(len.is_multiple_of(width) && second.len() == len / width * second_width, "rows of the two buffers");
@@ -76,16 +88,12 @@ pub(crate) fn collect_block_pairs(
     let rows = rows_per_task(width);
     let blocks = out.spare_capacity_mut()[..len].par_chunks_mut(rows * width);
     let pairs = blocks.zip(second.par_chunks_mut(rows * second_width));
-    pairs.enumerate().for_each(|(i, (block, second))| f(i * rows, zeroed(block), second));
+    pairs.enumerate().for_each(|(i, (block, second))| {
+        Unwritten::written_by(block, |block| f(i * rows, block, second));
+    });
     // SAFETY: as above; both buffers have as many blocks, so the zip reaches all.
     unsafe { out.set_len(len) };
     out
-}
-
-fn zeroed(block: &mut [MaybeUninit<f32>]) -> &mut [f32] {
-    block.iter_mut().for_each(|value| _ = value.write(0.0));
-    // SAFETY: every value of the block was just initialised, and f32 and MaybeUninit<f32> have the same layout.
-    unsafe { &mut *(std::ptr::from_mut(block) as *mut [f32]) }
 }
 
 /// Calls `f(first_row, a_block, b_block)` on blocks of the same rows of two buffers.

@@ -2,16 +2,17 @@ use dfdx::prelude::{Cpu, HasShape, Merge, Shape, Tensor};
 
 use super::AddKernel;
 use crate::ops::elementwise::add_to;
-use crate::ops::parallel::collect_blocks;
+use crate::ops::parallel::collect_written;
 use crate::ops::record::{operands, record};
 use crate::ops::slot::Slot;
+use crate::ops::unwritten::Unwritten;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, RecordingTape, device_error};
 
 vectorise! {
-    fn sums(a: &[f32], b: &[f32], y: &mut [f32]) {
-        y.iter_mut().zip(a).zip(b).for_each(|((y, a), b)| *y = a + b);
+    fn sums<'y>(a: &[f32], b: &[f32], y: Unwritten<'y>) -> &'y mut [f32] {
+        y.map2(a, b, |a, b| a + b)
     }
 }
 
@@ -23,7 +24,7 @@ impl AddKernel for Cpu {
         let (a, b, tape) = operands(a, b)?;
         let (shape, device) = (*a.shape(), a.device().clone());
         let (x, z) = (view(&a), view(&b));
-        let y = collect_blocks(x.len(), 1, |at, y| sums(&x[at..][..y.len()], &z[at..][..y.len()], y));
+        let y = collect_written(x.len(), 1, |at, y| sums(&x[at..][..y.len()], &z[at..][..y.len()], y));
         drop((x, z));
 
         let of = |x| Slot::of(x).map_err(device_error);

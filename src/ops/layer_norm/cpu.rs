@@ -2,7 +2,7 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor};
 
 use super::LayerNormKernel;
 use crate::ops::math::sum;
-use crate::ops::parallel::{collect_block_pairs, for_row_blocks_summing};
+use crate::ops::parallel::{collect_written_pairs, for_row_blocks_summing};
 use crate::ops::record::{parameter, record};
 use crate::ops::slot::Slot;
 use crate::ops::vectorise::vectorise;
@@ -89,8 +89,11 @@ impl LayerNormKernel for Cpu {
         let (shift, tape) = parameter(shift, tape)?;
         let mut moments = vec![0.0; if width == 0 { 0 } else { 2 * shape.rows() }];
         let (values, scale_values, shift_values) = (view(&x), view(&scale), view(&shift));
-        let y = collect_block_pairs(values.len(), width, &mut moments[..], 2, |first, y, moments| {
+        let y = collect_written_pairs(values.len(), width, &mut moments[..], 2, |first, y, moments| {
+            // Zeros first: measured faster here than what writes in place of nothing.
+            let y = y.zeros();
             normalise(&values[first * width..][..y.len()], &scale_values, &shift_values, eps, y, moments);
+            y
         });
         drop((values, scale_values, shift_values));
 

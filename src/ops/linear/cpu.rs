@@ -1,8 +1,8 @@
 use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tensor};
 
 use super::LinearKernel;
-use crate::gemm::{Operand, Threads, gemm};
-use crate::ops::parallel::{add_column_sums, collect_blocks};
+use crate::gemm::{Operand, Threads, gemm, product};
+use crate::ops::parallel::{add_column_sums, collect_written};
 use crate::ops::record::{record, weight_and_bias};
 use crate::ops::slot::Slot;
 use crate::ops::view::view;
@@ -22,17 +22,26 @@ impl LinearKernel for Cpu {
         let shape = x.shape().with(outputs);
         let outputs = outputs.size();
 
-        let bias_data = bias.as_ref().map(view);
-        let mut y = collect_blocks(rows * outputs, outputs, |_, block| {
-            if let Some(bias) = &bias_data {
-                block.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
-            }
-        });
-        drop(bias_data);
         let (x_data, w_data) = (view(&x), view(&weight));
         let a = Operand::new(&x_data, rows, inputs);
         let w = Operand::strided(w_data.get(first..).unwrap_or_default(), outputs, inputs, columns);
-        gemm(a, w.t(), &mut y, outputs, bias.is_some(), Threads::All);
+        let y = match bias.as_ref().map(view) {
+            None => product(a, w.t(), Threads::All),
+            Some(bias) => {
+                let mut y = collect_written(rows * outputs, outputs, |_, block| {
+                    let block_rows = block.len() / outputs;
+                    let mut rows = block.rows(outputs);
+                    for _ in 0..block_rows {
+                        let row = rows.row().copied(&bias);
+                        rows.written(row);
+                    }
+                    rows.all()
+                });
+                gemm(a, w.t(), &mut y, outputs, true, Threads::All);
+                y
+            }
+        };
+        drop((x_data, w_data));
 
         let device = x.device().clone();
         record(&device, y, shape, tape, move |grad, grads| {

@@ -1,7 +1,7 @@
 use dfdx::prelude::{Cpu, Merge, Shape, Tensor};
 
 use super::{MatmulKernel, Product};
-use crate::gemm::{Operand, Threads, gemm};
+use crate::gemm::{self, Operand, Threads, gemm};
 use crate::ops::parallel::for_items;
 use crate::ops::record::{operands, record};
 use crate::ops::slot::{Gradient, Slot};
@@ -71,13 +71,18 @@ impl MatmulKernel for Cpu {
     ) -> Result<Tensor<O, f32, Self, T>, OpError> {
         let (a, b, tape) = operands(a, b)?;
         let Product { count, rows, inner, columns, left_transposed, right_transposed } = product;
-        let mut y = vec![0.0; count * rows * columns];
-        multiply(
-            Stack::new(&view(&a), rows, inner, left_transposed),
-            Stack::new(&view(&b), inner, columns, right_transposed),
-            &mut y,
-            false,
-        );
+        let y = {
+            let (a_data, b_data) = (view(&a), view(&b));
+            let left = Stack::new(&a_data, rows, inner, left_transposed);
+            let right = Stack::new(&b_data, inner, columns, right_transposed);
+            if count == 1 {
+                gemm::product(left.matrix(0), right.matrix(0), Threads::All)
+            } else {
+                let mut y = vec![0.0; count * rows * columns];
+                multiply(left, right, &mut y, false);
+                y
+            }
+        };
         let device = a.device().clone();
         record(&device, y, shape, tape, move |grad, grads| {
             let (a_data, b_data) = (view(&a), view(&b));

@@ -1,9 +1,10 @@
 use dfdx::prelude::{Cpu, HasShape, ReshapeTo, Shape, SplitTape, Tape, Tensor};
 
 use super::ScaleKernel;
-use crate::ops::parallel::collect_blocks;
+use crate::ops::parallel::collect_written;
 use crate::ops::record::record;
 use crate::ops::slot::Slot;
+use crate::ops::unwritten::Unwritten;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
@@ -15,8 +16,8 @@ vectorise! {
 }
 
 vectorise! {
-    fn accumulate(x: &[f32], factor: f32, y: &mut [f32]) {
-        y.iter_mut().zip(x).for_each(|(y, x)| *y += factor * x);
+    fn scaled<'y>(x: &[f32], factor: f32, y: Unwritten<'y>) -> &'y mut [f32] {
+        y.map(x, |x| factor * x)
     }
 }
 
@@ -27,7 +28,7 @@ impl ScaleKernel for Cpu {
     ) -> Result<Tensor<S, f32, Self, T>, OpError> {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
         let (shape, device, data) = (*x.shape(), x.device().clone(), view(&x));
-        let y = collect_blocks(data.len(), 1, |at, y| accumulate(&data[at..][..y.len()], factor, y));
+        let y = collect_written(data.len(), 1, |at, y| scaled(&data[at..][..y.len()], factor, y));
         drop(data);
         let slot = Slot::of(&x).map_err(device_error)?;
         drop(x);

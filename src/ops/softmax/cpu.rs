@@ -1,21 +1,26 @@
 use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, SplitTape, Tape, Tensor, TensorFromVec};
 
 use super::SoftmaxKernel;
-use crate::ops::math::{exp, map_sum, max, max_and_exp_sum, sum, sum2, update_sum};
-use crate::ops::parallel::collect_blocks;
+use crate::ops::math::{exp, max, max_and_exp_sum, sum, sum2, update_sum};
+use crate::ops::parallel::{collect_blocks, collect_written};
 use crate::ops::record::record_tensor;
 use crate::ops::slot::Slot;
+use crate::ops::unwritten::Unwritten;
 use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, Rows, device_error};
 
 vectorise! {
-    fn softmax_rows(x: &[f32], y: &mut [f32], width: usize) {
-        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+    fn softmax_rows<'y>(x: &[f32], y: Unwritten<'y>, width: usize) -> &'y mut [f32] {
+        let mut rows = y.rows(width);
+        for x in x.chunks_exact(width) {
             let largest = max(x);
-            let scale = 1.0 / map_sum(x, y, |v| exp(v - largest));
+            let (y, total) = rows.row().map_sum(x, |v| exp(v - largest));
+            let scale = 1.0 / total;
             y.iter_mut().for_each(|y| *y *= scale);
+            rows.written(y);
         }
+        rows.all()
     }
 }
 
@@ -30,12 +35,15 @@ vectorise! {
 }
 
 vectorise! {
-    fn log_softmax_rows(x: &[f32], y: &mut [f32], width: usize) {
-        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+    fn log_softmax_rows<'y>(x: &[f32], y: Unwritten<'y>, width: usize) -> &'y mut [f32] {
+        let mut rows = y.rows(width);
+        for x in x.chunks_exact(width) {
             let (largest, total) = max_and_exp_sum(x);
             let log_total = total.ln();
-            y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - largest) - log_total);
+            let y = rows.row().map(x, |x| (x - largest) - log_total);
+            rows.written(y);
         }
+        rows.all()
     }
 }
 
@@ -94,7 +102,7 @@ impl SoftmaxKernel for Cpu {
         let (width, len) = (x.shape().last().size(), x.shape().num_elements());
         let values = view(&x);
         let y = match mask {
-            None => collect_blocks(len, width, |first, y| softmax_rows(&values[first * width..][..y.len()], y, width)),
+            None => collect_written(len, width, |first, y| softmax_rows(&values[first * width..][..y.len()], y, width)),
             Some(mask) => {
                 let per_item = x.shape().rows() / mask.shape().0.size().max(1);
                 let mask = view(mask);
@@ -116,8 +124,7 @@ impl SoftmaxKernel for Cpu {
         let (x, tape) = x.try_contiguous().map_err(device_error)?.split_tape();
         let (width, len) = (x.shape().last().size(), x.shape().num_elements());
         let values = view(&x);
-        let log = |first: usize, y: &mut [f32]| log_softmax_rows(&values[first * width..][..y.len()], y, width);
-        let y = collect_blocks(len, width, log);
+        let y = collect_written(len, width, |first, y| log_softmax_rows(&values[first * width..][..y.len()], y, width));
         drop(values);
         record_rows(x, y, tape, log_softmax_backward)
     }
