@@ -12,7 +12,7 @@ use coembed::metrics::VideosByTexts;
 use coembed::metrics::graded::{self, GradedOptions};
 use coembed::metrics::rank::{self, RankOptions};
 use coembed::relevance::SparseRelevance;
-use coembed::similarity::{FrameSets, Measure};
+use coembed::similarity::{Embeddings, FrameSets, Gallery, Measure};
 #[cfg(not(feature = "cuda"))]
 use coembed::similarity::{chamfer, top_k};
 #[cfg(feature = "cuda")]
@@ -33,9 +33,58 @@ fn top10() -> Work {
     })
 }
 
+/// Exact top-10 of a few queries among the same items, which are prepared once, on the CPU.
+fn few(queries: usize) -> Work {
+    let queries = matrix(1, queries, 512);
+    let gallery = Gallery::new(Owned(matrix(2, 100_000, 512)), Measure::InnerProduct).unwrap();
+    Box::new(move |clock| {
+        let top = clock.time(|| gallery.top_k(queries.view(), 10)).unwrap();
+        top.scores.as_slice().iter().map(|&score| f64::from(score)).sum()
+    })
+}
+
+/// A matrix that a gallery owns.
+struct Owned(Matrix<f32>);
+
+impl Embeddings for Owned {
+    fn rows(&self) -> usize {
+        self.0.rows()
+    }
+
+    fn cols(&self) -> usize {
+        self.0.cols()
+    }
+
+    fn block<'a>(&'a self, rows: std::ops::Range<usize>, _: &'a mut Vec<f32>) -> &'a [f32] {
+        &self.0.as_slice()[rows.start * self.0.cols()..rows.end * self.0.cols()]
+    }
+}
+
+/// Frames of videos in shots of 5 to 24: a base of each shot, and a tenth of noise; rows of length 1.
+fn shots(seed: u32, videos: usize) -> Matrix<f32> {
+    let (frames, width) = (300, 1024);
+    let (bases, noise) = (values(seed, videos * 60 * width, 1.0), values(seed + 100, videos * frames * width, 0.1));
+    let mut rows = Vec::with_capacity(noise.len());
+    for video in 0..videos {
+        let (mut shot, mut left) = (0, 0);
+        for frame in 0..frames {
+            if left == 0 {
+                shot += 1;
+                left = 5 + (seed as usize + 31 * video + 7 * shot * shot) % 20;
+            }
+            left -= 1;
+            let base = &bases[(video * 60 + shot - 1) * width..][..width];
+            let noise = &noise[(video * frames + frame) * width..][..width];
+            let row: Vec<f32> = base.iter().zip(noise).map(|(base, noise)| base + noise).collect();
+            let norm = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+            rows.extend(row.iter().map(|x| x / norm));
+        }
+    }
+    Matrix::new(rows, videos * frames, width).unwrap()
+}
+
 /// Chamfer similarity of one query with 1,000 videos of 300 frames of 1024 dimensions.
-fn chamfer_1000() -> Work {
-    let (query, items) = (matrix(1, 300, 1024), matrix(2, 300_000, 1024));
+fn chamfer_1000(query: Matrix<f32>, items: Matrix<f32>) -> Work {
     let offsets: Vec<usize> = (0..=1000).map(|video| 300 * video).collect();
     Box::new(move |clock| {
         let query = FrameSets::new(query.view(), &[0, 300]).unwrap();
@@ -94,5 +143,14 @@ mod gpu {
 }
 
 fn main() {
-    peer::main(&[("top10", top10), ("chamfer", chamfer_1000), ("retrieval", retrieval)]);
+    peer::main(&[
+        ("top10", top10),
+        ("top10_of_1", || few(1)),
+        ("top10_of_1_panorama", || few(1)),
+        ("top10_of_10", || few(10)),
+        ("top10_of_10_panorama", || few(10)),
+        ("chamfer", || chamfer_1000(matrix(1, 300, 1024), matrix(2, 300_000, 1024))),
+        ("chamfer_shots", || chamfer_1000(shots(1, 1), shots(2, 1000))),
+        ("retrieval", retrieval),
+    ]);
 }

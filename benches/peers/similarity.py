@@ -43,9 +43,46 @@ def top10():
     return step
 
 
-def chamfer():
-    query = tensor(1, (1, 300, 1024))
-    items = tensor(2, (1000, 300, 1024))
+def few(number, make):
+    queries, items = values(1, (number, 512)), values(2, (100_000, 512))
+    index = make()
+    index.add(items)
+
+    def step(start, stop):
+        start()
+        scores, _ = index.search(queries, 10)
+        stop()
+        return scores.astype("float64").sum()
+
+    return step
+
+
+def flat():
+    return faiss.IndexFlatIP(512)
+
+
+def panorama():
+    return faiss.IndexFlatIPPanorama(512, 8)
+
+
+def shots(seed, videos):
+    """Frames of videos in shots: benches/peer_similarity.rs."""
+    frames, width = 300, 1024
+    bases = values(seed, (videos, 60, width))
+    rows = values(seed + 100, (videos, frames, width), 0.1)
+    for video in range(videos):
+        shot = left = 0
+        for frame in range(frames):
+            if left == 0:
+                shot += 1
+                left = 5 + (seed + 31 * video + 7 * shot * shot) % 20
+            left -= 1
+            rows[video, frame] += bases[video, shot - 1]
+    rows /= np.linalg.norm(rows, axis=-1, keepdims=True)
+    return torch.from_numpy(rows).to(DEVICE)
+
+
+def chamfer(query, items):
 
     @torch.no_grad()
     def step(start, stop):
@@ -114,4 +151,15 @@ def retrieval():
     return step
 
 
-main({"top10": top10 if DEVICE == "cpu" else top10_on_gpu, "chamfer": chamfer, "retrieval": retrieval})
+main(
+    {
+        "top10": top10 if DEVICE == "cpu" else top10_on_gpu,
+        "top10_of_1": lambda: few(1, flat),
+        "top10_of_1_panorama": lambda: few(1, panorama),
+        "top10_of_10": lambda: few(10, flat),
+        "top10_of_10_panorama": lambda: few(10, panorama),
+        "chamfer": lambda: chamfer(tensor(1, (1, 300, 1024)), tensor(2, (1000, 300, 1024))),
+        "chamfer_shots": lambda: chamfer(shots(1, 1), shots(2, 1000)),
+        "retrieval": retrieval,
+    }
+)
