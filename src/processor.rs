@@ -62,21 +62,62 @@ fn detected(_: Instructions) -> bool {
     false
 }
 
-/// The bits of all sets that the processor has, none above the named one.
-///
-/// # Panics
-/// When there is no set of that name: a test would run on another path than it was meant for.
+/// The bits of all sets that the processor has, none above the named one; none at all, with a warning, where the name is none.
 fn up_to(name: Option<&str>) -> u8 {
     let sets = match name {
         None => SETS.len(),
         Some("portable") => 0,
         Some(name) => {
             let place = SETS.iter().position(|(_, known)| *known == name);
-            place.unwrap_or_else(|| panic!("COEMBED_INSTRUCTIONS={name}: no such instructions")) + 1
+            if place.is_none() {
+                tracing::warn!("COEMBED_INSTRUCTIONS={name}: no such instructions; the portable path is taken");
+            }
+            place.map_or(0, |place| place + 1)
         }
     };
     SETS[..sets].iter().filter(|(set, _)| detected(*set)).fold(0, |bits, (set, _)| bits | set.bit())
 }
+
+/// Defines a function over slices once and compiles its body for the vector units that a machine may have; which one runs
+/// is found out at run time ([`Instructions`]).
+///
+/// The compiler neither reorders nor contracts floating-point operations, so every version computes the same bits.
+/// Bodies should be loops over slices whose innermost calls are `#[inline(always)]` or closures of a few operations.
+macro_rules! vectorise {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$life:lifetime>)? ($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)]
+        $vis fn $name $(<$life>)? ($($arg: $type),*) $(-> $result)? {
+            #[inline(always)]
+            #[allow(clippy::too_many_arguments)]
+            fn body $(<$life>)? ($($arg: $type),*) $(-> $result)? $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+                #[allow(clippy::too_many_arguments)]
+                fn avx512 $(<$life>)? ($($arg: $type),*) $(-> $result)? {
+                    body($($arg),*)
+                }
+                #[target_feature(enable = "avx2,fma")]
+                #[allow(clippy::too_many_arguments)]
+                fn avx2 $(<$life>)? ($($arg: $type),*) $(-> $result)? {
+                    body($($arg),*)
+                }
+                if $crate::processor::Instructions::Avx512.usable() {
+                    // SAFETY: the machine has the features that the function is compiled for.
+                    return unsafe { avx512($($arg),*) };
+                }
+                if $crate::processor::Instructions::Avx2.usable() {
+                    // SAFETY: as above.
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            body($($arg),*)
+        }
+    };
+}
+
+pub(crate) use vectorise;
 
 #[cfg(test)]
 pub(crate) mod tests {

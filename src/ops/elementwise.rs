@@ -6,9 +6,9 @@ use super::parallel::collect_written;
 use super::record::record;
 use super::slot::Slot;
 use super::unwritten::Unwritten;
-use super::vectorise::vectorise;
 use super::view::view;
 use super::{OpError, device_error};
+use crate::processor::vectorise;
 
 vectorise! {
     fn map<'y>(x: &[f32], y: Unwritten<'y>, f: impl Fn(f32) -> f32) -> &'y mut [f32] {

@@ -17,6 +17,8 @@ mod dropout;
 mod elementwise;
 mod embedding;
 mod error;
+#[cfg(test)]
+mod every_path;
 mod gelu;
 mod gradient;
 mod hinge;
@@ -55,7 +57,6 @@ mod symmetric_cross_entropy;
 mod tape;
 mod transfer;
 mod unwritten;
-mod vectorise;
 mod view;
 mod vlad;
 mod weighted_sum;

@@ -2,9 +2,9 @@ use dfdx::prelude::{Cpu, Gradients, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::{AdamKernel, AdamMoments, MomentUpdate, StepProjection};
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view_mut;
 use crate::ops::{OpError, device_error};
+use crate::processor::vectorise;
 
 /// Values of a task.
 const BLOCK: usize = 1 << 14;

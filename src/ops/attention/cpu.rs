@@ -6,9 +6,9 @@ use crate::gemm::{Operand, Threads, gemm};
 use crate::ops::math::{exp, max, sum2, update_sum};
 use crate::ops::record::{operands, record_tensor};
 use crate::ops::slot::Slot;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, Lottery, OpError, RecordingTape, device_error};
+use crate::processor::vectorise;
 
 /// Queries that are worked on at once: their scores stay in the second-level cache.
 const BLOCK: usize = 128;

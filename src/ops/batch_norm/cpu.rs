@@ -5,9 +5,9 @@ use super::{BatchNormKernel, BatchStatistics};
 use crate::ops::parallel::{collect_blocks, for_row_blocks};
 use crate::ops::record::{parameter, record};
 use crate::ops::slot::Slot;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, Rows, device_error};
+use crate::processor::vectorise;
 
 /// Rows per task where rows are summed: fixed, so that results do not depend on the number of threads.
 const ROWS_PER_TASK: usize = 256;

@@ -3,8 +3,8 @@ use rayon::prelude::*;
 
 use super::GradientKernel;
 use crate::ops::slot::Slot;
-use crate::ops::vectorise::vectorise;
 use crate::ops::{OpError, device_error};
+use crate::processor::vectorise;
 
 /// Values of a task.
 const BLOCK: usize = 1 << 14;

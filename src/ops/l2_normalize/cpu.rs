@@ -5,9 +5,9 @@ use crate::ops::math::{is_ordinary, length, sum2};
 use crate::ops::parallel::collect_blocks;
 use crate::ops::record::record;
 use crate::ops::slot::Slot;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, Rows, device_error};
+use crate::processor::vectorise;
 
 /// `(unit, scale)` with `1 / max(norm, eps) = unit · scale`, and whether that is the norm. A norm that is NaN stays.
 #[inline(always)]

@@ -5,9 +5,9 @@ use crate::ops::math::sum;
 use crate::ops::parallel::{collect_written_pairs, for_row_blocks_summing};
 use crate::ops::record::{parameter, record};
 use crate::ops::slot::Slot;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, Rows, device_error};
+use crate::processor::vectorise;
 
 vectorise! {
     /// Rows of `y`, and `(mean, 1 / deviation)` of each.

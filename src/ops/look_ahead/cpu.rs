@@ -3,8 +3,8 @@ use rayon::prelude::*;
 
 use super::LookAheadKernel;
 use crate::ops::OpError;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view_mut;
+use crate::processor::vectorise;
 
 vectorise! {
     fn update(parameter: &mut [f32], slow: &mut [f32], alpha: f32) {

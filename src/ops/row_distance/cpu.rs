@@ -5,9 +5,9 @@ use crate::ops::math::{length, sum2};
 use crate::ops::parallel::for_rows;
 use crate::ops::record::{operands, record};
 use crate::ops::slot::Slot;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, RecordingTape};
+use crate::processor::vectorise;
 
 fn row(data: &[f32], i: usize, width: usize) -> &[f32] {
     &data[i * width..][..width]

@@ -5,9 +5,9 @@ use crate::ops::parallel::collect_written;
 use crate::ops::record::record;
 use crate::ops::slot::Slot;
 use crate::ops::unwritten::Unwritten;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
+use crate::processor::vectorise;
 
 vectorise! {
     fn multiply(factor: f32, x: &mut [f32]) {

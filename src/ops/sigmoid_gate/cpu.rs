@@ -6,9 +6,9 @@ use crate::ops::parallel::{collect_written, collect_written_pairs};
 use crate::ops::record::{operands, record};
 use crate::ops::slot::Slot;
 use crate::ops::unwritten::Unwritten;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, RecordingTape};
+use crate::processor::vectorise;
 
 vectorise! {
     fn gated<'y>(value: &[f32], gate: &[f32], y: Unwritten<'y>) -> &'y mut [f32] {

@@ -5,9 +5,9 @@ use crate::ops::math::sum2;
 use crate::ops::parallel::map_row_blocks;
 use crate::ops::record::{operands, record};
 use crate::ops::slot::Slot;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, RecordingTape};
+use crate::processor::vectorise;
 
 vectorise! {
     /// Sum of `d² / 2β` where `|d| < β` and `|d| − β/2` elsewhere.

@@ -6,9 +6,9 @@ use crate::ops::parallel::{collect_blocks, collect_written};
 use crate::ops::record::record_tensor;
 use crate::ops::slot::Slot;
 use crate::ops::unwritten::Unwritten;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, Rows, device_error};
+use crate::processor::vectorise;
 
 vectorise! {
     fn softmax_rows<'y>(x: &[f32], y: Unwritten<'y>, width: usize) -> &'y mut [f32] {

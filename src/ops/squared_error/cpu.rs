@@ -5,9 +5,9 @@ use super::SquaredErrorKernel;
 use crate::ops::math::sum2;
 use crate::ops::record::record;
 use crate::ops::slot::Slot;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
+use crate::processor::vectorise;
 
 vectorise! {
     fn squares(x: &[f32], target: &[f32]) -> f32 {

@@ -5,9 +5,9 @@ use super::SymmetricCrossEntropyKernel;
 use crate::ops::math::{exp, max_and_exp_sum};
 use crate::ops::record::record;
 use crate::ops::slot::Slot;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
+use crate::processor::vectorise;
 
 vectorise! {
     fn of_row(x: &[f32]) -> (f32, f32) {

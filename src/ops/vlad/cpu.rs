@@ -7,9 +7,9 @@ use crate::ops::math::sum2;
 use crate::ops::parallel::for_items;
 use crate::ops::record::{operands, parameter, record};
 use crate::ops::slot::Slot;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{LayerTape, OpError, RecordingTape};
+use crate::processor::vectorise;
 
 vectorise! {
     fn subtract(x: &[f32], factor: f32, out: &mut [f32]) {

@@ -4,9 +4,9 @@ use super::WeightedSumKernel;
 use crate::ops::parallel::{collect_blocks, for_row_blocks};
 use crate::ops::record::record;
 use crate::ops::slot::Slot;
-use crate::ops::vectorise::vectorise;
 use crate::ops::view::view;
 use crate::ops::{OpError, device_error};
+use crate::processor::vectorise;
 
 vectorise! {
     fn add_scaled(x: &[f32], weights: &[f32], out: &mut [f32], width: usize) {
