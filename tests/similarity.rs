@@ -9,8 +9,8 @@ use coembed::metrics::standing::{Standing, positives};
 use coembed::metrics::{EmptyPolicy, TiePolicy, VideosByTexts};
 use coembed::relevance::SparseRelevance;
 use coembed::similarity::{
-    Embeddings, FrameSets, MapError, MappedEmbeddings, Measure, Precision, Side, SimilarityError, chamfer, similarity,
-    standings, symmetric_chamfer, top_k, top_k_with_progress,
+    Embeddings, FrameSets, Gallery, GalleryError, MapError, MappedEmbeddings, Measure, Precision, Side,
+    SimilarityError, chamfer, similarity, standings, symmetric_chamfer, top_k, top_k_with_progress,
 };
 use half::{bf16, f16};
 use proptest::prelude::*;
@@ -414,5 +414,100 @@ fn a_gpu_gives_the_results_of_the_cpu() {
     let got = gpu.chamfer(q, v, Measure::Cosine).unwrap();
     for (got, want) in got.as_slice().iter().zip(chamfer(q, v, Measure::Cosine).unwrap().as_slice()) {
         approx::assert_relative_eq!(got, want, max_relative = 1e-5);
+    }
+}
+
+fn map_of(path: &std::path::Path) -> memmap2::Mmap {
+    let file = std::fs::File::open(path).unwrap();
+    // SAFETY: the file is this test's own.
+    unsafe { memmap2::Mmap::map(&file).unwrap() }
+}
+
+#[test]
+fn a_gallery_finds_what_its_items_have() {
+    let folder = tempfile::tempdir().unwrap();
+    for (cols, measure) in [(64, Measure::InnerProduct), (70, Measure::Cosine), (1, Measure::NegativeSquaredEuclidean)]
+    {
+        for rows in [1, 33, 700] {
+            let (queries, items) = (random(9, cols, 1), random(rows, cols, 2));
+            let k = 7.min(rows);
+            let want = top_k(queries.view(), items.view(), measure, k).unwrap();
+            let truths: Vec<Vec<usize>> = (0..9).map(|i| vec![i * 31 % rows]).collect();
+            let positives = positives(&truths, rows).unwrap();
+            let counts = standings(queries.view(), items.view(), measure, &positives).unwrap();
+            let gallery = Gallery::new(items.view(), measure).unwrap();
+            let path = folder.path().join(format!("{cols}-{rows}"));
+            gallery.save(&path).unwrap();
+            let again = Gallery::open(map_of(&path), items.view()).unwrap();
+            again.verify().unwrap();
+            assert_eq!(again.measure(), measure);
+            for gallery in [gallery, again] {
+                let got = gallery.top_k(queries.view(), k).unwrap();
+                assert_eq!(got.indices, want.indices);
+                assert_eq!(bits(got.scores.as_slice()), bits(want.scores.as_slice()));
+                assert_eq!(gallery.standings(queries.view(), &positives).unwrap(), counts);
+            }
+        }
+    }
+}
+
+#[test]
+fn copies_of_other_items_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("copy");
+    let items = random(1000, 64, 3);
+    Gallery::new(items.view(), Measure::InnerProduct).unwrap().save(&path).unwrap();
+    let opened = |path: &std::path::Path, items: &Matrix<f32>| Gallery::open(map_of(path), items.view()).map(|_| ());
+
+    let error = opened(&path, &random(999, 64, 3)).unwrap_err();
+    assert_eq!(error.to_string(), "the copy is of 1000 x 64 items, these are 999 x 64");
+    let error = opened(&path, &random(1000, 64, 4)).unwrap_err();
+    assert!(matches!(error, GalleryError::Changed { rows } if rows == (0..32)));
+
+    // A row that is not among those that are compared at first: `verify` sees it, and a search that its score matters to.
+    let mut changed = items.clone();
+    changed.row_mut(40).fill(0.5);
+    let gallery = Gallery::open(map_of(&path), changed.view()).unwrap();
+    let error = gallery.verify().unwrap_err();
+    assert_eq!(error.to_string(), "the copy does not belong to the items: it differs at one of the rows 32 to 63");
+    let query = Matrix::new(items.row(40).to_vec(), 1, 64).unwrap();
+    match gallery.top_k(query.view(), 1) {
+        Err(error) => assert_eq!(error, SimilarityError::Changed { item: 40 }),
+        // A processor without products of integers reads the items themselves.
+        Ok(found) => assert_eq!(found, top_k(query.view(), changed.view(), Measure::InnerProduct, 1).unwrap()),
+    }
+}
+
+#[test]
+fn no_bytes_make_a_copy_that_misleads_without_a_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("copy");
+    let items = random(100, 20, 3);
+    Gallery::new(items.view(), Measure::Cosine).unwrap().save(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let open = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Gallery::open(map_of(&path), items.view()).map(|_| ()).map_err(|error| error.to_string())
+    };
+    open(&whole).unwrap();
+    for len in [1, 63, 64, 100, whole.len() - 1] {
+        let error = open(&whole[..len]).unwrap_err();
+        assert!(error.contains("shorter than a header") || error.contains("bytes"), "{error}");
+    }
+    open(&[&whole[..], &[0]].concat()).unwrap_err();
+    // Every byte of the header and the centre, and what follows them up to the end of the first record.
+    let record = 64 + 128 + 32 * (20 + 4 * 5);
+    for at in (0..8 * 5 + 8).chain(64..64 + 80).chain((64 + 128..record).step_by(3)) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0xff;
+        assert!(open(&bytes).is_err() || (32..48).contains(&at), "byte {at}");
+    }
+    // Numbers that are none, in the last record.
+    let last = whole.len() - 4 * 5 * 32;
+    for value in [f32::NAN, f32::INFINITY, -1.0] {
+        let mut bytes = whole.clone();
+        bytes[last..last + 4].copy_from_slice(&value.to_le_bytes());
+        let error = open(&bytes).unwrap_err();
+        assert!(error.contains("what it says of row 96 is no bound"), "{error}");
     }
 }

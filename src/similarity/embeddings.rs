@@ -52,6 +52,31 @@ impl<E: Element> Embeddings for MatrixView<'_, E> {
     }
 }
 
+/// Some rows of a set.
+pub(super) struct Chosen<'a, E> {
+    pub(super) set: &'a E,
+    pub(super) rows: Vec<u32>,
+}
+
+impl<E: Embeddings> Embeddings for Chosen<'_, E> {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn cols(&self) -> usize {
+        self.set.cols()
+    }
+
+    fn block<'a>(&'a self, rows: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        scratch.clear();
+        let mut row = Vec::new();
+        for &i in &self.rows[rows] {
+            scratch.extend_from_slice(self.set.block(i as usize..i as usize + 1, &mut row));
+        }
+        scratch
+    }
+}
+
 /// A number that embeddings may be stored in: f32, f16 or bf16. Similarities are computed in f32 whatever the storage. Sealed.
 pub trait Element: Copy + Send + Sync + private::Sealed {
     /// The values as f32, borrowed where they are f32 already.

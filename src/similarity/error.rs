@@ -126,6 +126,12 @@ pub enum SimilarityError {
         /// Its index.
         set: usize,
     },
+    /// An item has a score outside the bounds that follow from what was read of it before.
+    #[error("item {item} is not what it was when the items were prepared: prepare them again")]
+    Changed {
+        /// Row of the set.
+        item: usize,
+    },
     /// Positives for another number of queries or items than there are.
     #[error("the positives are {}x{}, the similarities {}x{}", .positives.0, .positives.1, .similarities.0, .similarities.1)]
     Positives {

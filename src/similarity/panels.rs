@@ -5,10 +5,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::kernel::Kernel;
-use super::{Embeddings, LargestNorm, Measure, Side, SimilarityError};
+use super::rows::read;
+use super::{Embeddings, LargestNorm, Measure, Scale, Side, SimilarityError};
 
 /// Packed panels start on a cache line, so that the kernels' loads never cross one.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 /// Some rows of a set, packed. The last panel may have fewer rows: it is then narrower or, `padded`, filled up with zeros.
 pub(super) struct Panels {
@@ -74,23 +75,13 @@ impl Panels {
             let first = rows.start + panel * height;
             let chosen = first..rows.end.min(first + height);
             let stride = if padded { height } else { chosen.len() };
-            let values = set.block(chosen.clone(), scratch);
-            let mut norms = vec![0.0; chosen.len()];
-            for (i, row) in chosen.clone().enumerate() {
-                let values = &values[i * width..][..width];
-                norms[i] = kernel.norm(values);
-                if !norms[i].is_finite() {
-                    let (dimension, value) = not_finite(values);
-                    return Err(SimilarityError::NonFinite { side, row, dimension, value });
-                }
-                squares[i] = (norms[i] * norms[i]) as f32;
-            }
-            match measure {
-                Measure::Cosine => {
-                    let scales: Vec<f64> = norms.iter().map(|norm| 1.0 / norm.max(1e-12)).collect();
-                    scatter(values, width, data, stride, |x, i| (f64::from(x) * scales[i]) as f32);
-                }
-                _ => scatter(values, width, data, stride, |x, _| x),
+            let mut norms = Vec::with_capacity(chosen.len());
+            let values = read(kernel, side, set, chosen.clone(), scratch, &mut norms)?;
+            squares.iter_mut().zip(&norms).for_each(|(square, norm)| *square = (norm * norm) as f32);
+            let scales: Option<Vec<Scale>> = norms.iter().map(|&norm| measure.scale(norm)).collect();
+            match scales {
+                Some(scales) => scatter(values, width, data, stride, |x, i| scales[i].of(x)),
+                None => scatter(values, width, data, stride, |x, _| x),
             }
             if stride > norms.len() {
                 data.chunks_mut(stride).for_each(|line| line[norms.len()..].fill(0.0));
@@ -107,12 +98,7 @@ impl Panels {
             let panels = data.par_chunks_mut(height * width).zip(squares).enumerate().with_min_len(min_len);
             panels.map_init(Vec::new, |scratch, (i, (data, squares))| pack(scratch, i, data, squares)).collect()
         };
-        // In order, so that the same error is found on any number of threads.
-        self.norms.clear();
-        for norm in norms {
-            self.norms.push(norm?);
-        }
-        Ok(())
+        collect(norms, &mut self.norms)
     }
 
     /// The largest norm of a row.
@@ -148,14 +134,27 @@ pub(super) fn largest(norms: impl Iterator<Item = LargestNorm>) -> LargestNorm {
     norms.reduce(LargestNorm::or_larger).unwrap_or_default()
 }
 
-/// The first value of a row that is not finite.
-fn not_finite(row: &[f32]) -> (usize, f32) {
-    row.iter().copied().enumerate().find(|(_, x)| !x.is_finite()).unwrap_or((0, f32::NAN))
+/// The norms of panels up to the first bad one, in order, so that the same error is found on any number of threads.
+pub(super) fn collect(
+    norms: Vec<Result<LargestNorm, SimilarityError>>,
+    into: &mut Vec<LargestNorm>,
+) -> Result<(), SimilarityError> {
+    into.clear();
+    for norm in norms {
+        into.push(norm?);
+    }
+    Ok(())
 }
 
 /// Transposes rows into a panel of `stride` values per dimension, block by block so that the lines written to stay in the first cache; four
 /// by four, which compiles to shuffles of vectors.
-fn scatter(values: &[f32], width: usize, panel: &mut [f32], stride: usize, map: impl Fn(f32, usize) -> f32) {
+pub(super) fn scatter<T: Copy>(
+    values: &[T],
+    width: usize,
+    panel: &mut [T],
+    stride: usize,
+    map: impl Fn(T, usize) -> T,
+) {
     const BLOCK: usize = 32;
     let rows = values.len() / width.max(1);
     for start in (0..width).step_by(BLOCK) {
@@ -163,10 +162,10 @@ fn scatter(values: &[f32], width: usize, panel: &mut [f32], stride: usize, map: 
         let lines = &mut panel[start * stride..end * stride];
         let row = |i: usize| &values[i * width + start..i * width + end];
         for i in (0..rows / 4 * 4).step_by(4) {
-            let four: [&[[f32; 4]]; 4] = std::array::from_fn(|r| row(i + r).as_chunks().0);
+            let four: [&[[T; 4]]; 4] = std::array::from_fn(|r| row(i + r).as_chunks().0);
             for (k, lines) in lines.chunks_exact_mut(4 * stride).enumerate() {
                 let block = [four[0][k], four[1][k], four[2][k], four[3][k]];
-                let turned: [[f32; 4]; 4] = std::array::from_fn(|d| std::array::from_fn(|r| map(block[r][d], i + r)));
+                let turned: [[T; 4]; 4] = std::array::from_fn(|d| std::array::from_fn(|r| map(block[r][d], i + r)));
                 for (line, values) in lines.chunks_exact_mut(stride).zip(&turned) {
                     line[i..i + 4].copy_from_slice(values);
                 }

@@ -5,11 +5,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rayon::prelude::*;
 
+use super::exact::{Exact, Pairs, fill};
+use super::kernel::Kernel;
 use super::panels::Panels;
-use super::walk::{Block, STRIP, Scores, fill};
+use super::screen::{Centre, Items, Screen};
+use super::walk::{Block, Comparison, STRIP, Walk};
 use super::{Embeddings, LargestNorm, Measure, Side, SimilarityError};
 use crate::matrix::MatrixView;
 use crate::metrics::standing::{DirectionStandings, Standing, Standings};
+use crate::processor::vectorise;
 use crate::relevance::SparseRelevance;
 
 /// Counts, for every positive, the items that score higher than it and those that score the same: with the rows (queries) as queries and
@@ -33,40 +37,84 @@ pub fn standings(
     measure: Measure,
     positives: &SparseRelevance,
 ) -> Result<Standings, SimilarityError> {
+    let kernel = Kernel::best();
+    let centre = Screen::pays(kernel, &queries, &items, 1).then(|| Centre::of(kernel, measure, &queries, &items));
+    count(kernel, &queries, &items, measure, positives, centre.as_ref().map(|centre| (centre, None)))
+}
+
+/// By bounds of the scores where there is a centre of them; items that are packed already are all of `items`, and come with their largest norm.
+pub(super) fn count(
+    kernel: Kernel,
+    queries: &impl Embeddings,
+    items: &impl Embeddings,
+    measure: Measure,
+    positives: &SparseRelevance,
+    centre: Option<(&Centre, Option<(&Items, LargestNorm)>)>,
+) -> Result<Standings, SimilarityError> {
     let (rows, cols) = (queries.rows(), items.rows());
     if (positives.rows(), positives.cols()) != (rows, cols) {
         let positives = (positives.rows(), positives.cols());
         return Err(SimilarityError::Positives { positives, similarities: (rows, cols) });
     }
-    let scores = Scores::new(&queries, &items, measure)?;
-    let by_row = Lists::by_row(&scores, &queries, &items, measure, positives)?;
+    let exact = Exact::walk(kernel, queries, items, measure)?;
+    let by_row = Lists::by_row(kernel, queries, items, measure, positives)?;
     let by_column = by_row.transpose(cols);
+    let lists = (&by_row, &by_column);
     let column_counts: Vec<Counter> = by_column.entries.iter().map(|_| Counter::default()).collect();
+    let mut row_counts = vec![Standing::default(); by_row.entries.len()];
 
-    let (height, splits) = (scores.height(), scores.splits());
-    let task = |start: usize| Task::new(&by_row, start..rows.min(start + height));
-    let mut tasks: Vec<Task> =
-        (0..rows).step_by(height).flat_map(|start| (0..splits).map(move |_| task(start))).collect();
-    scores.walk(
-        splits,
-        &mut tasks,
-        |task, block| {
+    let mut done = 0;
+    if let Some((centre, prepared)) = centre {
+        let walk = Screen::walk(kernel, queries, items, measure, centre)?;
+        let splits = walk.splits();
+        let open = |task| Open::new(task, Pairs::new(kernel, measure, queries, items), kernel);
+        let mut tasks: Vec<Open<_, _>> = tasks(&walk, &by_row, rows, splits).into_iter().map(open).collect();
+        let visit = |open: &mut Open<_, _>, block: &mut Block<'_, Items>| {
+            open.close(&walk.comparison, &exact.comparison, lists, &column_counts, block);
+            open.task.count_rows(&by_row, block);
+            count_columns(&by_column, &column_counts, open.task.rows.start, block);
+        };
+        if let Some((packed, largest)) = prepared {
+            walk.comparison.check(largest)?;
+            walk.block(packed, 0..cols, splits, &mut tasks, visit);
+            done = cols;
+        } else {
+            let mut hopeless = false;
+            let walked = walk.blocks(items, 0, splits, &mut tasks, visit, &mut |tasks, end, _| {
+                done = end;
+                // Most blocks were compared by all scores.
+                hopeless =
+                    tasks.iter().map(|open| open.all_scores).sum::<usize>() * 2 * STRIP > end * (tasks.len() / splits);
+                if hopeless { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            if !hopeless {
+                walked?;
+            }
+        }
+        tasks.par_iter_mut().for_each(|open| open.score(lists, &column_counts));
+        tasks.iter_mut().find_map(|open| open.error.take()).map_or(Ok(()), Err)?;
+        tasks.iter().for_each(|open| open.task.add_to(&by_row, &mut row_counts));
+    }
+    if done < cols {
+        let splits = exact.splits();
+        let mut tasks = tasks(&exact, &by_row, rows, splits);
+        let visit = |task: &mut Task, block: &mut Block<'_, Panels>| {
             task.count_rows(&by_row, block);
             count_columns(&by_column, &column_counts, task.rows.start, block);
-        },
-        &mut |_, _| ControlFlow::Continue(()),
-    )?;
-
-    let mut row_counts = Vec::with_capacity(by_row.entries.len());
-    for parts in tasks.chunks(splits) {
-        let sum = |i| parts.iter().fold(Standing::default(), |sum: Standing, part: &Task| add(sum, part.counts[i]));
-        row_counts.extend((0..parts[0].counts.len()).map(sum));
+        };
+        exact.blocks(items, done, splits, &mut tasks, visit, &mut |_, _, _| ControlFlow::Continue(()))?;
+        tasks.iter().for_each(|task| task.add_to(&by_row, &mut row_counts));
     }
     let column_counts = column_counts.into_iter().map(Counter::into_standing).collect();
     Ok(Standings {
         rows: DirectionStandings::new(positives.clone(), row_counts),
         columns: DirectionStandings::new(positives.transpose(), column_counts),
     })
+}
+
+fn tasks(walk: &Walk<impl Comparison>, lists: &Lists, rows: usize, splits: usize) -> Vec<Task> {
+    let task = |start: usize| Task::new(lists, start..rows.min(start + walk.height()));
+    (0..rows).step_by(walk.height()).flat_map(|start| (0..splits).map(move |_| start)).map(task).collect()
 }
 
 /// A positive: its index among the items of its query, and its score.
@@ -84,14 +132,14 @@ struct Lists {
 
 impl Lists {
     /// Scores of all positives, from the same kernel as all others.
-    fn by_row<I: Embeddings>(
-        scores: &Scores<'_, I>,
+    fn by_row(
+        kernel: Kernel,
         queries: &impl Embeddings,
         items: &impl Embeddings,
         measure: Measure,
         positives: &SparseRelevance,
     ) -> Result<Self, SimilarityError> {
-        let (kernel, width) = (scores.kernel(), items.cols());
+        let width = items.cols();
         let score_row = |(query, item, scratch, chosen, strip): &mut (_, _, _, Vec<f32>, Vec<f32>), row: usize| {
             let query: &mut Panels = query;
             let item: &mut Panels = item;
@@ -127,6 +175,22 @@ impl Lists {
 
     fn row(&self, query: usize) -> &[Entry] {
         &self.entries[self.offsets[query]..self.offsets[query + 1]]
+    }
+
+    /// The scores of the first positive of every query in `rows`, at most [`STRIP`], then of the second, and so on, and which entries they are.
+    /// No score exceeds or equals infinity, which queries with fewer positives have.
+    fn levels(&self, rows: &Range<usize>) -> impl Iterator<Item = ([f32; STRIP], Vec<Option<usize>>)> + '_ {
+        let offsets = &self.offsets[rows.start..=rows.end];
+        let most = offsets.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+        (0..most).map(move |level| {
+            let of_level = |pair: &[usize]| Some(pair[0] + level).filter(|&entry| entry < pair[1]);
+            let entries: Vec<Option<usize>> = offsets.windows(2).map(of_level).collect();
+            let mut scores = [f32::INFINITY; STRIP];
+            for (score, entry) in scores.iter_mut().zip(&entries) {
+                *score = entry.map_or(f32::INFINITY, |entry| self.entries[entry].score);
+            }
+            (scores, entries)
+        })
     }
 
     /// The same positives by column.
@@ -180,7 +244,13 @@ impl Task {
         Self { rows, counts }
     }
 
-    fn count_rows(&mut self, lists: &Lists, block: &Block) {
+    /// Adds its counts to those of all positives.
+    fn add_to(&self, lists: &Lists, all: &mut [Standing]) {
+        let all = &mut all[lists.offsets[self.rows.start]..lists.offsets[self.rows.end]];
+        all.iter_mut().zip(&self.counts).for_each(|(sum, &count)| *sum = add(*sum, count));
+    }
+
+    fn count_rows<T>(&mut self, lists: &Lists, block: &Block<'_, T>) {
         let first = lists.offsets[self.rows.start];
         for (i, scores) in block.iter() {
             let row = self.rows.start + i;
@@ -194,6 +264,116 @@ impl Task {
                 let here = Standing { greater: before.0 + after.0, equal_before: before.1, equal_after: after.1 };
                 *count = add(*count, here);
             }
+        }
+    }
+}
+
+/// A task that has bounds instead of scores, and pairs that these leave open.
+struct Open<'a, Q, I> {
+    task: Task,
+    pairs: Pairs<'a, Q, I>,
+    open: Vec<(u32, u32)>,
+    /// For blocks that leave so many pairs open that all scores are faster, and how many there were.
+    panels: Panels,
+    all_scores: usize,
+    /// Lower bounds of a row, and which pairs of a block are open.
+    lowers: Vec<f32>,
+    flags: Vec<bool>,
+    error: Option<SimilarityError>,
+}
+
+impl<'a, Q: Embeddings, I: Embeddings> Open<'a, Q, I> {
+    /// Pairs that are kept before their scores are taken.
+    const KEPT: usize = 1 << 12;
+
+    fn new(task: Task, pairs: Pairs<'a, Q, I>, kernel: Kernel) -> Self {
+        let (open, lowers, flags) = (vec![], vec![0.0; STRIP], vec![]);
+        Self { task, pairs, open, panels: Panels::new(kernel, Side::Items), all_scores: 0, lowers, flags, error: None }
+    }
+
+    /// Makes values of a block of upper bounds that compare with all positives as the scores do. Open pairs become the lowest of values, which
+    /// counts nothing, and are kept.
+    fn close(
+        &mut self,
+        screen: &Screen,
+        exact: &Exact,
+        lists: (&Lists, &Lists),
+        counts: &[Counter],
+        block: &mut Block<'_, Items>,
+    ) {
+        let (columns, first) = (block.columns.clone(), self.task.rows.start);
+        self.flags.clear();
+        self.flags.resize(block.rows * STRIP, false);
+        let parameters = block.items.0.strip(block.items.1);
+        let levels: Vec<[f32; STRIP]> = lists.1.levels(&columns).map(|(scores, _)| scores).collect();
+        for (i, uppers) in block.iter() {
+            let (lowers, flags) = (&mut self.lowers[..uppers.len()], &mut self.flags[i * STRIP..][..uppers.len()]);
+            screen.lowers(first + i, &parameters, uppers, lowers);
+            lists.0.row(first + i).iter().for_each(|entry| between(uppers, lowers, &[entry.score; STRIP], flags));
+            levels.iter().for_each(|scores| between(uppers, lowers, scores, flags));
+        }
+        let open = self.flags.iter().filter(|&&open| open).count();
+        // A score by itself takes as long as some twenty in a tile.
+        if open * 16 > block.rows * columns.len() {
+            self.all_scores += 1;
+            if let Err(error) = exact.scores(&mut self.panels, self.pairs.items(), first, block) {
+                self.error.get_or_insert(error);
+            }
+            return;
+        }
+        if open == 0 {
+            return;
+        }
+        for i in 0..block.rows {
+            let flags = &self.flags[i * STRIP..][..columns.len()];
+            let row = block.row_mut(i);
+            for (column, _) in flags.iter().enumerate().filter(|&(_, &open)| open) {
+                row[column] = f32::NEG_INFINITY;
+                self.open.push(((first + i) as u32, (columns.start + column) as u32));
+            }
+        }
+        if self.open.len() >= Self::KEPT {
+            self.score(lists, counts);
+        }
+    }
+
+    /// Counts the pairs that are kept by their scores.
+    fn score(&mut self, (by_row, by_column): (&Lists, &Lists), counts: &[Counter]) {
+        let first = by_row.offsets[self.task.rows.start];
+        let task = &mut self.task;
+        let scored = self.pairs.scores(&self.open, |(row, column), score| {
+            let standing = |entry: &Entry, other: u32| Standing {
+                greater: u32::from(score > entry.score),
+                equal_before: u32::from(score == entry.score && other < entry.index),
+                equal_after: u32::from(score == entry.score && other > entry.index),
+            };
+            let start = by_row.offsets[row as usize] - first;
+            for (at, entry) in by_row.row(row as usize).iter().enumerate() {
+                if entry.index != column {
+                    task.counts[start + at] = add(task.counts[start + at], standing(entry, column));
+                }
+            }
+            let start = by_column.offsets[column as usize];
+            for (at, entry) in by_column.row(column as usize).iter().enumerate() {
+                if entry.index != row {
+                    counts[start + at].add(standing(entry, row));
+                }
+            }
+        });
+        self.open.clear();
+        if let Err(error) = scored {
+            self.error.get_or_insert(error);
+        }
+    }
+}
+
+vectorise! {
+    /// Marks the places where a score between the bounds may be above another or below it.
+    fn between(uppers: &[f32], lowers: &[f32], scores: &[f32], open: &mut [bool]) {
+        for (((&upper, &lower), &score), open) in uppers.iter().zip(lowers).zip(scores).zip(open) {
+            // NaN is no bound: it is not below, and not above.
+            let closed = (upper < score) | (lower > score);
+            *open |= !closed;
         }
     }
 }
@@ -213,6 +393,12 @@ struct Counter {
 }
 
 impl Counter {
+    fn add(&self, count: Standing) {
+        self.greater.fetch_add(count.greater, Ordering::Relaxed);
+        self.equal_before.fetch_add(count.equal_before, Ordering::Relaxed);
+        self.equal_after.fetch_add(count.equal_after, Ordering::Relaxed);
+    }
+
     fn into_standing(self) -> Standing {
         Standing {
             greater: self.greater.into_inner(),
@@ -223,17 +409,11 @@ impl Counter {
 }
 
 /// Counts over the rows of a block: first the first positive of every column side by side, then the second, and so on.
-fn count_columns(lists: &Lists, counts: &[Counter], first_row: usize, block: &Block) {
-    let offsets = &lists.offsets[block.columns.start..=block.columns.end];
-    let levels = offsets.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
-    for level in 0..levels {
-        // No score exceeds or equals infinity: columns with fewer positives count nothing.
-        let (mut scores, mut indices) = ([f32::INFINITY; STRIP], [0_u32; STRIP]);
-        let of_level = |pair: &[usize]| Some(pair[0] + level).filter(|&entry| entry < pair[1]);
-        for (column, entry) in offsets.windows(2).map(of_level).enumerate() {
-            let Some(entry) = entry else { continue };
-            (scores[column], indices[column]) = (lists.entries[entry].score, lists.entries[entry].index);
-        }
+fn count_columns<T>(lists: &Lists, counts: &[Counter], first_row: usize, block: &Block<'_, T>) {
+    for (scores, entries) in lists.levels(&block.columns) {
+        let index = |entry: &Option<usize>| entry.map_or(0, |entry| lists.entries[entry].index);
+        let mut indices = [0; STRIP];
+        indices.iter_mut().zip(&entries).for_each(|(to, entry)| *to = index(entry));
         let (mut greater, mut before, mut after) = ([0_u32; STRIP], [0_u32; STRIP], [0_u32; STRIP]);
         for (i, row) in block.iter() {
             let i = (first_row + i) as u32;
@@ -244,11 +424,38 @@ fn count_columns(lists: &Lists, counts: &[Counter], first_row: usize, block: &Bl
                 after[column] += u32::from(equal & (i > indices[column]));
             }
         }
-        for (column, entry) in offsets.windows(2).map(of_level).enumerate() {
-            let Some(entry) = entry else { continue };
-            counts[entry].greater.fetch_add(greater[column], Ordering::Relaxed);
-            counts[entry].equal_before.fetch_add(before[column], Ordering::Relaxed);
-            counts[entry].equal_after.fetch_add(after[column], Ordering::Relaxed);
+        for (column, entry) in entries.iter().enumerate() {
+            let Some(entry) = *entry else { continue };
+            let (greater, equal_before, equal_after) = (greater[column], before[column], after[column]);
+            counts[entry].add(Standing { greater, equal_before, equal_after });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Matrix;
+    use crate::similarity::screen::tests::{KINDS, MEASURES, kernels, rows};
+
+    #[test]
+    fn bounds_change_no_count() {
+        for kernel in kernels() {
+            for (kind, measure) in KINDS.iter().flat_map(|kind| MEASURES.map(|measure| (kind, measure))) {
+                let (queries, mut items) = (rows(kind, 60, 70, 5), rows(kind, 700, 70, 6));
+                // Some queries are among the items, so that positives stand high, and ties.
+                for i in 0..30 {
+                    items.row_mut(7 * i).copy_from_slice(queries.row(i));
+                    items.row_mut(7 * i + 3).copy_from_slice(queries.row(i));
+                }
+                let positive = |i: usize, j: usize| f64::from(u8::from(j == 7 * i || (i + j).is_multiple_of(401)));
+                let positives = SparseRelevance::from_dense(Matrix::from_fn(60, 700, positive).view()).unwrap();
+                let (queries, items) = (queries.view(), items.view());
+                let want = count(kernel, &queries, &items, measure, &positives, None).unwrap();
+                let centre = Centre::of(kernel, measure, &queries, &items);
+                let got = count(kernel, &queries, &items, measure, &positives, Some((&centre, None))).unwrap();
+                assert_eq!(got, want, "{kind} {measure:?}");
+            }
         }
     }
 }

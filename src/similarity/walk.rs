@@ -4,9 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use rayon::prelude::*;
 
-use super::kernel::Kernel;
-use super::panels::Panels;
-use super::{Embeddings, Measure, Side, SimilarityError};
+use super::{Embeddings, SimilarityError};
 
 /// Columns of a block: enough for a row to repay the call that looks at it. A multiple of the columns of every kernel.
 pub(super) const STRIP: usize = 128;
@@ -17,136 +15,138 @@ const QUERY_BYTES: usize = 448 << 10;
 /// Most query panels of a block.
 const QUERY_PANELS: usize = 16;
 
-/// Bytes of packed items per thread, and threads that they are counted for.
+/// Bytes of f32 items that are packed at a time per thread, and threads that they are counted for.
 const ITEM_BYTES: usize = 4 << 20;
 const ITEM_THREADS: usize = 16;
 
+/// Packed queries, and how items are packed and compared with them.
+pub(super) trait Comparison: Sync {
+    /// Some packed items.
+    type Items: Sync;
+
+    /// Rows (queries) and columns (items) of a tile.
+    fn tile(&self) -> (usize, usize);
+
+    /// Number of queries.
+    fn queries(&self) -> usize;
+
+    /// No item yet.
+    fn no_items(&self) -> Self::Items;
+
+    /// Packs rows of `set`, checked, in place of what was in `items`. Of several errors the one that is first in order of rows.
+    fn pack(&self, items: &mut Self::Items, set: &impl Embeddings, rows: Range<usize>) -> Result<(), SimilarityError>;
+
+    /// What some panels of queries have with the items in up to [`STRIP`] columns of panels, into rows [`STRIP`] apart. Columns beyond the
+    /// last item hold anything.
+    fn fill(&self, query_panels: Range<usize>, items: &Self::Items, item_panels: Range<usize>, out: &mut [f32]);
+}
+
 /// Scores of neighbouring queries and items.
-pub(super) struct Block<'a> {
+pub(super) struct Block<'a, T> {
     /// Queries, counted from the first of the task.
     pub(super) rows: usize,
-    /// Items.
+    /// Items of the set.
     pub(super) columns: Range<usize>,
-    scores: &'a [f32],
+    /// The packed items, and which of them the first column is.
+    pub(super) items: (&'a T, usize),
+    scores: &'a mut [f32],
 }
 
-impl<'a> Block<'a> {
+impl<T> Block<'_, T> {
     /// The rows with their numbers within the task.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &'a [f32])> + use<'a> {
-        let (scores, len) = (self.scores, self.columns.len());
-        (0..self.rows).map(move |i| (i, &scores[i * STRIP..][..len]))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &[f32])> + use<'_, T> {
+        let len = self.columns.len();
+        (0..self.rows).map(move |i| (i, &self.scores[i * STRIP..][..len]))
+    }
+
+    /// A row that may be changed.
+    pub(super) fn row_mut(&mut self, i: usize) -> &mut [f32] {
+        &mut self.scores[i * STRIP..][..self.columns.len()]
+    }
+
+    /// All rows, [`STRIP`] apart.
+    pub(super) fn values_mut(&mut self) -> &mut [f32] {
+        self.scores
     }
 }
 
-/// Scores of some panels of queries with up to [`STRIP`] items, into rows [`STRIP`] apart. Columns beyond the last item hold anything.
-pub(super) fn fill(
-    kernel: &Kernel,
-    measure: Measure,
-    (queries, query_panels): (&Panels, Range<usize>),
-    (items, item_panels): (&Panels, Range<usize>),
-    out: &mut [f32],
-) {
-    for (j, item_panel) in item_panels.clone().enumerate() {
-        let (_, b) = items.panel(item_panel);
-        for (i, query_panel) in query_panels.clone().enumerate() {
-            let (rows, a) = queries.panel(query_panel);
-            kernel.tile(rows, a, b, &mut out[i * kernel.rows() * STRIP + j * kernel.columns..], STRIP);
-        }
-    }
-    if measure == Measure::NegativeSquaredEuclidean {
-        let item_squares = &items.squares[item_panels.start * kernel.columns..];
-        let query_squares = &queries.squares[query_panels.start * kernel.rows()..];
-        let height = query_panels.len() * kernel.rows();
-        for (row, query_square) in out.chunks_mut(STRIP).zip(query_squares).take(height) {
-            for (value, item_square) in row.iter_mut().zip(item_squares) {
-                *value = (2.0 * *value - (query_square + item_square)).min(0.0);
-            }
-        }
-    }
+/// Query panels of a block, for tiles of so many rows of so many bytes.
+pub(super) fn panels_per_block(rows: usize, bytes: usize) -> usize {
+    (QUERY_BYTES / (rows * bytes.max(1))).clamp(1, QUERY_PANELS)
 }
 
-/// Query panels of a block, for embeddings of a width.
-pub(super) fn panels_per_block(kernel: &Kernel, width: usize) -> usize {
-    (QUERY_BYTES / (kernel.rows() * width.max(1) * size_of::<f32>())).clamp(1, QUERY_PANELS)
-}
-
-/// All pairs of two sets, checked as far as queries go; the items are read while walking.
-pub(super) struct Scores<'a, I> {
-    kernel: Kernel,
-    measure: Measure,
-    queries: Panels,
-    items: &'a I,
+/// All pairs of some queries with sets of items.
+pub(super) struct Walk<C> {
+    pub(super) comparison: C,
     /// Query panels of a task.
     panels: usize,
 }
 
-impl<'a, I: Embeddings> Scores<'a, I> {
-    pub(super) fn new(queries: &impl Embeddings, items: &'a I, measure: Measure) -> Result<Self, SimilarityError> {
-        if queries.cols() != items.cols() {
-            return Err(SimilarityError::Dimensions { queries: queries.cols(), items: items.cols() });
-        }
-        // Indices have 32 bits.
-        if u32::try_from(queries.rows().max(items.rows())).is_err() {
-            return Err(SimilarityError::TooMany { queries: queries.rows(), items: items.rows() });
-        }
-        let kernel = Kernel::best();
-        let mut packed = Panels::new(kernel, Side::Queries);
-        packed.pack(queries, 0..queries.rows(), measure, true)?;
-        let share = packed.len().div_ceil(rayon::current_num_threads()).max(1);
-        let panels = panels_per_block(&kernel, items.cols()).min(share);
-        Ok(Self { kernel, measure, queries: packed, items, panels })
-    }
-
-    pub(super) fn kernel(&self) -> Kernel {
-        self.kernel
+impl<C: Comparison> Walk<C> {
+    /// `bytes`: those of a packed query.
+    pub(super) fn new(comparison: C, bytes: usize) -> Self {
+        let (rows, _) = comparison.tile();
+        let share = comparison.queries().div_ceil(rows).div_ceil(rayon::current_num_threads()).max(1);
+        Self { panels: panels_per_block(rows, bytes).min(share), comparison }
     }
 
     /// Queries of a task.
     pub(super) fn height(&self) -> usize {
-        self.panels * self.kernel.rows()
+        self.panels * self.comparison.tile().0
     }
 
     /// Into how many parts the items are best split where there are too few queries for all threads.
     pub(super) fn splits(&self) -> usize {
-        let tasks = self.queries.len().div_ceil(self.panels).max(1);
+        let tasks = self.comparison.queries().div_ceil(self.height()).max(1);
         let threads = rayon::current_num_threads();
         if threads == 1 { 1 } else { (4 * threads).div_ceil(tasks) }
     }
 
-    /// Calls `visit` with every block of scores, in parallel.
+    /// Calls `visit` with every block of scores of the items from `from` on, in parallel. The items are packed block by block.
     ///
     /// A task is `height` queries (the last has fewer) and one of `splits` parts of every block of items; task `t` has the queries from
-    /// `t / splits * height` on and owns `states[t]`. Within a task items ascend. `progress` is called on this thread with the items done
-    /// and their number.
-    pub(super) fn walk<S: Send>(
+    /// `t / splits * height` on and owns `states[t]`. Within a task items ascend. `progress` is called on this thread with the states, the
+    /// items done and their number.
+    pub(super) fn blocks<S: Send>(
         &self,
+        set: &impl Embeddings,
+        from: usize,
         splits: usize,
         states: &mut [S],
-        visit: impl Fn(&mut S, &Block) + Sync,
-        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+        visit: impl Fn(&mut S, &mut Block<C::Items>) + Sync,
+        progress: &mut dyn FnMut(&[S], usize, usize) -> ControlFlow<()>,
     ) -> Result<(), SimilarityError> {
-        let (total, width) = (self.items.rows(), self.items.cols());
+        let (total, width) = (set.rows(), set.cols());
         let bytes = ITEM_BYTES * rayon::current_num_threads().min(ITEM_THREADS);
         let step = (bytes / (width.max(1) * size_of::<f32>())).clamp(STRIP, 1 << 20).next_multiple_of(STRIP);
-        let (largest, mut items) = (self.queries.largest(), Panels::new(self.kernel, Side::Items));
-        for start in (0..total).step_by(step) {
+        let mut items = self.comparison.no_items();
+        for start in (from..total).step_by(step) {
             let end = total.min(start + step);
-            let packed = items.pack(self.items, start..end, self.measure, true);
-            // Panel by panel up to the first bad value: the first error in order of rows, however long a block is.
-            items.norms.iter().try_for_each(|&norm| self.measure.check(largest, norm))?;
-            packed?;
-            let tasks = states.par_iter_mut().enumerate();
-            tasks.for_each_init(
-                || vec![0.0; self.height() * STRIP],
-                |buffer, (task, state)| {
-                    self.task(task / splits, (task % splits, splits), &items, buffer, |block| visit(state, block))
-                },
-            );
-            if progress(end, total).is_break() {
+            self.comparison.pack(&mut items, set, start..end)?;
+            self.block(&items, start..end, splits, states, &visit);
+            if progress(states, end, total).is_break() {
                 return Err(SimilarityError::Cancelled { done: end, total });
             }
         }
         Ok(())
+    }
+
+    /// As [`Walk::blocks`], over items that are packed already: `rows` of the set.
+    pub(super) fn block<S: Send>(
+        &self,
+        items: &C::Items,
+        rows: Range<usize>,
+        splits: usize,
+        states: &mut [S],
+        visit: impl Fn(&mut S, &mut Block<C::Items>) + Sync,
+    ) {
+        states.par_iter_mut().enumerate().for_each_init(
+            || vec![0.0; self.height() * STRIP],
+            |buffer, (task, state)| {
+                let part = (task % splits, splits);
+                self.task(task / splits, part, items, rows.clone(), buffer, |block| visit(state, block));
+            },
+        );
     }
 
     /// One task over one block of packed items.
@@ -154,19 +154,22 @@ impl<'a, I: Embeddings> Scores<'a, I> {
         &self,
         task: usize,
         (split, splits): (usize, usize),
-        items: &Panels,
+        items: &C::Items,
+        set_rows: Range<usize>,
         buffer: &mut [f32],
-        mut visit: impl FnMut(&Block),
+        mut visit: impl FnMut(&mut Block<C::Items>),
     ) {
-        let query_panels = task * self.panels..self.queries.len().min((task + 1) * self.panels);
-        let rows = (self.queries.rows().len() - task * self.height()).min(self.height());
-        let strips = items.rows().len().div_ceil(STRIP);
+        let ((height, width), queries) = (self.comparison.tile(), self.comparison.queries());
+        let query_panels = task * self.panels..queries.div_ceil(height).min((task + 1) * self.panels);
+        let rows = (queries - task * self.height()).min(self.height());
+        let strips = set_rows.len().div_ceil(STRIP);
         for strip in strips * split / splits..strips * (split + 1) / splits {
-            let per_strip = STRIP / self.kernel.columns;
-            let item_panels = strip * per_strip..items.len().min((strip + 1) * per_strip);
-            fill(&self.kernel, self.measure, (&self.queries, query_panels.clone()), (items, item_panels), buffer);
-            let first = items.rows().start + strip * STRIP;
-            visit(&Block { rows, columns: first..items.rows().end.min(first + STRIP), scores: buffer });
+            let per_strip = STRIP / width;
+            let item_panels = strip * per_strip..set_rows.len().div_ceil(width).min((strip + 1) * per_strip);
+            self.comparison.fill(query_panels.clone(), items, item_panels, buffer);
+            let first = set_rows.start + strip * STRIP;
+            let columns = first..set_rows.end.min(first + STRIP);
+            visit(&mut Block { rows, columns, items: (items, strip * STRIP), scores: buffer });
         }
     }
 }

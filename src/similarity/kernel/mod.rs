@@ -4,6 +4,8 @@
 //! panels in which the values of one dimension lie side by side. Every sum adds its products in ascending order of the dimension into one
 //! accumulator, so a score depends on its two rows alone: not on the tile they fall into, their neighbours, or the number of threads.
 //!
+//! Where the processor has instructions for it, there are tiles of 8-bit integers too, from which [`screen`](super::screen) has bounds of scores.
+//!
 //! Which kernel runs is decided once per call by what the processor offers. Kernels with fused multiply-add round once per product, the
 //! portable one twice: they agree within rounding, not in every bit.
 
@@ -11,12 +13,68 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+#[cfg(target_arch = "x86_64")]
+use crate::processor::Instructions;
+
 /// Computes a tile. `a`: the panel of the queries, R values per dimension; `b`: the panel of the items, one value per column and dimension;
 /// `out`: R rows, `stride` apart.
 type Tile = unsafe fn(a: &[f32], b: &[f32], out: &mut [f32], stride: usize);
 
 /// Sums the squares of a row. Every flavour gives the same bits.
 type Squares = unsafe fn(row: &[f32]) -> f64;
+
+/// Inner products of pairs of rows of the same length, each as a tile adds it up.
+type Products = unsafe fn(pairs: [(&[f32], &[f32]); Kernel::PAIRS]) -> [f32; Kernel::PAIRS];
+
+/// Columns of every tile of integers.
+pub(super) const INTEGER_COLUMNS: usize = 32;
+
+/// Numbers that an item has beside its integers: scale, residual, norm, product with the direction, square.
+pub(super) const PARAMETERS: usize = 5;
+
+/// Share of squared norms that rounding may take: `2^-20`, 16 roundings.
+pub(super) const ROUNDING: f32 = 1.0 / (1 << 20) as f32;
+
+/// What turns the integer product of a query and an item into a bound of their score.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Query {
+    /// Added to the product: items are stored with 128 added.
+    pub(super) offset: i32,
+    /// Factor of the product times the item's scale.
+    pub(super) scale: f32,
+    /// Factor of the item's product with the direction.
+    pub(super) along: f32,
+    /// Factors of the item's residual and norm: the error of the estimate.
+    pub(super) per_residual: f32,
+    pub(super) per_norm: f32,
+    /// What all estimates have in common, and the error that they have in common.
+    pub(super) constant: f32,
+    pub(super) slack: f32,
+}
+
+/// A row in 8 bits: scale times integers.
+pub(super) struct Rounded {
+    pub(super) scale: f32,
+    /// Bounds of the norm of the row less the centre, of that less the integers, and of the integers.
+    pub(super) norm: f32,
+    pub(super) residual: f32,
+    pub(super) length: f32,
+    /// Of the integers.
+    pub(super) sum: i32,
+    /// With another row, of the row less the centre.
+    pub(super) product: f32,
+}
+
+/// Computes a tile of upper bounds. `a`: the panel of R queries, a word of four integers per query and four dimensions; `b`: the record of the
+/// items, a word per column and four dimensions, then their parameters; `out`: R rows, `stride` apart.
+type Bounds = unsafe fn(queries: &[Query], a: &[u32], b: &[u32], out: &mut [f32], stride: usize);
+
+/// The product of two rows, its sums in any order.
+type Product = unsafe fn(a: &[f32], b: &[f32]) -> f32;
+
+/// Rounds a row less `along` times `centre`; `rest`: memory for a row.
+type Round =
+    unsafe fn(row: &[f32], centre: &[f32], along: f32, direction: &[f32], rest: &mut [f32], out: &mut [u8]) -> Rounded;
 
 /// A set of register-tile kernels for one kind of processor.
 #[derive(Clone, Copy)]
@@ -26,9 +84,18 @@ pub(super) struct Kernel {
     /// The kernel of `R` rows at position `R - 1`.
     tiles: &'static [Tile],
     squares: Squares,
+    products: Products,
+    product: Product,
+    round: Round,
+    /// Tiles of integers, where they are faster than those of floats, of as many rows.
+    pub(super) integer: Option<&'static [Bounds]>,
 }
 
 impl Kernel {
+    /// Pairs whose products are taken side by side: enough to hide the latency of their sums, and few enough that rows which lie a multiple of
+    /// 4 KiB apart find room in the first-level cache.
+    pub(super) const PAIRS: usize = 4;
+
     /// The fastest kernel of this machine.
     pub(super) fn best() -> Self {
         Self::available()[0]
@@ -39,14 +106,38 @@ impl Kernel {
         let mut kernels = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") {
-                kernels.push(Self { columns: x86::AVX512_COLUMNS, tiles: &x86::AVX512, squares: x86::squares_avx512 });
+            if Instructions::Avx512.usable() {
+                kernels.push(Self {
+                    columns: x86::AVX512_COLUMNS,
+                    tiles: &x86::AVX512,
+                    squares: x86::squares_avx512,
+                    products: x86::products,
+                    product: x86::product_avx512,
+                    round: x86::round_avx512,
+                    integer: Instructions::Avx512Vnni.usable().then_some(&x86::VNNI),
+                });
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                kernels.push(Self { columns: x86::AVX2_COLUMNS, tiles: &x86::AVX2, squares: x86::squares_avx2 });
+            if Instructions::Avx2.usable() {
+                kernels.push(Self {
+                    columns: x86::AVX2_COLUMNS,
+                    tiles: &x86::AVX2,
+                    squares: x86::squares_avx2,
+                    products: x86::products,
+                    product: x86::product_avx2,
+                    round: x86::round_avx2,
+                    integer: Instructions::AvxVnni.usable().then_some(&x86::NARROW_VNNI),
+                });
             }
         }
-        kernels.push(Self { columns: portable::COLUMNS, tiles: &portable::TILES, squares: portable::squares });
+        kernels.push(Self {
+            columns: portable::COLUMNS,
+            tiles: &portable::TILES,
+            squares: portable::squares,
+            products: portable::products,
+            product: portable::product,
+            round: portable::round,
+            integer: None,
+        });
         kernels
     }
 
@@ -65,6 +156,55 @@ impl Kernel {
         // SAFETY: `available` lists a kernel only where the processor has its instructions; that is all that its functions ask for beyond
         // the sizes, which they check like any slice access.
         unsafe { self.tiles[rows - 1](a, b, out, stride) }
+    }
+
+    /// Inner products of pairs of rows: every bit is that of [`Kernel::tile`].
+    ///
+    /// # Panics
+    /// When a row is shorter than the first.
+    pub(super) fn products(&self, pairs: [(&[f32], &[f32]); Self::PAIRS]) -> [f32; Self::PAIRS] {
+        // SAFETY: as for `tile`.
+        unsafe { (self.products)(pairs) }
+    }
+
+    /// This kernel with integers that any machine has, slower than its floats.
+    #[cfg(test)]
+    pub(super) fn with_portable_integers(self) -> Self {
+        Self { integer: Some(&portable::INTEGER[..self.rows()]), ..self }
+    }
+
+    /// Upper bounds of the scores of packed queries with [`INTEGER_COLUMNS`] packed items.
+    ///
+    /// # Panics
+    /// When this kernel has no integers, the panels do not hold the same number of dimensions, or `out` is too short.
+    pub(super) fn bounds(&self, queries: &[Query], a: &[u32], b: &[u32], out: &mut [f32], stride: usize) {
+        let (rows, columns) = (queries.len(), INTEGER_COLUMNS);
+        assert_eq!((a.len() / rows + PARAMETERS) * columns, b.len(), "panels of different widths");
+        assert!(stride >= columns && out.len() >= (rows - 1) * stride + columns, "output of a tile");
+        let tiles = self.integer.expect("a kernel of integers");
+        // SAFETY: as for `tile`.
+        unsafe { tiles[rows - 1](queries, a, b, out, stride) }
+    }
+
+    /// A row less `along` times `centre`, in 8 bits, and the product of the difference with `direction`. `rest` and `out`: one value per
+    /// dimension; the integers in two's complement.
+    pub(super) fn round(
+        &self,
+        row: &[f32],
+        centre: &[f32],
+        along: f32,
+        direction: &[f32],
+        rest: &mut [f32],
+        out: &mut [u8],
+    ) -> Rounded {
+        // SAFETY: as for `tile`.
+        unsafe { (self.round)(row, centre, along, direction, rest, out) }
+    }
+
+    /// The inner product of two rows, faster than [`Kernel::products`] and in another order of sums.
+    pub(super) fn product(&self, a: &[f32], b: &[f32]) -> f32 {
+        // SAFETY: as for `tile`.
+        unsafe { (self.product)(a, b) }
     }
 
     /// Euclidean norm of a row; not finite exactly when one of its values is not.
