@@ -1,5 +1,6 @@
 //! Items prepared once for many searches, and their copy in 8 bits on disk.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -24,6 +25,17 @@ use crate::relevance::SparseRelevance;
 /// one pass over the items to make a copy ([`Gallery::new`]); [`Gallery::save`] writes it beside them, [`Gallery::open`] maps it again.
 ///
 /// On processors without instructions for integer products, and for embeddings of more than 32,768 dimensions, searches take all scores.
+///
+/// ```
+/// use coembed::matrix::Matrix;
+/// use coembed::similarity::{Gallery, Measure};
+///
+/// let items = Matrix::from_fn(1000, 64, |row, col| ((row * 31 + col * 17) % 101) as f32 - 50.0);
+/// let gallery = Gallery::new(items.view(), Measure::Cosine)?;
+/// let query = Matrix::new(items.row(7).to_vec(), 1, 64).unwrap();
+/// assert_eq!(gallery.top_k(query.view(), 1)?.indices.as_slice(), [7]);
+/// # Ok::<(), coembed::similarity::SimilarityError>(())
+/// ```
 pub struct Gallery<E> {
     items: E,
     measure: Measure,
@@ -75,6 +87,13 @@ pub enum GalleryError {
 const MAGIC: [u8; 8] = *b"coembi8\x01";
 /// Bytes before the centre.
 const HEADER: usize = 64;
+
+impl<E: Embeddings> fmt::Debug for Gallery<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rows, cols) = (self.items.rows(), self.items.cols());
+        f.debug_struct("Gallery").field("rows", &rows).field("cols", &cols).field("measure", &self.measure).finish()
+    }
+}
 
 impl<E: Embeddings> Gallery<E> {
     /// Prepares items.

@@ -174,7 +174,7 @@ pub fn similarity_into(
     let mut blocks: Vec<_> = out.as_mut_slice().chunks_mut((walk.height() * cols).max(1)).collect();
     walk.blocks(
         &items,
-        0,
+        0..cols,
         1,
         &mut blocks,
         |out, block| {

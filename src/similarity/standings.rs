@@ -79,16 +79,20 @@ pub(super) fn count(
             walk.block(packed, 0..cols, splits, &mut tasks, visit);
             done = cols;
         } else {
-            let mut hopeless = false;
-            let walked = walk.blocks(items, 0, splits, &mut tasks, visit, &mut |tasks, end, _| {
+            // A few items first: bounds may leave most blocks open.
+            for rows in [0..cols.min(PROBE), cols.min(PROBE)..cols] {
+                let end = rows.end;
+                let walked = walk.blocks(items, rows, splits, &mut tasks, &visit, &mut |tasks, end, _| {
+                    done = end;
+                    let all_scores: usize = tasks.iter().map(|open| open.all_scores).sum();
+                    let blocks = end.div_ceil(STRIP) * (tasks.len() / splits);
+                    if 2 * all_scores > blocks { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                });
+                match walked {
+                    Err(SimilarityError::Cancelled { .. }) => break,
+                    walked => walked?,
+                }
                 done = end;
-                // Most blocks were compared by all scores.
-                hopeless =
-                    tasks.iter().map(|open| open.all_scores).sum::<usize>() * 2 * STRIP > end * (tasks.len() / splits);
-                if hopeless { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            });
-            if !hopeless {
-                walked?;
             }
         }
         tasks.par_iter_mut().for_each(|open| open.score(lists, &column_counts));
@@ -102,7 +106,7 @@ pub(super) fn count(
             task.count_rows(&by_row, block);
             count_columns(&by_column, &column_counts, task.rows.start, block);
         };
-        exact.blocks(items, done, splits, &mut tasks, visit, &mut |_, _, _| ControlFlow::Continue(()))?;
+        exact.blocks(items, done..cols, splits, &mut tasks, visit, &mut |_, _, _| ControlFlow::Continue(()))?;
         tasks.iter().for_each(|task| task.add_to(&by_row, &mut row_counts));
     }
     let column_counts = column_counts.into_iter().map(Counter::into_standing).collect();
@@ -111,6 +115,9 @@ pub(super) fn count(
         columns: DirectionStandings::new(positives.transpose(), column_counts),
     })
 }
+
+/// Items that are looked at to see whether bounds help.
+const PROBE: usize = 1024;
 
 fn tasks(walk: &Walk<impl Comparison>, lists: &Lists, rows: usize, splits: usize) -> Vec<Task> {
     let task = |start: usize| Task::new(lists, start..rows.min(start + walk.height()));

@@ -25,7 +25,8 @@ pub struct TopK {
 ///
 /// Exact: the same as sorting every row of [`similarity`](super::similarity()) and taking the head, in every bit. The items are read in
 /// blocks, and may be larger than memory: beyond the result there are the packed queries, a block of packed items and candidates of
-/// each query ([module](super)); those that may be among the best are read again, and all of them where there are too many. For `k` near the number of items sorting the full matrix is faster.
+/// each query ([module](super)); those that may be among the best are read again, and all of them where there are too many. For `k` near
+/// the number of items sorting the full matrix is faster.
 ///
 /// # Shapes
 /// `queries`: N x D, `items`: M x D; results: N x k.
@@ -41,8 +42,8 @@ pub fn top_k(
     top_k_with_progress(queries, items, measure, k, |_, _| ControlFlow::Continue(()))
 }
 
-/// [`top_k`] that calls `progress(done, total)` after every block of items and stops when it breaks. Where items are
-/// read a second time ([`top_k`]), counting starts again.
+/// [`top_k`] that calls `progress(done, total)` after every block of items and stops when it breaks. Where all items are
+/// read a second time, counting starts again.
 ///
 /// # Shapes
 /// As [`top_k`].
@@ -104,7 +105,7 @@ pub(super) fn plain(
     let mut tasks = tasks(&walk, queries.rows(), splits, || Best::new(k));
     walk.blocks(
         items,
-        0,
+        0..items.rows(),
         splits,
         &mut tasks,
         |(_, best), block| block.iter().for_each(|(i, scores)| best[i].offer(scores, block.columns.start)),
@@ -150,7 +151,7 @@ pub(super) fn screened(
         walk.block(packed, 0..cols, splits, &mut tasks, visit);
     } else {
         let mut hopeless = false;
-        let result = walk.blocks(items, 0, splits, &mut tasks, visit, &mut |tasks, done, total| {
+        let result = walk.blocks(items, 0..cols, splits, &mut tasks, visit, &mut |tasks, done, total| {
             let failed: usize = tasks.iter().map(|(_, part)| part.iter().filter(|query| query.failed()).count()).sum();
             hopeless = 2 * failed > splits * rows;
             if hopeless { ControlFlow::Break(()) } else { progress(done, total) }

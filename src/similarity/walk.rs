@@ -102,7 +102,7 @@ impl<C: Comparison> Walk<C> {
         if threads == 1 { 1 } else { (4 * threads).div_ceil(tasks) }
     }
 
-    /// Calls `visit` with every block of scores of the items from `from` on, in parallel. The items are packed block by block.
+    /// Calls `visit` with every block of scores of some rows of `set`, in parallel. They are packed block by block.
     ///
     /// A task is `height` queries (the last has fewer) and one of `splits` parts of every block of items; task `t` has the queries from
     /// `t / splits * height` on and owns `states[t]`. Within a task items ascend. `progress` is called on this thread with the states, the
@@ -110,7 +110,7 @@ impl<C: Comparison> Walk<C> {
     pub(super) fn blocks<S: Send>(
         &self,
         set: &impl Embeddings,
-        from: usize,
+        rows: Range<usize>,
         splits: usize,
         states: &mut [S],
         visit: impl Fn(&mut S, &mut Block<C::Items>) + Sync,
@@ -120,8 +120,8 @@ impl<C: Comparison> Walk<C> {
         let bytes = ITEM_BYTES * rayon::current_num_threads().min(ITEM_THREADS);
         let step = (bytes / (width.max(1) * size_of::<f32>())).clamp(STRIP, 1 << 20).next_multiple_of(STRIP);
         let mut items = self.comparison.no_items();
-        for start in (from..total).step_by(step) {
-            let end = total.min(start + step);
+        for start in rows.clone().step_by(step) {
+            let end = rows.end.min(start + step);
             self.comparison.pack(&mut items, set, start..end)?;
             self.block(&items, start..end, splits, states, &visit);
             if progress(states, end, total).is_break() {

@@ -302,6 +302,7 @@ mod tests {
                 let centre = Centre::of(kernel, measure, &query, &items);
                 let screen = Screen::new(kernel, &query, 0..130, measure, &centre, false).unwrap();
                 let mut worker = Worker::new(&kernel, measure, false);
+                worker.screened.limit = f32::INFINITY;
                 worker.panels.pack(&items, 0..700, measure, false).unwrap();
                 let mut panels = Panels::new(kernel, Side::Queries);
                 panels.pack(&query, 0..130, measure, false).unwrap();

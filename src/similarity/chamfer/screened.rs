@@ -139,12 +139,14 @@ pub(super) struct Comparison<'a> {
     maxima: Vec<f32>,
     /// Pairs so far, and the plain ones that looking at some of them again was worth.
     work: (f32, f32),
+    /// The share of these from which the plain comparison is faster.
+    pub(super) limit: f32,
 }
 
 impl<'a> Comparison<'a> {
     pub(super) fn new(kernel: &'a Kernel, measure: Measure) -> Self {
         let (uppers, rows, near, pairs, maxima) = (vec![], vec![], vec![], vec![], vec![]);
-        Self { kernel, measure, uppers, rows, near, pairs, maxima, work: (0.0, 0.0) }
+        Self { kernel, measure, uppers, rows, near, pairs, maxima, work: (0.0, 0.0), limit: 1.0 - BOUNDS }
     }
 
     /// Similarities of the query to the sets between neighbouring `offsets`, which the packed items are; `frames`: their rows. None where the plain comparison is faster, or a bound is none.
@@ -188,7 +190,7 @@ impl<'a> Comparison<'a> {
                         self.work.0 += (block_rows.len() * (set_end + offsets[0] - offsets[set])) as f32;
                         self.maxima(query, frames, block_rows.clone());
                         sums[set] += self.maxima.iter().map(|&x| f64::from(x)).sum::<f64>();
-                        if self.work.1 > (1.0 - BOUNDS) * self.work.0 {
+                        if self.work.1 > self.limit * self.work.0 {
                             return None;
                         }
                         set += 1;

@@ -91,7 +91,7 @@ fn all<C: Comparison>(
             }
         }
     };
-    walk.blocks(&items, 0, 1, &mut tasks, visit, &mut |_, _, _| std::ops::ControlFlow::Continue(())).unwrap();
+    walk.blocks(&items, 0..cols, 1, &mut tasks, visit, &mut |_, _, _| std::ops::ControlFlow::Continue(())).unwrap();
     let mut out = [vec![], vec![]];
     for (_, uppers, lowers) in tasks {
         out[0].extend(uppers);
