@@ -82,7 +82,7 @@ pub(super) fn count(
             // A few items first: bounds may leave most blocks open.
             for rows in [0..cols.min(PROBE), cols.min(PROBE)..cols] {
                 let end = rows.end;
-                let walked = walk.blocks(items, rows, splits, &mut tasks, &visit, &mut |tasks, end, _| {
+                let walked = walk.blocks(items, rows, splits, &mut tasks, visit, &mut |tasks, end, _| {
                     done = end;
                     let all_scores: usize = tasks.iter().map(|open| open.all_scores).sum();
                     let blocks = end.div_ceil(STRIP) * (tasks.len() / splits);
