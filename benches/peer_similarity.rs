@@ -12,7 +12,7 @@ use coembed::metrics::VideosByTexts;
 use coembed::metrics::graded::{self, GradedOptions};
 use coembed::metrics::rank::{self, RankOptions};
 use coembed::relevance::SparseRelevance;
-use coembed::similarity::{Embeddings, FrameSets, Gallery, Measure};
+use coembed::similarity::{FrameSets, Gallery, Measure};
 #[cfg(not(feature = "cuda"))]
 use coembed::similarity::{chamfer, top_k};
 #[cfg(feature = "cuda")]
@@ -36,28 +36,11 @@ fn top10() -> Work {
 /// Exact top-10 of a few queries among the same items, which are prepared once, on the CPU.
 fn few(queries: usize) -> Work {
     let queries = matrix(1, queries, 512);
-    let gallery = Gallery::new(Owned(matrix(2, 100_000, 512)), Measure::InnerProduct).unwrap();
+    let gallery = Gallery::new(matrix(2, 100_000, 512), Measure::InnerProduct).unwrap();
     Box::new(move |clock| {
         let top = clock.time(|| gallery.top_k(queries.view(), 10)).unwrap();
         top.scores.as_slice().iter().map(|&score| f64::from(score)).sum()
     })
-}
-
-/// A matrix that a gallery owns.
-struct Owned(Matrix<f32>);
-
-impl Embeddings for Owned {
-    fn rows(&self) -> usize {
-        self.0.rows()
-    }
-
-    fn cols(&self) -> usize {
-        self.0.cols()
-    }
-
-    fn block<'a>(&'a self, rows: std::ops::Range<usize>, _: &'a mut Vec<f32>) -> &'a [f32] {
-        &self.0.as_slice()[rows.start * self.0.cols()..rows.end * self.0.cols()]
-    }
 }
 
 /// Frames of videos in shots of 5 to 24: a base of each shot, and a tenth of noise; rows of length 1.

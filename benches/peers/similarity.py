@@ -29,21 +29,8 @@ def top10_on_gpu():
     return step
 
 
-def top10():
-    queries, items = values(1, (10_000, 512)), values(2, (100_000, 512))
-    index = faiss.IndexFlatIP(512)
-    index.add(items)
-
-    def step(start, stop):
-        start()
-        scores, _ = index.search(queries, 10)
-        stop()
-        return scores.astype("float64").sum()
-
-    return step
-
-
-def few(number, make):
+def top10(number, make):
+    """Top-10 of so many queries in an index that `make` makes."""
     queries, items = values(1, (number, 512)), values(2, (100_000, 512))
     index = make()
     index.add(items)
@@ -83,7 +70,6 @@ def shots(seed, videos):
 
 
 def chamfer(query, items):
-
     @torch.no_grad()
     def step(start, stop):
         start()
@@ -153,11 +139,11 @@ def retrieval():
 
 main(
     {
-        "top10": top10 if DEVICE == "cpu" else top10_on_gpu,
-        "top10_of_1": lambda: few(1, flat),
-        "top10_of_1_panorama": lambda: few(1, panorama),
-        "top10_of_10": lambda: few(10, flat),
-        "top10_of_10_panorama": lambda: few(10, panorama),
+        "top10": (lambda: top10(10_000, flat)) if DEVICE == "cpu" else top10_on_gpu,
+        "top10_of_1": lambda: top10(1, flat),
+        "top10_of_1_panorama": lambda: top10(1, panorama),
+        "top10_of_10": lambda: top10(10, flat),
+        "top10_of_10_panorama": lambda: top10(10, panorama),
         "chamfer": lambda: chamfer(tensor(1, (1, 300, 1024)), tensor(2, (1000, 300, 1024))),
         "chamfer_shots": lambda: chamfer(shots(1, 1), shots(2, 1000)),
         "retrieval": retrieval,

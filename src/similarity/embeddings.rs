@@ -5,7 +5,7 @@ use std::ops::Range;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-use crate::matrix::MatrixView;
+use crate::matrix::{Matrix, MatrixView};
 
 /// Rows of embeddings, read block by block as f32.
 ///
@@ -47,9 +47,27 @@ impl<E: Element> Embeddings for MatrixView<'_, E> {
     }
 
     fn block<'a>(&'a self, rows: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
-        let width = MatrixView::cols(self);
-        E::widen(&self.as_slice()[rows.start * width..rows.end * width], scratch)
+        widened(self.as_slice(), MatrixView::cols(self), rows, scratch)
     }
+}
+
+impl<E: Element> Embeddings for Matrix<E> {
+    fn rows(&self) -> usize {
+        Matrix::rows(self)
+    }
+
+    fn cols(&self) -> usize {
+        Matrix::cols(self)
+    }
+
+    fn block<'a>(&'a self, rows: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+        widened(self.as_slice(), Matrix::cols(self), rows, scratch)
+    }
+}
+
+/// Rows of a matrix of this width.
+fn widened<'a, E: Element>(values: &'a [E], width: usize, rows: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+    E::widen(&values[rows.start * width..rows.end * width], scratch)
 }
 
 /// Some rows of a set.
