@@ -28,9 +28,7 @@ impl Exact {
         packed.pack(queries, 0..queries.rows(), measure, true)?;
         Ok(Walk::new(Self { kernel, measure, queries: packed }, items.cols().saturating_mul(size_of::<f32>())))
     }
-}
 
-impl Exact {
     /// Puts the scores of a block of other values in their place; `first`: the first query of the block's task; `panels`: memory for items.
     pub(super) fn scores<T>(
         &self,
@@ -52,11 +50,12 @@ pub(super) fn check_sizes(queries: &impl Embeddings, items: &impl Embeddings) ->
     if queries.cols() != items.cols() {
         return Err(SimilarityError::Dimensions { queries: queries.cols(), items: items.cols() });
     }
-    // Indices have 32 bits.
-    if u32::try_from(queries.rows().max(items.rows())).is_err() {
-        return Err(SimilarityError::TooMany { queries: queries.rows(), items: items.rows() });
-    }
-    Ok(())
+    check_numbers(queries.rows(), items.rows())
+}
+
+/// Fails where there are more rows than indices have values, which have 32 bits.
+pub(super) fn check_numbers(queries: usize, items: usize) -> Result<(), SimilarityError> {
+    u32::try_from(queries.max(items)).map(|_| ()).map_err(|_| SimilarityError::TooMany { queries, items })
 }
 
 impl Comparison for Exact {
@@ -107,15 +106,10 @@ pub(super) fn fill(
         let height = query_panels.len() * kernel.rows();
         for (row, query_square) in out.chunks_mut(STRIP).zip(query_squares).take(height) {
             for (value, item_square) in row.iter_mut().zip(item_squares) {
-                *value = distance(*value, *query_square, *item_square);
+                *value = measure.score(*value, *query_square, *item_square);
             }
         }
     }
-}
-
-/// The negative squared distance of two rows from their inner product and squared norms.
-pub(super) fn distance(product: f32, query_square: f32, item_square: f32) -> f32 {
-    (2.0 * product - (query_square + item_square)).min(0.0)
 }
 
 /// Scores of single pairs of checked rows: every bit is that of [`fill`].
@@ -135,7 +129,6 @@ impl Row {
     /// Row `i` of a set and, of distances, its squared norm.
     fn get<'a>(
         &'a mut self,
-        kernel: Kernel,
         measure: Measure,
         side: Side,
         set: &'a impl Embeddings,
@@ -144,7 +137,7 @@ impl Row {
         if measure == Measure::InnerProduct {
             return Ok((set.block(i..i + 1, &mut self.1), 0.0));
         }
-        let row = self.0.rows(kernel, measure, side, set, i..i + 1)?;
+        let row = self.0.rows(measure, side, set, i..i + 1)?;
         Ok((row.row(0), row.square(0)))
     }
 }
@@ -165,7 +158,7 @@ impl<'a, Q: Embeddings, I: Embeddings> Pairs<'a, Q, I> {
         pairs: &[(u32, u32)],
         mut visit: impl FnMut((u32, u32), f32),
     ) -> Result<(), SimilarityError> {
-        let (kernel, measure) = (self.kernel, self.measure);
+        let measure = self.measure;
         let [left, right] = &mut self.rows;
         for chosen in pairs.chunks(Kernel::PAIRS) {
             let none: (&[f32], f32) = (&[], 0.0);
@@ -173,14 +166,12 @@ impl<'a, Q: Embeddings, I: Embeddings> Pairs<'a, Q, I> {
             for (i, (left, right)) in left.iter_mut().zip(right.iter_mut()).enumerate() {
                 // The last pair again where there are fewer.
                 let (query, item) = chosen[i.min(chosen.len() - 1)];
-                both[0][i] = left.get(kernel, measure, Side::Queries, self.queries, query as usize)?;
-                both[1][i] = right.get(kernel, measure, Side::Items, self.items, item as usize)?;
+                both[0][i] = left.get(measure, Side::Queries, self.queries, query as usize)?;
+                both[1][i] = right.get(measure, Side::Items, self.items, item as usize)?;
             }
-            let products = kernel.products(std::array::from_fn(|i| (both[0][i].0, both[1][i].0)));
+            let products = self.kernel.products(std::array::from_fn(|i| (both[0][i].0, both[1][i].0)));
             for (i, (&pair, &product)) in chosen.iter().zip(&products).enumerate() {
-                let euclidean = measure == Measure::NegativeSquaredEuclidean;
-                let score = if euclidean { distance(product, both[0][i].1, both[1][i].1) } else { product };
-                visit(pair, score);
+                visit(pair, measure.score(product, both[0][i].1, both[1][i].1));
             }
         }
         Ok(())

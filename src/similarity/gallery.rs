@@ -7,9 +7,10 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
+use super::exact::check_numbers;
 use super::kernel::Kernel;
 use super::panels::largest;
-use super::screen::{Centre, Items, MAX_WIDTH, Screen};
+use super::screen::{Centre, Items, Screen};
 use super::standings::count;
 use super::top_k::{plain, screened};
 use super::{Embeddings, LargestNorm, Measure, SimilarityError, TopK};
@@ -101,14 +102,12 @@ impl<E: Embeddings> Gallery<E> {
     /// # Errors
     /// [`SimilarityError`]: values that are not finite, no memory for the copy, more than 2^32 - 1 items.
     pub fn new(items: E, measure: Measure) -> Result<Self, SimilarityError> {
-        if u32::try_from(items.rows()).is_err() {
-            return Err(SimilarityError::TooMany { queries: 0, items: items.rows() });
-        }
+        check_numbers(0, items.rows())?;
         let kernel = Kernel::best();
-        let centre = Centre::of_items(kernel, measure, &items);
+        let centre = Centre::of_items(measure, &items);
         let (mut packed, mut norms) = (Items::default(), Vec::new());
-        if (1..=MAX_WIDTH).contains(&items.cols()) {
-            packed.pack(kernel, measure, &centre, &items, 0..items.rows(), &mut norms)?;
+        if Items::hold(items.cols()) {
+            packed.pack(measure, &centre, &items, 0..items.rows(), &mut norms)?;
         }
         Ok(Self { largest: largest(norms.into_iter()), items, measure, kernel, centre, packed })
     }
@@ -200,17 +199,14 @@ impl<E: Embeddings> Gallery<E> {
         if copied != (rows as u64, cols as u64) {
             return Err(GalleryError::Shape { copied, items: (rows, cols) });
         }
-        if u32::try_from(rows).is_err() {
-            return Err(SimilarityError::TooMany { queries: 0, items: rows }.into());
-        }
+        check_numbers(0, rows)?;
         let norm = f64::from_bits(number(5));
         let largest = LargestNorm { row: usize::try_from(number(4)).unwrap_or(usize::MAX), norm };
         if !(norm >= 0.0 && norm.is_finite() && (largest.row < rows || rows == 0)) {
             return Err(format("its largest norm is none"));
         }
         let start = cols.checked_mul(4).and_then(|bytes| bytes.checked_add(HEADER + padding(cols)));
-        let screened = (1..=MAX_WIDTH).contains(&cols);
-        let words = if screened { Items::words_of(rows, cols) } else { Some(0) };
+        let words = if Items::hold(cols) { Items::words_of(rows, cols) } else { Some(0) };
         let expected = start.zip(words).and_then(|(start, words)| words.checked_mul(4)?.checked_add(start));
         let (Some(start), Some(expected)) = (start, expected) else {
             return Err(format("it is of more than can be addressed"));
@@ -248,7 +244,7 @@ impl<E: Embeddings> Gallery<E> {
         let (mut again, mut norms) = (Items::default(), Vec::new());
         for record in records {
             let rows = record * Items::RECORD..self.items.rows().min((record + 1) * Items::RECORD);
-            again.pack(self.kernel, self.measure, &self.centre, &self.items, rows.clone(), &mut norms)?;
+            again.pack(self.measure, &self.centre, &self.items, rows.clone(), &mut norms)?;
             let largest = norms.iter().all(|norm| norm.norm <= self.largest.norm);
             if again.words() != self.packed.record(record) || !largest {
                 return Err(GalleryError::Changed { rows });

@@ -77,6 +77,20 @@ impl Measure {
         if bound > f64::from(f32::MAX) / 2.0 { Err(SimilarityError::Overflow { query, item }) } else { Ok(()) }
     }
 
+    /// The score of two rows from their product and, of distances, their squared norms.
+    fn score(self, product: f32, query_square: f32, item_square: f32) -> f32 {
+        if self == Self::NegativeSquaredEuclidean {
+            (2.0 * product - (query_square + item_square)).min(self.ceiling())
+        } else {
+            product
+        }
+    }
+
+    /// No score is larger.
+    fn ceiling(self) -> f32 {
+        if self == Self::NegativeSquaredEuclidean { 0.0 } else { f32::INFINITY }
+    }
+
     /// By what rows with this norm are scaled before products are taken, where they are.
     fn scale(self, norm: f64) -> Option<Scale> {
         (self == Self::Cosine).then(|| Scale(1.0 / norm.max(1e-12)))

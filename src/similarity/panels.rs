@@ -13,7 +13,6 @@ pub(super) const LINE: usize = 64;
 
 /// Some rows of a set, packed. The last panel may have fewer rows: it is then narrower or, `padded`, filled up with zeros.
 pub(super) struct Panels {
-    kernel: Kernel,
     side: Side,
     height: usize,
     padded: bool,
@@ -35,7 +34,7 @@ impl Panels {
             Side::Queries => (kernel.rows(), false),
             Side::Items => (kernel.columns, true),
         };
-        Self { kernel, side, height, padded, width: 0, rows: 0..0, data, start: 0, squares, norms }
+        Self { side, height, padded, width: 0, rows: 0..0, data, start: 0, squares, norms }
     }
 
     /// No rows yet; panels are to have one row, so that the values are the rows one after the other.
@@ -59,7 +58,7 @@ impl Panels {
         measure: Measure,
         parallel: bool,
     ) -> Result<(), SimilarityError> {
-        let (kernel, side, height, width, padded) = (self.kernel, self.side, self.height, set.cols(), self.padded);
+        let (side, height, width, padded) = (self.side, self.height, set.cols(), self.padded);
         (self.rows, self.width) = (rows.clone(), width);
         let lines = if padded { rows.len().checked_next_multiple_of(height) } else { Some(rows.len()) };
         let memory = || SimilarityError::Memory { side, rows: rows.len(), dimensions: width };
@@ -76,7 +75,7 @@ impl Panels {
             let chosen = first..rows.end.min(first + height);
             let stride = if padded { height } else { chosen.len() };
             let mut norms = Vec::with_capacity(chosen.len());
-            let values = read(kernel, side, set, chosen.clone(), scratch, &mut norms)?;
+            let values = read(side, set, chosen.clone(), scratch, &mut norms)?;
             squares.iter_mut().zip(&norms).for_each(|(square, norm)| *square = (norm * norm) as f32);
             let scales: Option<Vec<Scale>> = norms.iter().map(|&norm| measure.scale(norm)).collect();
             match scales {

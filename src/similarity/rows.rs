@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::kernel::Kernel;
+use super::kernel::norm;
 use super::panels::largest;
 use super::{Embeddings, LargestNorm, Measure, Side, SimilarityError};
 
@@ -28,14 +28,13 @@ impl Memory {
     /// Rows of a set: borrowed from it where that is possible.
     pub(super) fn rows<'a>(
         &'a mut self,
-        kernel: Kernel,
         measure: Measure,
         side: Side,
         set: &'a impl Embeddings,
         rows: Range<usize>,
     ) -> Result<Rows<'a>, SimilarityError> {
         let width = set.cols();
-        let mut values = read(kernel, side, set, rows, &mut self.read, &mut self.norms)?;
+        let mut values = read(side, set, rows, &mut self.read, &mut self.norms)?;
         if measure == Measure::Cosine {
             self.scaled.resize(values.len(), 0.0);
             for (i, (&norm, row)) in self.norms.iter().zip(self.scaled.chunks_exact_mut(width.max(1))).enumerate() {
@@ -95,7 +94,6 @@ impl<'a> Rows<'a> {
 
 /// Reads rows of a set that must be finite, and their norms.
 pub(super) fn read<'a>(
-    kernel: Kernel,
     side: Side,
     set: &'a impl Embeddings,
     rows: Range<usize>,
@@ -107,7 +105,7 @@ pub(super) fn read<'a>(
     norms.clear();
     for (i, row) in rows.enumerate() {
         let values = &values[i * width..][..width];
-        let norm = kernel.norm(values);
+        let norm = norm(values);
         if !norm.is_finite() {
             let (dimension, value) = not_finite(values);
             return Err(SimilarityError::NonFinite { side, row, dimension, value });

@@ -9,7 +9,7 @@ use super::exact::{Exact, Pairs, fill};
 use super::kernel::Kernel;
 use super::panels::Panels;
 use super::screen::{Centre, Items, Screen};
-use super::walk::{Block, Comparison, STRIP, Walk};
+use super::walk::{Block, STRIP};
 use super::{Embeddings, LargestNorm, Measure, Side, SimilarityError};
 use crate::matrix::MatrixView;
 use crate::metrics::standing::{DirectionStandings, Standing, Standings};
@@ -38,7 +38,7 @@ pub fn standings(
     positives: &SparseRelevance,
 ) -> Result<Standings, SimilarityError> {
     let kernel = Kernel::best();
-    let centre = Screen::pays(kernel, &queries, &items, 1).then(|| Centre::of(kernel, measure, &queries, &items));
+    let centre = Screen::pays(kernel, &queries, &items, 1).then(|| Centre::of(measure, &queries, &items));
     count(kernel, &queries, &items, measure, positives, centre.as_ref().map(|centre| (centre, None)))
 }
 
@@ -67,8 +67,8 @@ pub(super) fn count(
     if let Some((centre, prepared)) = centre {
         let walk = Screen::walk(kernel, queries, items, measure, centre)?;
         let splits = walk.splits();
-        let open = |task| Open::new(task, Pairs::new(kernel, measure, queries, items), kernel);
-        let mut tasks: Vec<Open<_, _>> = tasks(&walk, &by_row, rows, splits).into_iter().map(open).collect();
+        let pairs = || Pairs::new(kernel, measure, queries, items);
+        let mut tasks = walk.states(splits, |rows| Open::new(Task::new(&by_row, rows), pairs(), kernel));
         let visit = |open: &mut Open<_, _>, block: &mut Block<'_, Items>| {
             open.close(&walk.comparison, &exact.comparison, lists, &column_counts, block);
             open.task.count_rows(&by_row, block);
@@ -101,7 +101,7 @@ pub(super) fn count(
     }
     if done < cols {
         let splits = exact.splits();
-        let mut tasks = tasks(&exact, &by_row, rows, splits);
+        let mut tasks = exact.states(splits, |rows| Task::new(&by_row, rows));
         let visit = |task: &mut Task, block: &mut Block<'_, Panels>| {
             task.count_rows(&by_row, block);
             count_columns(&by_column, &column_counts, task.rows.start, block);
@@ -118,11 +118,6 @@ pub(super) fn count(
 
 /// Items that are looked at to see whether bounds help.
 const PROBE: usize = 1024;
-
-fn tasks(walk: &Walk<impl Comparison>, lists: &Lists, rows: usize, splits: usize) -> Vec<Task> {
-    let task = |start: usize| Task::new(lists, start..rows.min(start + walk.height()));
-    (0..rows).step_by(walk.height()).flat_map(|start| (0..splits).map(move |_| start)).map(task).collect()
-}
 
 /// A positive: its index among the items of its query, and its score.
 #[derive(Clone, Copy)]
@@ -459,7 +454,7 @@ mod tests {
                 let positives = SparseRelevance::from_dense(Matrix::from_fn(60, 700, positive).view()).unwrap();
                 let (queries, items) = (queries.view(), items.view());
                 let want = count(kernel, &queries, &items, measure, &positives, None).unwrap();
-                let centre = Centre::of(kernel, measure, &queries, &items);
+                let centre = Centre::of(measure, &queries, &items);
                 let got = count(kernel, &queries, &items, measure, &positives, Some((&centre, None))).unwrap();
                 assert_eq!(got, want, "{kind} {measure:?}");
             }

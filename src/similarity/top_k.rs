@@ -1,6 +1,6 @@
 //! The best k items per query, without the full matrix.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use rayon::prelude::*;
 
@@ -8,7 +8,7 @@ use super::embeddings::Chosen;
 use super::exact::{Exact, Pairs};
 use super::kernel::Kernel;
 use super::screen::{Candidates, Centre, Items, Screen};
-use super::walk::{Block, Comparison, Walk};
+use super::walk::Block;
 use super::{Embeddings, LargestNorm, Measure, SimilarityError, room};
 use crate::matrix::Matrix;
 
@@ -59,7 +59,7 @@ pub fn top_k_with_progress(
 ) -> Result<TopK, SimilarityError> {
     let kernel = Kernel::best();
     if Screen::pays(kernel, &queries, &items, k) {
-        let centre = Centre::of(kernel, measure, &queries, &items);
+        let centre = Centre::of(measure, &queries, &items);
         screened(kernel, &queries, &items, measure, k, (&centre, None), &mut progress)
     } else {
         plain(kernel, &queries, &items, measure, k, &mut progress)
@@ -83,13 +83,6 @@ fn zeros(queries: usize, items: usize, k: usize) -> Result<TopK, SimilarityError
     })
 }
 
-/// One state for each query of every task.
-fn tasks<S>(walk: &Walk<impl Comparison>, rows: usize, splits: usize, new: impl Fn() -> S) -> Vec<(usize, Vec<S>)> {
-    let height = walk.height();
-    let task = |first: usize| (first, (0..height.min(rows - first)).map(|_| new()).collect());
-    (0..rows).step_by(height).flat_map(|first| (0..splits).map(move |_| first)).map(task).collect()
-}
-
 /// By all scores.
 pub(super) fn plain(
     kernel: Kernel,
@@ -102,20 +95,20 @@ pub(super) fn plain(
     let mut top = zeros(queries.rows(), items.rows(), k)?;
     let walk = Exact::walk(kernel, queries, items, measure)?;
     let splits = walk.splits();
-    let mut tasks = tasks(&walk, queries.rows(), splits, || Best::new(k));
+    let mut tasks = walk.states(splits, |rows| rows.map(|_| Best::new(k)).collect::<Vec<_>>());
     walk.blocks(
         items,
         0..items.rows(),
         splits,
         &mut tasks,
-        |(_, best), block| block.iter().for_each(|(i, scores)| best[i].offer(scores, block.columns.start)),
+        |best, block| block.iter().for_each(|(i, scores)| best[i].offer(scores, block.columns.start)),
         &mut |_, done, total| progress(done, total),
     )?;
     let len = walk.height() * k;
     let out = top.indices.as_mut_slice().par_chunks_mut(len).zip(top.scores.as_mut_slice().par_chunks_mut(len));
     out.zip(tasks.par_chunks_mut(splits)).for_each(|((indices, scores), parts)| {
         for (i, (indices, scores)) in indices.chunks_mut(k).zip(scores.chunks_mut(k)).enumerate() {
-            let keys = parts.iter_mut().flat_map(|(_, part)| std::mem::take(&mut part[i].keys)).collect();
+            let keys = parts.iter_mut().flat_map(|part| std::mem::take(&mut part[i].keys)).collect();
             write(keys, indices, scores);
         }
     });
@@ -137,7 +130,9 @@ pub(super) fn screened(
     let mut top = zeros(rows, cols, k)?;
     let walk = Screen::walk(kernel, queries, items, measure, centre)?;
     let (screen, splits) = (&walk.comparison, walk.splits());
-    let mut tasks = tasks(&walk, rows, splits, || Candidates::new(k, (cols / 32).min(MOST_CANDIDATES).max(16 * k)));
+    let limit = (cols / 32).min(MOST_CANDIDATES).max(16 * k);
+    let new = |rows: Range<usize>| (rows.start, rows.map(|_| Candidates::new(k, limit)).collect());
+    let mut tasks: Vec<(usize, Vec<Candidates>)> = walk.states(splits, new);
     let visit = |(first, candidates): &mut (usize, Vec<Candidates>), block: &mut Block<Items>| {
         let (items, start) = block.items;
         for (i, uppers) in block.iter() {
@@ -292,7 +287,7 @@ mod tests {
                     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                     let mut go_on = |_, _| ControlFlow::Continue(());
                     let want = plain(kernel, &queries, &items, measure, k, &mut go_on).unwrap();
-                    let centre = Centre::of(kernel, measure, &queries, &items);
+                    let centre = Centre::of(measure, &queries, &items);
                     let got = pool.install(|| {
                         let mut go_on = |_, _| ControlFlow::Continue(());
                         screened(kernel, &queries, &items, measure, k, (&centre, None), &mut go_on).unwrap()

@@ -102,6 +102,13 @@ impl<C: Comparison> Walk<C> {
         if threads == 1 { 1 } else { (4 * threads).div_ceil(tasks) }
     }
 
+    /// A state for every task of [`Walk::blocks`], made from its queries.
+    pub(super) fn states<S>(&self, splits: usize, new: impl Fn(Range<usize>) -> S) -> Vec<S> {
+        let (height, queries) = (self.height(), self.comparison.queries());
+        let task = |first: usize| new(first..queries.min(first + height));
+        (0..queries).step_by(height).flat_map(|first| (0..splits).map(move |_| first)).map(task).collect()
+    }
+
     /// Calls `visit` with every block of scores of some rows of `set`, in parallel. They are packed block by block.
     ///
     /// A task is `height` queries (the last has fewer) and one of `splits` parts of every block of items; task `t` has the queries from

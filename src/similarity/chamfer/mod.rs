@@ -156,7 +156,7 @@ fn all_pairs<Q: Embeddings, I: Embeddings>(
     let groups = items.groups(GROUP_BYTES / (width.max(1) * size_of::<f32>()));
     // Bounds are of rows alone: the most similar frames of an item, not those of a query.
     let screen = !symmetric && width >= 64 && queries.frames.rows() >= 64 && Screen::takes(kernel, width);
-    let centre = screen.then(|| Centre::of(kernel, measure, &queries.frames, &items.frames));
+    let centre = screen.then(|| Centre::of(measure, &queries.frames, &items.frames));
     let round = |centre| {
         let sets = (0..queries.len()).into_par_iter();
         sets.map(|set| Screen::new(kernel, &queries.frames, queries.rows(set), measure, centre, false)).collect()
@@ -187,7 +187,6 @@ struct Queries<'a, E> {
 
 /// The memory that comparing all queries with a group of items takes.
 struct Worker<'a> {
-    kernel: Kernel,
     measure: Measure,
     panels: Panels,
     /// The rows of a query, and which.
@@ -202,7 +201,6 @@ struct Worker<'a> {
 impl<'a> Worker<'a> {
     fn new(kernel: &'a Kernel, measure: Measure, symmetric: bool) -> Self {
         Self {
-            kernel: *kernel,
             measure,
             panels: Panels::new(*kernel, Side::Items),
             query: Memory::default(),
@@ -254,11 +252,11 @@ impl<'a> Worker<'a> {
         open: &mut [bool],
         write: impl Fn(usize, Range<usize>, Vec<f32>),
     ) -> Result<(), SimilarityError> {
-        let (kernel, measure, all) = (self.kernel, self.measure, queries.sets);
+        let (measure, all) = (self.measure, queries.sets);
         for part in groups(offsets, PART_BYTES / (set.cols() * size_of::<f32>())) {
             let offsets = &offsets[part.start..=part.end];
             let rows = offsets[0]..offsets[offsets.len() - 1];
-            let frames = self.frames.rows(kernel, measure, Side::Items, set, rows.clone())?;
+            let frames = self.frames.rows(measure, Side::Items, set, rows.clone())?;
             measure.check(queries.largest, frames.largest(rows.start))?;
             queries.screens[0].round(&mut self.items, frames)?;
             for (i, (screen, open)) in queries.screens.iter().zip(open.iter_mut()).enumerate() {
@@ -266,7 +264,7 @@ impl<'a> Worker<'a> {
                     continue;
                 }
                 if self.held != Some(i) {
-                    self.query.rows(kernel, measure, Side::Queries, &all.frames, all.rows(i))?;
+                    self.query.rows(measure, Side::Queries, &all.frames, all.rows(i))?;
                     self.held = Some(i);
                 }
                 let query = self.query.again(measure, &all.frames, all.rows(i));
@@ -299,7 +297,7 @@ mod tests {
                 let (query, items) = (rows(kind, 130, 70, 3), rows(kind, 700, 70, 4));
                 let (query, items) = (query.view(), items.view());
                 let offsets = [0, 90, 91, 220, 500, 640, 700];
-                let centre = Centre::of(kernel, measure, &query, &items);
+                let centre = Centre::of(measure, &query, &items);
                 let screen = Screen::new(kernel, &query, 0..130, measure, &centre, false).unwrap();
                 let mut worker = Worker::new(&kernel, measure, false);
                 worker.screened.limit = f32::INFINITY;
@@ -307,8 +305,8 @@ mod tests {
                 let mut panels = Panels::new(kernel, Side::Queries);
                 panels.pack(&query, 0..130, measure, false).unwrap();
                 let want = worker.plain.run(&panels, &worker.panels, &offsets);
-                let query = worker.query.rows(kernel, measure, Side::Queries, &query, 0..130).unwrap();
-                let frames = worker.frames.rows(kernel, measure, Side::Items, &items, 0..700).unwrap();
+                let query = worker.query.rows(measure, Side::Queries, &query, 0..130).unwrap();
+                let frames = worker.frames.rows(measure, Side::Items, &items, 0..700).unwrap();
                 screen.round(&mut worker.items, frames).unwrap();
                 let got = worker.screened.run(&screen, query, &worker.items, frames, &offsets);
                 if let Some(got) = got {

@@ -5,8 +5,7 @@ use std::ops::Range;
 use super::panels_per_block;
 use super::plain::larger;
 use crate::processor::vectorise;
-use crate::similarity::exact::distance;
-use crate::similarity::kernel::Kernel;
+use crate::similarity::kernel::{Kernel, product};
 use crate::similarity::rows::{Memory, Rows};
 use crate::similarity::screen::{Items, Screen};
 use crate::similarity::walk::{Comparison as _, STRIP};
@@ -34,13 +33,13 @@ pub(super) fn pays(screen: &Screen, set: &impl Embeddings, rows: Range<usize>, f
     for run in 0..RUNS {
         let first = rows.start + (rows.len() - RUN) * run / (RUNS - 1);
         // What is wrong with an item is reported when all are packed.
-        let rows = memory.rows(screen.kernel(), screen.measure(), Side::Items, set, first..first + RUN);
+        let rows = memory.rows(screen.measure(), Side::Items, set, first..first + RUN);
         if rows.and_then(|rows| screen.round(&mut items, rows)).is_err() {
             return false;
         }
         screen.fill(0..1, &items, 0..1, &mut uppers);
         for (i, row) in uppers.chunks(STRIP).take(queries).enumerate() {
-            let mut best = Row::default();
+            let mut best = Row::new();
             if !best.offer(&row[..RUN], 0, |column, upper| screen.lower(i, &items, column, upper)) {
                 return false;
             }
@@ -79,15 +78,18 @@ vectorise! {
 }
 
 /// A frame of the query among the frames of a set so far.
-#[derive(Default)]
 struct Row {
     /// No most similar frame has a score below this.
-    threshold: Option<f32>,
+    threshold: f32,
     /// Upper bounds and frames.
     list: Vec<(f32, u32)>,
 }
 
 impl Row {
+    fn new() -> Self {
+        Self { threshold: f32::NEG_INFINITY, list: vec![] }
+    }
+
     /// Takes the upper bounds of frames from `first` on; `lower`: from the position of a frame among these and its upper bound. False where a
     /// bound is none.
     fn offer(&mut self, uppers: &[f32], first: usize, lower: impl Fn(usize, f32) -> f32) -> bool {
@@ -97,14 +99,14 @@ impl Row {
         if !most.is_finite() {
             return false;
         }
-        if self.threshold.is_some_and(|threshold| most < threshold) {
+        if most < self.threshold {
             return true;
         }
         let chunk = CHUNK * maxima.iter().position(|&x| x == most).unwrap_or(0);
         let column = chunk + uppers[chunk..].iter().position(|&x| x == most).unwrap_or(0);
         let lower = lower(column, most);
-        let threshold = self.threshold.map_or(lower, |threshold| larger(threshold, lower));
-        self.threshold = Some(threshold);
+        let threshold = larger(self.threshold, lower);
+        self.threshold = threshold;
         for (chunk, _) in maxima.iter().enumerate().filter(|&(_, &most)| most >= threshold) {
             let start = chunk * CHUNK;
             for (i, &upper) in uppers.iter().enumerate().skip(start).take(CHUNK) {
@@ -118,12 +120,11 @@ impl Row {
 
     /// The frames that may be the most similar.
     fn open(&self) -> impl Iterator<Item = (f32, u32)> + '_ {
-        let open = |&&(upper, _): &&(f32, u32)| self.threshold.is_none_or(|threshold| upper >= threshold);
-        self.list.iter().filter(open).copied()
+        self.list.iter().filter(|&&(upper, _)| upper >= self.threshold).copied()
     }
 
     fn clear(&mut self) {
-        self.threshold = None;
+        self.threshold = f32::NEG_INFINITY;
         self.list.clear();
     }
 }
@@ -149,7 +150,8 @@ impl<'a> Comparison<'a> {
         Self { kernel, measure, uppers, rows, near, pairs, maxima, work: (0.0, 0.0), limit: 1.0 - BOUNDS }
     }
 
-    /// Similarities of the query to the sets between neighbouring `offsets`, which the packed items are; `frames`: their rows. None where the plain comparison is faster, or a bound is none.
+    /// Similarities of the query to the sets between neighbouring `offsets`, which the packed items are; `frames`: their rows. None
+    /// where the plain comparison is faster, or a bound is none.
     pub(super) fn run(
         &mut self,
         screen: &Screen,
@@ -163,7 +165,7 @@ impl<'a> Comparison<'a> {
         let panels = panels_per_block(self.kernel, frames.width());
         self.uppers.resize(panels * height * STRIP, 0.0);
         self.rows.iter_mut().for_each(Row::clear);
-        self.rows.resize_with(panels * height, Row::default);
+        self.rows.resize_with(panels * height, Row::new);
         self.work = (0.0, 0.0);
         let (rows, columns) = (query.len(), frames.len());
         let mut sums = vec![0.0; offsets.len() - 1];
@@ -179,8 +181,8 @@ impl<'a> Comparison<'a> {
                 while from < end {
                     let set_end = offsets[set + 1] - offsets[0];
                     let to = end.min(set_end);
-                    for (i, (row, uppers)) in self.rows.iter_mut().zip(self.uppers.chunks(STRIP)).enumerate() {
-                        let Some(query) = block_rows.clone().nth(i) else { break };
+                    let rows = self.rows.iter_mut().zip(self.uppers.chunks(STRIP));
+                    for (query, (row, uppers)) in block_rows.clone().zip(rows) {
                         let lower = |column, upper| screen.lower(query, items, from + column, upper);
                         if !row.offer(&uppers[from - start..to - start], from, lower) {
                             return None;
@@ -204,19 +206,16 @@ impl<'a> Comparison<'a> {
 
     /// The largest scores of some rows with the frames that are open.
     fn maxima(&mut self, query: Rows<'_>, frames: Rows<'_>, rows: Range<usize>) {
-        let (kernel, width) = (self.kernel, frames.width());
-        let score = |product: f32, i: usize, frame: u32| {
-            let euclidean = self.measure == Measure::NegativeSquaredEuclidean;
-            if euclidean { distance(product, query.square(i), frames.square(frame as usize)) } else { product }
-        };
+        let (kernel, measure) = (self.kernel, self.measure);
+        let score = |product, i, frame| measure.score(product, query.square(i), frames.square(frame as usize));
+        // Products in any order of sums are off by at most this share of the norms; scores rise with products.
+        let share = 2.0 * (frames.width() as f32 + 64.0) * f32::EPSILON;
         self.pairs.clear();
         for (i, row) in self.rows.iter_mut().enumerate().take(rows.len()) {
             self.near.clear();
             self.near.extend(row.open());
             row.clear();
             if self.near.len() > 1 {
-                // Products in any order of sums are off by at most this share of the norms; scores rise with products.
-                let share = 2.0 * (width as f32 + 64.0) * f32::EPSILON;
                 let i = rows.start + i;
                 let (mut least, q) = (f32::NEG_INFINITY, query.row(i));
                 // The one that looks best first: its score excludes more than its bound does.
@@ -227,11 +226,11 @@ impl<'a> Comparison<'a> {
                     if *upper < least {
                         continue;
                     }
-                    let product = kernel.product(q, frames.row(*frame as usize));
+                    let close = product(q, frames.row(*frame as usize));
                     let norms = (query.longest(i) * frames.longest(*frame as usize)) as f32;
                     let off = share * norms + f32::MIN_POSITIVE;
-                    *upper = score(product + off, i, *frame);
-                    least = larger(least, score(product - off, i, *frame));
+                    *upper = score(close + off, i, *frame);
+                    least = larger(least, score(close - off, i, *frame));
                     self.work.1 += CLOSER;
                 }
                 self.near.retain(|&(upper, _)| upper >= least);

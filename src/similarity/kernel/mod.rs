@@ -10,18 +10,17 @@
 //! portable one twice: they agree within rounding, not in every bit.
 
 mod portable;
+mod row;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 #[cfg(target_arch = "x86_64")]
 use crate::processor::Instructions;
+pub(super) use row::{Rounded, norm, product, round};
 
 /// Computes a tile. `a`: the panel of the queries, R values per dimension; `b`: the panel of the items, one value per column and dimension;
 /// `out`: R rows, `stride` apart.
 type Tile = unsafe fn(a: &[f32], b: &[f32], out: &mut [f32], stride: usize);
-
-/// Sums the squares of a row. Every flavour gives the same bits.
-type Squares = unsafe fn(row: &[f32]) -> f64;
 
 /// Inner products of pairs of rows of the same length, each as a tile adds it up.
 type Products = unsafe fn(pairs: [(&[f32], &[f32]); Kernel::PAIRS]) -> [f32; Kernel::PAIRS];
@@ -52,29 +51,9 @@ pub(super) struct Query {
     pub(super) slack: f32,
 }
 
-/// A row in 8 bits: scale times integers.
-pub(super) struct Rounded {
-    pub(super) scale: f32,
-    /// Bounds of the norm of the row less the centre, of that less the integers, and of the integers.
-    pub(super) norm: f32,
-    pub(super) residual: f32,
-    pub(super) length: f32,
-    /// Of the integers.
-    pub(super) sum: i32,
-    /// With another row, of the row less the centre.
-    pub(super) product: f32,
-}
-
 /// Computes a tile of upper bounds. `a`: the panel of R queries, a word of four integers per query and four dimensions; `b`: the record of the
 /// items, a word per column and four dimensions, then their parameters; `out`: R rows, `stride` apart.
 type Bounds = unsafe fn(queries: &[Query], a: &[u32], b: &[u32], out: &mut [f32], stride: usize);
-
-/// The product of two rows, its sums in any order.
-type Product = unsafe fn(a: &[f32], b: &[f32]) -> f32;
-
-/// Rounds a row less `along` times `centre`; `rest`: memory for a row.
-type Round =
-    unsafe fn(row: &[f32], centre: &[f32], along: f32, direction: &[f32], rest: &mut [f32], out: &mut [u8]) -> Rounded;
 
 /// A set of register-tile kernels for one kind of processor.
 #[derive(Clone, Copy)]
@@ -83,10 +62,7 @@ pub(super) struct Kernel {
     pub(super) columns: usize,
     /// The kernel of `R` rows at position `R - 1`.
     tiles: &'static [Tile],
-    squares: Squares,
     products: Products,
-    product: Product,
-    round: Round,
     /// Tiles of integers, where they are faster than those of floats, of as many rows.
     pub(super) integer: Option<&'static [Bounds]>,
 }
@@ -110,10 +86,7 @@ impl Kernel {
                 kernels.push(Self {
                     columns: x86::AVX512_COLUMNS,
                     tiles: &x86::AVX512,
-                    squares: x86::squares_avx512,
                     products: x86::products,
-                    product: x86::product_avx512,
-                    round: x86::round_avx512,
                     integer: Instructions::Avx512Vnni.usable().then_some(&x86::VNNI),
                 });
             }
@@ -121,10 +94,7 @@ impl Kernel {
                 kernels.push(Self {
                     columns: x86::AVX2_COLUMNS,
                     tiles: &x86::AVX2,
-                    squares: x86::squares_avx2,
                     products: x86::products,
-                    product: x86::product_avx2,
-                    round: x86::round_avx2,
                     integer: Instructions::AvxVnni.usable().then_some(&x86::NARROW_VNNI),
                 });
             }
@@ -132,10 +102,7 @@ impl Kernel {
         kernels.push(Self {
             columns: portable::COLUMNS,
             tiles: &portable::TILES,
-            squares: portable::squares,
             products: portable::products,
-            product: portable::product,
-            round: portable::round,
             integer: None,
         });
         kernels
@@ -184,33 +151,6 @@ impl Kernel {
         let tiles = self.integer.expect("a kernel of integers");
         // SAFETY: as for `tile`.
         unsafe { tiles[rows - 1](queries, a, b, out, stride) }
-    }
-
-    /// A row less `along` times `centre`, in 8 bits, and the product of the difference with `direction`. `rest` and `out`: one value per
-    /// dimension; the integers in two's complement.
-    pub(super) fn round(
-        &self,
-        row: &[f32],
-        centre: &[f32],
-        along: f32,
-        direction: &[f32],
-        rest: &mut [f32],
-        out: &mut [u8],
-    ) -> Rounded {
-        // SAFETY: as for `tile`.
-        unsafe { (self.round)(row, centre, along, direction, rest, out) }
-    }
-
-    /// The inner product of two rows, faster than [`Kernel::products`] and in another order of sums.
-    pub(super) fn product(&self, a: &[f32], b: &[f32]) -> f32 {
-        // SAFETY: as for `tile`.
-        unsafe { (self.product)(a, b) }
-    }
-
-    /// Euclidean norm of a row; not finite exactly when one of its values is not.
-    pub(super) fn norm(&self, row: &[f32]) -> f64 {
-        // SAFETY: as for `tile`.
-        unsafe { (self.squares)(row) }.sqrt()
     }
 }
 

@@ -10,7 +10,7 @@ use std::arch::x86_64::{
     _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
-use super::{Bounds, INTEGER_COLUMNS, Kernel, PARAMETERS, Query, ROUNDING, Rounded, Tile, portable};
+use super::{Bounds, INTEGER_COLUMNS, Kernel, PARAMETERS, Query, ROUNDING, Tile, portable};
 
 pub(super) const AVX512_COLUMNS: usize = 32;
 pub(super) const AVX2_COLUMNS: usize = 16;
@@ -162,51 +162,7 @@ fn narrow_vnni<const R: usize>(queries: &[Query], a: &[u32], b: &[u32], out: &mu
     }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-pub(super) fn round_avx512(
-    row: &[f32],
-    centre: &[f32],
-    along: f32,
-    direction: &[f32],
-    rest: &mut [f32],
-    out: &mut [u8],
-) -> Rounded {
-    portable::round(row, centre, along, direction, rest, out)
-}
-
-#[target_feature(enable = "avx2")]
-pub(super) fn round_avx2(
-    row: &[f32],
-    centre: &[f32],
-    along: f32,
-    direction: &[f32],
-    rest: &mut [f32],
-    out: &mut [u8],
-) -> Rounded {
-    portable::round(row, centre, along, direction, rest, out)
-}
-
 #[target_feature(enable = "avx,fma")]
 pub(super) fn products(pairs: [(&[f32], &[f32]); Kernel::PAIRS]) -> [f32; Kernel::PAIRS] {
     portable::side_by_side(pairs, |sum, x, y| x.mul_add(y, sum))
-}
-
-#[target_feature(enable = "avx512f,fma")]
-pub(super) fn product_avx512(a: &[f32], b: &[f32]) -> f32 {
-    portable::in_lanes(a, b, |sum, x, y| x.mul_add(y, sum))
-}
-
-#[target_feature(enable = "avx2,fma")]
-pub(super) fn product_avx2(a: &[f32], b: &[f32]) -> f32 {
-    portable::in_lanes(a, b, |sum, x, y| x.mul_add(y, sum))
-}
-
-#[target_feature(enable = "avx512f")]
-pub(super) fn squares_avx512(row: &[f32]) -> f64 {
-    portable::squares(row)
-}
-
-#[target_feature(enable = "avx2")]
-pub(super) fn squares_avx2(row: &[f32]) -> f64 {
-    portable::squares(row)
 }

@@ -41,9 +41,6 @@ pub(super) use candidates::Candidates;
 use packed::Rounding;
 pub(super) use packed::{Centre, Items};
 
-/// More dimensions could overflow a sum of 32 bits.
-pub(super) const MAX_WIDTH: usize = 1 << 15;
-
 /// Packed queries whose scores with items are bounded from above.
 pub(super) struct Screen<'a> {
     kernel: Kernel,
@@ -58,7 +55,7 @@ pub(super) struct Screen<'a> {
 impl<'a> Screen<'a> {
     /// Whether embeddings of this width can be screened.
     pub(super) fn takes(kernel: Kernel, width: usize) -> bool {
-        kernel.integer.is_some() && (1..=MAX_WIDTH).contains(&width)
+        kernel.integer.is_some() && Items::hold(width)
     }
 
     /// Whether screening is faster, without prepared items, than taking all scores.
@@ -103,10 +100,10 @@ impl<'a> Screen<'a> {
         let found: Vec<Result<LargestNorm, SimilarityError>> = all
             .map_init(Default::default, |(memory, rounding): &mut (Memory, Rounding), (panel, (words, out))| {
                 let first = rows.start + panel * height;
-                let chosen = memory.rows(kernel, measure, Side::Queries, set, first..first + out.len())?;
+                let chosen = memory.rows(measure, Side::Queries, set, first..first + out.len())?;
                 rounding.resize(chosen.len(), width);
                 for (r, query) in out.iter_mut().enumerate() {
-                    *query = centre.query(kernel, measure, r, chosen.row(r), rounding);
+                    *query = centre.query(measure, r, chosen.row(r), rounding);
                 }
                 rounding.panel(words, chosen.len(), 0);
                 Ok(chosen.largest(first))
@@ -116,17 +113,13 @@ impl<'a> Screen<'a> {
         Ok(Self { kernel, measure, centre, words: panels, queries, largest: panels::largest(norms.into_iter()) })
     }
 
-    pub(super) fn kernel(&self) -> Kernel {
-        self.kernel
-    }
-
     pub(super) fn measure(&self) -> Measure {
         self.measure
     }
 
     /// Packs items on the calling thread.
     pub(super) fn round(&self, items: &mut Items, rows: Rows<'_>) -> Result<(), SimilarityError> {
-        items.pack_rows(self.kernel, self.centre, rows)
+        items.pack_rows(self.centre, rows)
     }
 
     /// Fails when a score with an item of this norm may leave the range of f32.
@@ -136,47 +129,44 @@ impl<'a> Screen<'a> {
 
     /// The lower bound that belongs to an upper bound: of `query` of all and `column` of all packed items.
     pub(super) fn lower(&self, query: usize, items: &Items, column: usize, upper: f32) -> f32 {
-        let query = &self.queries[query];
-        let item = items.item(column);
-        let error = query.per_residual * item.residual + query.per_norm * item.norm;
-        let lower = upper - 2.0 * (error + query.slack + ROUNDING * item.square);
-        // No distance is below 0.
-        if self.measure == Measure::NegativeSquaredEuclidean { lower.min(0.0) } else { lower }
+        lower_bound(upper, items.item(column), &self.queries[query], self.measure.ceiling())
+    }
+
+    /// [`Screen::lower`] of a row.
+    pub(super) fn lowers(&self, query: usize, items: &Strip, uppers: &[f32], out: &mut [f32]) {
+        lower_bounds(uppers, items, &self.queries[query], self.measure.ceiling(), out);
     }
 }
 
-/// The parameters of neighbouring items that errors depend on.
+/// What the error of an item's scores depends on.
+#[derive(Clone, Copy)]
+struct Item {
+    residual: f32,
+    norm: f32,
+    square: f32,
+}
+
+/// The same of up to [`STRIP`] neighbouring items.
 pub(super) struct Strip {
     residuals: [f32; STRIP],
     norms: [f32; STRIP],
     squares: [f32; STRIP],
 }
 
-impl Screen<'_> {
-    /// [`Screen::lower`] of a row.
-    pub(super) fn lowers(&self, query: usize, items: &Strip, uppers: &[f32], out: &mut [f32]) {
-        let query = &self.queries[query];
-        let ceiling = if self.measure == Measure::NegativeSquaredEuclidean { 0.0 } else { f32::INFINITY };
-        lower_bounds(uppers, &items.residuals, &items.norms, &items.squares, query, ceiling, out);
-    }
+/// An upper bound less twice its error.
+#[inline(always)]
+fn lower_bound(upper: f32, item: Item, query: &Query, ceiling: f32) -> f32 {
+    let error = query.per_residual * item.residual + query.per_norm * item.norm;
+    let lower = upper - 2.0 * (error + query.slack + ROUNDING * item.square);
+    if lower > ceiling { ceiling } else { lower }
 }
 
 vectorise! {
-    /// Upper bounds less twice their errors.
-    fn lower_bounds(
-        uppers: &[f32],
-        residuals: &[f32],
-        norms: &[f32],
-        squares: &[f32],
-        query: &Query,
-        ceiling: f32,
-        out: &mut [f32],
-    ) {
-        let items = residuals.iter().zip(norms).zip(squares);
+    /// [`lower_bound`] of a row.
+    fn lower_bounds(uppers: &[f32], items: &Strip, query: &Query, ceiling: f32, out: &mut [f32]) {
+        let items = items.residuals.iter().zip(&items.norms).zip(&items.squares);
         for ((&upper, ((&residual, &norm), &square)), out) in uppers.iter().zip(items).zip(out) {
-            let error = query.per_residual * residual + query.per_norm * norm;
-            let lower = upper - 2.0 * (error + query.slack + ROUNDING * square);
-            *out = if lower > ceiling { ceiling } else { lower };
+            *out = lower_bound(upper, Item { residual, norm, square }, query, ceiling);
         }
     }
 }
@@ -198,7 +188,7 @@ impl Comparison for Screen<'_> {
 
     fn pack(&self, items: &mut Items, set: &impl Embeddings, rows: Range<usize>) -> Result<(), SimilarityError> {
         let mut norms = Vec::new();
-        let packed = items.pack(self.kernel, self.measure, self.centre, set, rows, &mut norms);
+        let packed = items.pack(self.measure, self.centre, set, rows, &mut norms);
         norms.iter().try_for_each(|&norm| self.check(norm))?;
         packed
     }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use memmap2::Mmap;
 use rayon::prelude::*;
 
-use super::{MAX_WIDTH, Strip};
-use crate::similarity::kernel::{INTEGER_COLUMNS, Kernel, PARAMETERS, Query, ROUNDING, Rounded};
+use super::{Item, Strip};
+use crate::similarity::kernel::{INTEGER_COLUMNS, PARAMETERS, Query, ROUNDING, Rounded, norm, round};
 use crate::similarity::panels::{LINE, collect, scatter};
 use crate::similarity::rows::{Memory, Rows};
 use crate::similarity::walk::STRIP;
@@ -19,28 +19,29 @@ const SAMPLE: usize = 1024;
 pub(in crate::similarity) struct Centre {
     items: Vec<f32>,
     direction: Vec<f32>,
+    /// Norms of both.
+    norms: (f64, f64),
 }
 
 impl Centre {
     /// Of the mean of the items and, as the direction, that of the queries.
-    pub(in crate::similarity) fn of(
-        kernel: Kernel,
-        measure: Measure,
-        queries: &impl Embeddings,
-        items: &impl Embeddings,
-    ) -> Self {
-        Self { items: mean(kernel, measure, items), direction: mean(kernel, measure, queries) }
+    pub(in crate::similarity) fn of(measure: Measure, queries: &impl Embeddings, items: &impl Embeddings) -> Self {
+        Self::new(mean(measure, items), mean(measure, queries))
     }
 
     /// Of the mean of the items, in the direction of which queries are taken to lie, too.
-    pub(in crate::similarity) fn of_items(kernel: Kernel, measure: Measure, items: &impl Embeddings) -> Self {
-        let items = mean(kernel, measure, items);
-        Self { direction: items.clone(), items }
+    pub(in crate::similarity) fn of_items(measure: Measure, items: &impl Embeddings) -> Self {
+        let items = mean(measure, items);
+        Self::new(items.clone(), items)
     }
 
     /// Of [`Centre::of_items`] that was stored; none where it is not finite.
     pub(in crate::similarity) fn stored(items: Vec<f32>) -> Option<Self> {
-        items.iter().all(|x| x.is_finite()).then(|| Self { direction: items.clone(), items })
+        items.iter().all(|x| x.is_finite()).then(|| Self::new(items.clone(), items))
+    }
+
+    fn new(items: Vec<f32>, direction: Vec<f32>) -> Self {
+        Self { norms: (norm(&items), norm(&direction)), items, direction }
     }
 
     /// What items are stored less.
@@ -49,22 +50,14 @@ impl Centre {
     }
 
     /// Rounds a query, row `i` of a panel, and says what bounds its scores.
-    pub(super) fn query(
-        &self,
-        kernel: Kernel,
-        measure: Measure,
-        i: usize,
-        values: &[f32],
-        rounding: &mut Rounding,
-    ) -> Query {
-        let (width, norm) = (values.len() as f64, kernel.norm(values));
-        let (direction, centre) = (kernel.norm(&self.direction), kernel.norm(&self.items));
+    pub(super) fn query(&self, measure: Measure, i: usize, values: &[f32], rounding: &mut Rounding) -> Query {
+        let (width, norm, (centre, direction)) = (values.len() as f64, norm(values), self.norms);
         let along = (dot(values, &self.direction) / (direction * direction)) as f32;
         let along = if along.is_finite() { along } else { 0.0 };
         let product = dot(values, &self.items);
         let (factor, square) =
             if measure == Measure::NegativeSquaredEuclidean { (2.0, norm * norm) } else { (1.0, 0.0) };
-        let rounded = rounding.round(kernel, i, values, &self.direction, along, &self.items);
+        let rounded = rounding.round(i, values, &self.direction, along, &self.items);
 
         let unit = f64::from(f32::EPSILON) / 2.0;
         let gamma = 2.0 * (width + 64.0) * unit;
@@ -91,11 +84,11 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 }
 
 /// The mean of some rows, spread over the set.
-fn mean(kernel: Kernel, measure: Measure, set: &impl Embeddings) -> Vec<f32> {
+fn mean(measure: Measure, set: &impl Embeddings) -> Vec<f32> {
     let (mut memory, mut sum, mut count) = (Memory::default(), vec![0.0; set.cols()], 0.0);
     for row in (0..set.rows()).step_by(set.rows().div_ceil(SAMPLE).max(64)) {
         // What is not finite is reported when it is packed.
-        if let Ok(row) = memory.rows(kernel, measure, Side::Items, set, row..row + 1) {
+        if let Ok(row) = memory.rows(measure, Side::Items, set, row..row + 1) {
             sum.iter_mut().zip(row.row(0)).for_each(|(sum, &x)| *sum += f64::from(x));
             count += 1.0;
         }
@@ -119,31 +112,16 @@ impl Rounding {
     }
 
     /// Rounds a row less `along` times `centre`, and takes its product with `direction`.
-    fn round(
-        &mut self,
-        kernel: Kernel,
-        i: usize,
-        row: &[f32],
-        centre: &[f32],
-        along: f32,
-        direction: &[f32],
-    ) -> Rounded {
+    fn round(&mut self, i: usize, row: &[f32], centre: &[f32], along: f32, direction: &[f32]) -> Rounded {
         let words = row.len().div_ceil(4);
         let bytes = &mut bytemuck::cast_slice_mut(&mut self.words[i * words..][..words])[..row.len()];
-        kernel.round(row, centre, along, direction, &mut self.rest, bytes)
+        round(row, centre, along, direction, &mut self.rest, bytes)
     }
 
     /// Puts the rows into a panel of `stride` words for every four dimensions.
     pub(super) fn panel(&self, panel: &mut [u32], stride: usize, flip: u32) {
         scatter(&self.words, panel.len() / stride, panel, stride, |word, _| word ^ flip);
     }
-}
-
-/// What bounds the scores of an item.
-pub(super) struct Item {
-    pub(super) residual: f32,
-    pub(super) norm: f32,
-    pub(super) square: f32,
 }
 
 /// Packed items: records of [`INTEGER_COLUMNS`] rows each. A record has the values, four dimensions of each row side by side and with 128
@@ -170,6 +148,11 @@ impl Default for Words {
 impl Items {
     /// Rows of a record.
     pub(in crate::similarity) const RECORD: usize = INTEGER_COLUMNS;
+
+    /// Whether rows of so many dimensions can be packed: more could overflow a sum of 32 bits.
+    pub(in crate::similarity) fn hold(cols: usize) -> bool {
+        (1..=1 << 15).contains(&cols)
+    }
 
     /// Words of so many packed rows.
     pub(in crate::similarity) fn words_of(rows: usize, cols: usize) -> Option<usize> {
@@ -203,7 +186,6 @@ impl Items {
     /// Packs rows of `set` in place of what was here, in parallel; `norms`: the largest of every record up to the first bad row.
     pub(in crate::similarity) fn pack(
         &mut self,
-        kernel: Kernel,
         measure: Measure,
         centre: &Centre,
         set: &impl Embeddings,
@@ -215,32 +197,27 @@ impl Items {
         let packed = records.map_init(Default::default, |(memory, rounding): &mut (Memory, Rounding), (i, record)| {
             let first = rows.start + i * INTEGER_COLUMNS;
             let chosen = first..rows.end.min(first + INTEGER_COLUMNS);
-            let chosen = memory.rows(kernel, measure, Side::Items, set, chosen)?;
-            fill(record, kernel, centre, chosen, rounding);
+            let chosen = memory.rows(measure, Side::Items, set, chosen)?;
+            fill(record, centre, chosen, rounding);
             Ok(chosen.largest(first))
         });
         collect(packed.collect(), norms)
     }
 
     /// Packs rows in place of what was here, on the calling thread.
-    pub(in crate::similarity) fn pack_rows(
-        &mut self,
-        kernel: Kernel,
-        centre: &Centre,
-        rows: Rows<'_>,
-    ) -> Result<(), SimilarityError> {
+    pub(in crate::similarity) fn pack_rows(&mut self, centre: &Centre, rows: Rows<'_>) -> Result<(), SimilarityError> {
         let record = self.resize(rows.len(), rows.width())?;
         let mut rounding = Rounding::default();
         for (i, record) in self.records_mut().chunks_mut(record).enumerate() {
             let first = i * INTEGER_COLUMNS;
-            fill(record, kernel, centre, rows.part(first..rows.len().min(first + INTEGER_COLUMNS)), &mut rounding);
+            fill(record, centre, rows.part(first..rows.len().min(first + INTEGER_COLUMNS)), &mut rounding);
         }
         Ok(())
     }
 
     /// Makes room for so many rows; the words of a record.
     fn resize(&mut self, rows: usize, cols: usize) -> Result<usize, SimilarityError> {
-        debug_assert!(cols <= MAX_WIDTH);
+        debug_assert!(Self::hold(cols));
         self.record = (cols.div_ceil(4) + PARAMETERS) * INTEGER_COLUMNS;
         let memory = || SimilarityError::Memory { side: Side::Items, rows, dimensions: cols };
         let len = Self::words_of(rows, cols).ok_or_else(memory)?;
@@ -294,12 +271,12 @@ impl Items {
 }
 
 /// Fills a record with up to [`INTEGER_COLUMNS`] rows.
-fn fill(record: &mut [u32], kernel: Kernel, centre: &Centre, rows: Rows<'_>, rounding: &mut Rounding) {
+fn fill(record: &mut [u32], centre: &Centre, rows: Rows<'_>, rounding: &mut Rounding) {
     let (values, parameters) = record.split_at_mut(record.len() - PARAMETERS * INTEGER_COLUMNS);
     rounding.resize(INTEGER_COLUMNS, rows.width());
     parameters.fill(0);
     for r in 0..rows.len() {
-        let item = rounding.round(kernel, r, rows.row(r), &centre.items, 1.0, &centre.direction);
+        let item = rounding.round(r, rows.row(r), &centre.items, 1.0, &centre.direction);
         let all = [item.scale, item.residual, item.norm, item.product, rows.square(r)];
         let parameters = parameters[r..].iter_mut().step_by(INTEGER_COLUMNS);
         parameters.zip(all).for_each(|(parameter, value)| *parameter = value.to_bits());

@@ -108,7 +108,7 @@ fn every_score_lies_within_its_bounds() {
         for (kind, measure) in KINDS.iter().flat_map(|kind| MEASURES.map(|measure| (kind, measure))) {
             for (width, seed) in [(1, 1), (7, 2), (64, 3), (301, 4)] {
                 let (queries, items) = (rows(kind, 50, width, seed), rows(kind, 50, width, 100 + seed));
-                let centre = Centre::of(kernel, measure, &queries.view(), &items.view());
+                let centre = Centre::of(measure, &queries.view(), &items.view());
                 let walk = Screen::walk(kernel, &queries.view(), &items.view(), measure, &centre).unwrap();
                 let [uppers, lowers] =
                     all(&walk, items.view(), |screen, i, items, j, upper| screen.lower(i, items, j, upper));
