@@ -229,8 +229,22 @@ impl Case {
     /// `relmargin`: `tolerance · max(max|want|, 0.01)`; gradients that are zero in exact arithmetic have an absolute tolerance. The others:
     /// a tolerance for outputs and one for gradients, times `max(max|want|, floor)`, where the floor is 1 for losses, the largest
     /// gradient of the case for gradients that are zero in exact arithmetic, a hundredth of it for other gradients, 1e-6 otherwise.
+    /// Where the fixture states its rule itself (`relative_to`): one tolerance, the floor 1e-3 of the largest gradient of the case for
+    /// gradients, 1 for losses, 0 otherwise.
     fn limit(&self, name: &str, want: &[f64]) -> f64 {
-        let largest = want.iter().fold(0.0f64, |m, w| m.max(w.abs()));
+        let finite = |values: &[f64]| values.iter().filter(|w| w.is_finite()).fold(0.0f64, |m, w| m.max(w.abs()));
+        let largest = finite(want);
+        if self.metadata.contains_key("relative_to") {
+            let floor = if name.starts_with("grad.") {
+                let gradients = self.tensors.keys().filter(|name| name.starts_with("grad."));
+                1e-3 * gradients.map(|name| finite(&self.f64(name))).fold(0.0, f64::max)
+            } else if name.ends_with(".loss") {
+                1.0
+            } else {
+                0.0
+            };
+            return self.number("tolerance") * largest.max(floor);
+        }
         if !self.metadata.contains_key("tolerance_outputs") {
             let near_zero: Vec<String> = self
                 .metadata
@@ -262,7 +276,7 @@ impl Case {
         assert_eq!(got.len(), want.len(), "{name}: number of values");
         let limit = self.limit(name, &want);
         for (i, (g, w)) in got.iter().zip(&want).enumerate() {
-            let same = g.is_nan() && w.is_nan();
+            let same = g == w || g.is_nan() && w.is_nan();
             assert!(
                 same || (g - w).abs() <= limit,
                 "{name}[{i}]: got {g}, want {w}, off by {:e} > {limit:e}",
