@@ -28,6 +28,9 @@ mod ce_published;
 #[path = "golden/ce_training.rs"]
 mod ce_training;
 
+#[path = "golden/tca_blocks.rs"]
+mod tca_blocks;
+
 /// JPoSE and MMEN with the relevance-based margin.
 #[path = "golden/relmargin.rs"]
 mod relmargin_cases;
@@ -152,4 +155,29 @@ support::cases! { ce, ce_cases:
     seed_tables,
     ablation_tables,
     archives,
+}
+
+/// Temporal Context Aggregation.
+mod tca_cases {
+    pub use super::tca_blocks::*;
+}
+
+support::cases! { tca, tca_cases:
+    attn_mask,
+    encoder_layer,
+    encoder_stack,
+    tca_forward,
+    tca_encode,
+    moco_step,
+    moco_step_m0,
+    circle_loss_paper,
+    circle_loss_soft,
+    circle_loss_b1,
+    circle_loss_b1_soft,
+    circle_loss_saturated,
+    train_step_paper,
+    train_step_soft,
+    similarities,
+    tn_dp,
+    dp_similarity,
 }

@@ -1,6 +1,6 @@
-use dfdx::prelude::{Dim, HasShape, Tensor};
+use dfdx::prelude::{Dim, HasShape, NoneTape, Tensor};
 
-use crate::ops::{self, LayerTape, OpError, OpsDevice, check_size};
+use crate::ops::{self, DataTape, LayerTape, OpError, OpsDevice, check_size};
 
 /// Frames of a batch of videos, of one length after padding, and which of them are padding.
 ///
@@ -24,6 +24,18 @@ impl<B: Dim, E: Dim, D: OpsDevice, T> Frames<B, E, D, T> {
         let ((batch, steps, _), (videos, length)) = (*frames.shape(), *valid.shape());
         check_size("frames", "videos of the mask", batch.size(), videos.size())?;
         check_size("frames", "steps of the mask", steps, length)?;
+        Ok(Self { frames, valid: Some(valid) })
+    }
+
+    /// Videos of so many frames each, padded behind the last. A length beyond the frames that are there means that all of them count.
+    ///
+    /// # Errors
+    /// [`OpError::Shape`] when the lengths are those of another number of videos.
+    pub fn of_lengths(frames: Tensor<(B, usize, E), f32, D, T>, lengths: &[usize]) -> Result<Self, OpError> {
+        let (batch, steps, _) = *frames.shape();
+        let valid = lengths.iter().flat_map(|length| (0..steps).map(move |step| f32::from(step < *length)));
+        check_size("frames", "number of lengths", batch.size(), lengths.len())?;
+        let valid = ops::to_tensor(frames.device(), valid.collect(), (batch, steps))?;
         Ok(Self { frames, valid: Some(valid) })
     }
 
@@ -54,6 +66,13 @@ impl<B: Dim, E: Dim, D: OpsDevice, T> Frames<B, E, D, T> {
     /// The frames without their mask, for what takes padding for frames.
     pub fn into_unmasked(self) -> Tensor<(B, usize, E), f32, D, T> {
         self.frames
+    }
+}
+
+impl<B: Dim, E: Dim, D: OpsDevice> Frames<B, E, D, NoneTape> {
+    /// The same as the [`data`](ops::data) of a differentiable computation.
+    pub fn into_data(self) -> Frames<B, E, D, DataTape> {
+        Frames { frames: ops::data(self.frames), valid: self.valid }
     }
 }
 

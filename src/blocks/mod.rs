@@ -16,6 +16,7 @@ pub mod experts;
 mod frame_statistics;
 mod frames;
 mod gated_embedding;
+mod layer_norm;
 mod linear;
 mod net_vlad;
 mod parameters;
@@ -24,6 +25,8 @@ mod plain_embedding;
 mod pos_split;
 mod projection;
 mod reasoning;
+mod self_attention;
+mod transformer;
 
 pub use activation::Activation;
 pub use availability::{Availability, AvailabilityError};
@@ -43,9 +46,12 @@ pub use experts::{ExpertConfig, ExpertFeatures, ExpertInfo, ExpertKind, ExpertLi
 pub use frame_statistics::{FrameStatistic, pool_frames};
 pub use frames::{Frames, Pooled};
 pub use gated_embedding::{GatedEmbedding, GatedEmbeddingConfig};
+pub use layer_norm::{LayerNorm, LayerNormConfig};
 pub use linear::{Linear, LinearConfig};
 pub use net_vlad::{NetVlad, NetVladConfig};
-pub use parameters::{Named, Parameters, Path, Role, Visitor, VisitorMut, num_parameters, num_values};
+pub use parameters::{
+    Named, Parameters, Path, Role, Visitor, VisitorMut, independent_copy, num_parameters, num_values,
+};
 pub use phase::{Phase, StepStream};
 pub use plain_embedding::{PlainEmbedding, PlainEmbeddingConfig};
 pub use pos_split::{Contains, PartOfSpeech, PartOrder, PosSet, PosText};
@@ -53,6 +59,8 @@ pub use projection::{Projection, ProjectionConfig};
 pub use reasoning::{
     PairReasoning, PairReasoningConfig, ReasoningGate, ReasoningGateConfig, ReasoningStack, ReasoningStackConfig,
 };
+pub use self_attention::{SelfAttention, SelfAttentionConfig};
+pub use transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerLayer, TransformerLayerConfig};
 
 use rand::Rng;
 

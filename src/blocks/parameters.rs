@@ -3,7 +3,7 @@ use std::sync::{Mutex, PoisonError};
 
 use dfdx::prelude::{HasShape, Shape, Tensor};
 
-use crate::ops::OpsDevice;
+use crate::ops::{self, OpError, OpsDevice};
 
 /// What a named tensor is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,6 +198,25 @@ pub fn num_values<D: OpsDevice>(model: &impl Parameters<D>, role: Role) -> usize
     let mut count = Count(role, 0);
     let Ok(()) = model.visit(&Path::ROOT, &mut count);
     count.1
+}
+
+/// The same values in tensors of their own. (A clone's tensors are those of the original: they share their gradients.)
+///
+/// # Errors
+/// [`OpError::Device`] only.
+pub fn independent_copy<D: OpsDevice, M: Parameters<D> + Clone>(module: &M) -> Result<M, OpError> {
+    struct Renew;
+    impl<D: OpsDevice> VisitorMut<D> for Renew {
+        type Error = OpError;
+
+        fn tensor<S: Shape>(&mut self, _: &Path, _: Role, tensor: &mut Tensor<S, f32, D>) -> Result<(), OpError> {
+            *tensor = ops::to_tensor(tensor.device(), ops::to_vec(tensor)?, *tensor.shape())?;
+            Ok(())
+        }
+    }
+    let mut copy = module.clone();
+    copy.visit_mut(&Path::ROOT, &mut Renew)?;
+    Ok(copy)
 }
 
 /// The body of an `impl Parameters<D>`: one line per field, `field: kind` or `field: kind = "published name"`.

@@ -6,6 +6,9 @@ mod jpose;
 mod mmen;
 mod mnnet;
 mod moee;
+mod momentum_contrast;
+mod tca;
+mod video_encoder;
 
 pub use collaborative_experts::{
     CollaborativeExperts, CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling,
@@ -15,3 +18,6 @@ pub use jpose::{Action, Jpose, JposeConfig, JposeEpic, JposeEpicConfig, Noun, Ve
 pub use mmen::{Caption, Mmen, MmenConfig, MmenEpic, MmenEpicConfig};
 pub use mnnet::{Mnnet, MnnetConfig};
 pub use moee::{Moee, MoeeConfig, MoeeExpert, MoeeFeatures};
+pub use momentum_contrast::{ContrastBatch, Logits, MomentumContrast, MomentumContrastConfig};
+pub use tca::{Tca, TcaConfig, TcaPublished, TcaPublishedConfig};
+pub use video_encoder::{FrameSets, VideoEncoder};

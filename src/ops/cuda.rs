@@ -42,6 +42,7 @@ impl ReluKernel for Cuda {}
 impl RowDistanceKernel for Cuda {}
 impl ScaleKernel for Cuda {}
 impl SelectRowsKernel for Cuda {}
+impl SetColumnsKernel for Cuda {}
 impl SgdKernel for Cuda {}
 impl SigmoidGateKernel for Cuda {}
 impl SmoothL1Kernel for Cuda {}

@@ -74,12 +74,15 @@ fn of_other_shapes() -> Vec<(&'static str, Vec<Vec<u32>>)> {
         heads: 3,
     };
     let attention = ops::attention(q.leaky_trace(), k.leaky_trace(), v.leaky_trace(), &options).unwrap();
+    let packed = tensor(9, (2usize, 37usize, 72usize));
+    let self_attention = ops::self_attention(packed.leaky_trace(), 24usize, &options).unwrap();
     let (square, weights) = (tensor(5, (37usize, 37usize)), tensor(6, (2usize, 37usize)));
     let (assignment, centres) = (tensor(7, (2usize, 37usize, 19usize)), tensor(8, (Const::<1>, 24usize, 17usize)));
     let vlad = ops::vlad(assignment.leaky_trace(), q.leaky_trace(), &centres).unwrap();
     let cross_entropy = ops::symmetric_cross_entropy(square.leaky_trace()).unwrap();
     vec![
         ("attention", outcome(attention, &[&q, &k, &v])),
+        ("self-attention", outcome(self_attention, &[&packed])),
         ("vlad", outcome(vlad, &[&assignment, &q])),
         ("cross-entropy", outcome(cross_entropy, &[&square])),
         ("weighted sum", outcome(ops::weighted_sum(q.leaky_trace(), &weights).unwrap(), &[&q])),

@@ -46,6 +46,7 @@ mod rows;
 mod saturating;
 mod scale;
 mod select_rows;
+mod set_columns;
 mod sgd;
 mod sigmoid_gate;
 mod slot;
@@ -67,7 +68,7 @@ pub use adam::{
 };
 pub use add::add;
 pub use around_axis::AroundAxis;
-pub use attention::{AttentionOptions, attention};
+pub use attention::{AttentionOptions, attention, self_attention};
 pub use batch_norm::{BatchStatistics, batch_norm_eval, batch_norm_train};
 pub use concat::{concat, concat_along};
 pub use conv1d::{Conv1dSteps, conv1d};
@@ -95,6 +96,7 @@ pub use row_distance::{row_cosine, row_squared_distance};
 pub use rows::Rows;
 pub use scale::scale;
 pub use select_rows::select_rows;
+pub use set_columns::set_columns;
 pub use sgd::sgd_momentum;
 pub use sigmoid_gate::sigmoid_gate;
 pub use smooth_l1::{LossReduction, smooth_l1};
@@ -139,6 +141,7 @@ pub mod kernels {
     pub use super::row_distance::RowDistanceKernel;
     pub use super::scale::ScaleKernel;
     pub use super::select_rows::SelectRowsKernel;
+    pub use super::set_columns::SetColumnsKernel;
     pub use super::sgd::SgdKernel;
     pub use super::sigmoid_gate::SigmoidGateKernel;
     pub use super::smooth_l1::SmoothL1Kernel;
@@ -179,6 +182,7 @@ pub trait OpsDevice:
     + RowDistanceKernel
     + ScaleKernel
     + SelectRowsKernel
+    + SetColumnsKernel
     + SgdKernel
     + SigmoidGateKernel
     + SoftmaxKernel
@@ -211,7 +215,7 @@ impl OpsDevice for dfdx::prelude::Cpu {
 pub mod composed {
     pub use super::adam::{composed as moment_update, composed_projecting as moment_update_projecting};
     pub use super::add::composed as add;
-    pub use super::attention::composed as attention;
+    pub use super::attention::{composed as attention, composed_self as self_attention};
     pub use super::batch_norm::{composed_eval as batch_norm_eval, composed_train as batch_norm_train};
     pub use super::concat::composed as concat;
     pub use super::conv1d::composed as conv1d;
@@ -233,6 +237,7 @@ pub mod composed {
     pub use super::row_distance::{composed_cosine as row_cosine, composed_squared_distance as row_squared_distance};
     pub use super::scale::composed as scale;
     pub use super::select_rows::composed as select_rows;
+    pub use super::set_columns::composed as set_columns;
     pub use super::sgd::composed as sgd_momentum;
     pub use super::sigmoid_gate::composed as sigmoid_gate;
     pub use super::smooth_l1::composed as smooth_l1;

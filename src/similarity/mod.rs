@@ -7,6 +7,7 @@
 //! | [`top_k`] | best k items of every query | the same |
 //! | [`standings()`] | ranks of positives, both directions | the same, counts |
 //! | [`chamfer`], [`symmetric_chamfer`] | N x M matrix over sets of frames | the same |
+//! | [`TemporalNetwork`] | one pair of videos, the order of frames counts | the links |
 //! | [`Gallery`] | items prepared for many searches | a copy in 8 bits, in memory or mapped |
 //!
 //! Larger always means more alike. Embeddings are rows of f32, f16 or bf16 ([`Element`]), in memory or mapped from a file
@@ -22,6 +23,7 @@
 //! A score depends on its two rows and the processor's instructions alone. So all functions agree on it in every bit, and results do not
 //! depend on the number of threads.
 
+mod alignment;
 mod chamfer;
 #[cfg(feature = "cuda")]
 pub mod cuda;
@@ -32,6 +34,7 @@ mod gallery;
 mod kernel;
 mod mapped;
 mod panels;
+mod published;
 mod rows;
 mod screen;
 mod standings;
@@ -41,6 +44,7 @@ mod walk;
 use std::ops::ControlFlow;
 
 use crate::matrix::Matrix;
+pub use alignment::{TemporalNetwork, dp_as_published};
 pub use chamfer::{FrameSets, chamfer, symmetric_chamfer};
 pub use embeddings::{Element, Embeddings};
 pub use error::{LargestNorm, Side, SimilarityError};
@@ -48,6 +52,7 @@ use exact::Exact;
 pub use gallery::{Gallery, GalleryError};
 use kernel::Kernel;
 pub use mapped::{MapError, MappedEmbeddings, Precision};
+pub use published::{cosine_as_published, euclidean_per_item};
 pub use standings::standings;
 pub use top_k::{TopK, top_k, top_k_with_progress};
 

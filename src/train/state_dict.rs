@@ -156,7 +156,11 @@ pub fn load<D: OpsDevice>(model: &mut impl Parameters<D>, entries: &StateDict) -
         }
 
         fn counter(&mut self, path: &Path, value: &mut u64) -> Result<(), OpError> {
-            let wanted = StateTensor { shape: vec![], values: StateValues::I64(vec![]) };
+            // Of one value, whether it is a scalar (`num_batches_tracked`) or has an axis (`queue_ptr`).
+            let name = path.to_string();
+            let shape =
+                self.entries.get(&name).map(|entry| entry.shape.clone()).filter(|shape| shape.iter().all(|n| *n == 1));
+            let wanted = StateTensor { shape: shape.unwrap_or_default(), values: StateValues::I64(vec![]) };
             if let Some(StateTensor { values: StateValues::I64(values), .. }) = self.find(path, wanted) {
                 *value = values.first().map_or(0, |v| (*v).max(0) as u64);
             }

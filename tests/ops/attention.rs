@@ -161,3 +161,28 @@ fn a_common_offset_of_the_scores_costs_no_digits() {
     };
     assert!(run(0.0) == run(65536.0) && run(0.0) == run(-1e6), "an offset changes bits");
 }
+
+#[test]
+fn packed_self_attention_is_attention_of_its_parts() {
+    let packed = tensor(1, (B, K, 3 * E));
+    let part = |index: usize| {
+        let rows: Vec<f32> = packed.as_vec().chunks(E).skip(index).step_by(3).flatten().copied().collect();
+        Dev::default().tensor_from_vec(rows, (B, K, E))
+    };
+    let (q, k, v) = (part(0), part(1), part(2));
+    let keys = fixed(&[1.0, 0.0, 2.0, 1.0, 0.0, 1.0, 0.0, 0.0], (B, K));
+    let dropout = Some((0.25, RandomStream { seed: 3, offset: 4 }));
+    let options = || Options { keys: Some(keys), dropout, causal: true, ..AttentionOptions::new(3) };
+    let apart = finish(ops::attention(q.leaky_trace(), k.clone(), v.clone(), &options()).unwrap(), |g| {
+        let parts = [gradient(g, &q), gradient(g, &k), gradient(g, &v)];
+        vec![(0..B * K).flat_map(|row| parts.iter().flat_map(move |part| part[row * E..][..E].to_vec())).collect()]
+    });
+    let run = |y: Traced<_>| finish(y, |g| vec![gradient(g, &packed)]);
+    let fused = run(ops::self_attention(packed.leaky_trace(), E, &options()).unwrap());
+    assert_same(&fused, &apart);
+    assert_same(&fused, &run(composed::self_attention(packed.leaky_trace(), E, &options()).unwrap()));
+
+    let error = ops::self_attention(tensor(1, (B, K, 2 * E)), E, &options()).unwrap_err();
+    assert_eq!(error.to_string(), "attention: width of queries, keys and values is 12, expected 18");
+    assert!(ops::self_attention(tensor(1, (B, 0, 3 * E)), E, &AttentionOptions::new(2)).unwrap().as_vec().is_empty());
+}

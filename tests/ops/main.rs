@@ -24,6 +24,7 @@ mod permute;
 mod reduce;
 mod row_distance;
 mod select_rows;
+mod set_columns;
 mod sgd;
 mod sigmoid_gate;
 mod smooth_l1;

@@ -1,5 +1,5 @@
 use dfdx::prelude::{
-    Axes4, Axis, BroadcastTo, ChooseFrom, Device, Dim, HasShape, MaxTo, Merge, NoneTape, PermuteTo, ReshapeTo,
+    Axes4, Axis, BroadcastTo, ChooseFrom, Device, Dim, HasShape, MaxTo, Merge, NoneTape, PermuteTo, PutTape, ReshapeTo,
     SplitTape, SumTo, Tape, Tensor, TryAdd, TryDiv, TryLe, TryMatMul, TryMul, TryNe, TrySub,
 };
 
@@ -92,4 +92,26 @@ where
         out.try_reshape_like(&shape)
     };
     forward().map_err(device_error)
+}
+
+/// [`self_attention`](super::self_attention) in dfdx's own operations.
+pub fn self_attention<B: Dim, N: Dim, E: Dim, D: Device<f32>, T: Tape<f32, D> + Merge<T>>(
+    packed: Tensor<(B, N, usize), f32, D, T>,
+    width: E,
+    options: &AttentionOptions<'_, B, N, N, D>,
+) -> Result<Tensor<(B, N, E), f32, D, T>, OpError> {
+    let (batch, steps, _) = *packed.shape();
+    let (packed, mut tape) = packed.split_tape();
+    let mut part = |index: usize| -> Result<Tensor<(B, N, E), f32, D>, D::Err> {
+        let columns = index * width.size()..(index + 1) * width.size();
+        let packed = packed.clone().put_tape(std::mem::take(&mut tape));
+        let rows = packed.try_reshape_like(&(batch.size() * steps.size(), 3 * width.size()))?;
+        let part = rows.try_slice((.., columns))?.try_reshape_like(&(batch, steps, width))?;
+        let (part, after) = part.split_tape();
+        tape = after;
+        Ok(part)
+    };
+    let parts = part(0).and_then(|query| Ok((query, part(1)?, part(2)?)));
+    let (query, key, value) = parts.map_err(device_error)?;
+    attention(query.put_tape(tape), key, value, options)
 }

@@ -1,11 +1,11 @@
 mod composed;
 mod cpu;
 
-pub use composed::attention as composed;
+pub use composed::{attention as composed, self_attention as composed_self};
 
 use dfdx::prelude::{Device, Dim, HasShape, Merge, Storage, Tensor};
 
-use super::{LayerTape, OpError, OpsDevice, RandomStream, RecordingTape, check_size};
+use super::{LayerTape, OpError, OpsDevice, RandomStream, RecordingTape, check_option, check_size};
 
 /// Devices that can compute [`attention`].
 pub trait AttentionKernel: Device<f32> {
@@ -22,6 +22,15 @@ pub trait AttentionKernel: Device<f32> {
         U: LayerTape<Self>,
     {
         composed(query, key, value, options)
+    }
+
+    /// See [`self_attention`].
+    fn self_attention<B: Dim, N: Dim, E: Dim, T: RecordingTape<Self>>(
+        packed: Tensor<(B, N, usize), f32, Self, T>,
+        width: E,
+        options: &AttentionOptions<'_, B, N, N, Self>,
+    ) -> Result<Tensor<(B, N, E), f32, Self, T>, OpError> {
+        composed_self(packed, width, options)
     }
 }
 
@@ -78,22 +87,44 @@ where
         check(if name == "keys" { "width of the keys" } else { "width of the values" }, width.size(), shape.2.size())?;
     }
     check("number of values", keys.size(), value.shape().1.size())?;
-    if let Some(mask) = options.keys {
-        check("batch of the key mask", batch.size(), mask.shape().0.size())?;
-        check("width of the key mask", keys.size(), mask.shape().1.size())?;
-    }
-    if let Some(mask) = options.additive {
-        check("rows of the additive mask", queries.size(), mask.shape().0.size())?;
-        check("columns of the additive mask", keys.size(), mask.shape().1.size())?;
-    }
-    if options.heads == 0 || width.size() % options.heads != 0 {
-        return Err(OpError::Option { op: "attention", reason: "the number of heads must divide the width" });
-    }
-    if options.dropout.is_some_and(|(rate, _)| !(0.0..1.0).contains(&rate)) {
-        return Err(OpError::Option {
-            op: "attention",
-            reason: "the share of dropped probabilities must be in [0, 1)",
-        });
-    }
+    options.check([batch.size(), queries.size(), keys.size(), width.size()])?;
     D::attention(query, key, value, options)
+}
+
+/// [`attention`] of a sequence to itself, where one projection made queries, keys and values side by side (`in_proj` of PyTorch's
+/// `MultiheadAttention`): they are read where they lie, and their gradient is written as one.
+///
+/// # Shapes
+/// `packed`: `(B, N, 3E)`, in each row a query, a key and a value; result: `(B, N, E)`.
+///
+/// # Errors
+/// As [`attention`].
+pub fn self_attention<B: Dim, N: Dim, E: Dim, D: OpsDevice, T: RecordingTape<D>>(
+    packed: Tensor<(B, N, usize), f32, D, T>,
+    width: E,
+    options: &AttentionOptions<'_, B, N, N, D>,
+) -> Result<Tensor<(B, N, E), f32, D, T>, OpError> {
+    let (batch, steps, columns) = *packed.shape();
+    check_size("attention", "width of queries, keys and values", width.size().saturating_mul(3), columns)?;
+    options.check([batch.size(), steps.size(), steps.size(), width.size()])?;
+    D::self_attention(packed, width, options)
+}
+
+impl<B: Dim, Q: Dim, K: Dim, D: Storage<f32>> AttentionOptions<'_, B, Q, K, D> {
+    /// That they fit the sizes of batch, queries, keys and rows.
+    fn check(&self, [batch, queries, keys, width]: [usize; 4]) -> Result<(), OpError> {
+        let check = |what, expected: usize, got: usize| check_size("attention", what, expected, got);
+        if let Some(mask) = self.keys {
+            check("batch of the key mask", batch, mask.shape().0.size())?;
+            check("width of the key mask", keys, mask.shape().1.size())?;
+        }
+        if let Some(mask) = self.additive {
+            check("rows of the additive mask", queries, mask.shape().0.size())?;
+            check("columns of the additive mask", keys, mask.shape().1.size())?;
+        }
+        let divides = self.heads != 0 && width % self.heads == 0;
+        check_option("attention", divides, "the number of heads must divide the width")?;
+        let keeps = self.dropout.is_none_or(|(rate, _)| (0.0..1.0).contains(&rate));
+        check_option("attention", keeps, "the share of dropped probabilities must be in [0, 1)")
+    }
 }
