@@ -6,6 +6,8 @@ use std::io::{self, BufWriter, Read, Write};
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
+use memmap2::Mmap;
+
 /// The longest log that is read.
 const LONGEST_LOG: u64 = 64 << 20;
 
@@ -21,6 +23,17 @@ pub fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     let metadata = fs::metadata(path)?;
     regular(metadata.file_type())?;
     Ok((File::open(path)?, metadata.len()))
+}
+
+/// A regular file as memory, for what is larger than memory.
+///
+/// # Errors
+/// As [`open_regular`].
+pub(crate) fn map(path: &Path) -> io::Result<Mmap> {
+    let (file, _) = open_regular(path)?;
+    // SAFETY: the map is only read, as bytes, all of which are valid. Rust asks more: that nobody writes to the file meanwhile. No program can rule
+    // that out; whoever maps a file says in its documentation that it must not change, as every reader of mapped files has to.
+    unsafe { Mmap::map(&file) }
 }
 
 /// Refuses, by name, what is no regular file.

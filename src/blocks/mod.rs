@@ -14,6 +14,7 @@ mod context_gating;
 mod dropout;
 pub mod experts;
 mod frame_statistics;
+mod frame_vlad;
 mod frames;
 mod gated_embedding;
 mod layer_norm;
@@ -25,6 +26,7 @@ mod plain_embedding;
 mod pos_split;
 mod projection;
 mod reasoning;
+mod recurrent;
 mod self_attention;
 mod transformer;
 
@@ -44,6 +46,10 @@ pub use context_gating::{
 pub use dropout::Dropout;
 pub use experts::{ExpertConfig, ExpertFeatures, ExpertInfo, ExpertKind, ExpertList, ExpertSet, Pooling, PoolingKind};
 pub use frame_statistics::{FrameStatistic, pool_frames};
+pub use frame_vlad::{
+    FrameNetVlad, FrameNetVladConfig, FrameNextVlad, FrameNextVladConfig, GatedProjection, PointConvolution,
+    UnbiasedPointConvolution, centroid_assignment,
+};
 pub use frames::{Frames, Pooled};
 pub use gated_embedding::{GatedEmbedding, GatedEmbeddingConfig};
 pub use layer_norm::{LayerNorm, LayerNormConfig};
@@ -59,6 +65,7 @@ pub use projection::{Projection, ProjectionConfig};
 pub use reasoning::{
     PairReasoning, PairReasoningConfig, ReasoningGate, ReasoningGateConfig, ReasoningStack, ReasoningStackConfig,
 };
+pub use recurrent::{Cell, Recurrent, RecurrentConfig, RecurrentLayer};
 pub use self_attention::{SelfAttention, SelfAttentionConfig};
 pub use transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerLayer, TransformerLayerConfig};
 

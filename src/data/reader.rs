@@ -22,6 +22,13 @@ pub struct Loaded<T> {
     pub warnings: Vec<String>,
 }
 
+impl<T> Loaded<T> {
+    /// Something else made of it, from the same files.
+    pub fn map<O>(self, make: impl FnOnce(T) -> O) -> Loaded<O> {
+        Loaded { split: make(self.split), files: self.files, warnings: self.warnings }
+    }
+}
+
 impl Loaded<()> {
     /// Nothing yet.
     pub fn nothing() -> Self {

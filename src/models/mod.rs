@@ -2,6 +2,7 @@
 
 pub mod collaborative_experts;
 mod expert_network;
+mod frame_encoders;
 mod jpose;
 mod mmen;
 mod mnnet;
@@ -14,6 +15,7 @@ pub use collaborative_experts::{
     CollaborativeExperts, CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling,
 };
 pub use expert_network::{ExpertNetwork, TextEmbedding, VideoEmbedding};
+pub use frame_encoders::{MeanFrames, RecurrentEncoder, RecurrentEncoderConfig};
 pub use jpose::{Action, Jpose, JposeConfig, JposeEpic, JposeEpicConfig, Noun, Verb, VerbNoun};
 pub use mmen::{Caption, Mmen, MmenConfig, MmenEpic, MmenEpicConfig};
 pub use mnnet::{Mnnet, MnnetConfig};

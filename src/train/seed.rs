@@ -20,6 +20,8 @@ pub enum Purpose {
     Step,
     /// Vectors of words that a model of word vectors does not have.
     Words,
+    /// Windows of videos that are too long, and the negatives of pairs.
+    Pairs,
     /// One of your own, by a number of your own.
     Own(u32),
 }
@@ -34,6 +36,7 @@ impl Purpose {
             Self::Captions => 4,
             Self::Step => 5,
             Self::Words => 6,
+            Self::Pairs => 7,
             Self::Own(number) => (1 << 32) + u64::from(number),
         }
     }

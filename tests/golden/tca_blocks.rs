@@ -1,12 +1,14 @@
 //! Temporal Context Aggregation: blocks, losses, training steps, similarities.
 
 use coembed::blocks::{
-    Frames, Parameters, Path, Phase, Role, SelfAttentionConfig, TransformerEncoderConfig, TransformerLayerConfig,
-    Visitor,
+    Cell, FrameNetVladConfig, FrameNextVladConfig, Frames, Parameters, Path, Phase, RecurrentConfig, Role,
+    SelfAttentionConfig, TransformerEncoderConfig, TransformerLayerConfig, Visitor, centroid_assignment,
 };
 use coembed::losses::{CircleLoss, CircleWeighting};
 use coembed::matrix::Matrix;
-use coembed::models::{ContrastBatch, MomentumContrast, MomentumContrastConfig, Tca, TcaConfig};
+use coembed::models::{
+    ContrastBatch, MomentumContrast, MomentumContrastConfig, RecurrentEncoderConfig, Tca, TcaConfig, VideoEncoder,
+};
 use coembed::ops::{self, AttentionOptions, OpError, WeightDecay};
 use coembed::similarity::{
     FrameSets, Measure, TemporalNetwork, chamfer, cosine_as_published, dp_as_published, euclidean_per_item,
@@ -178,6 +180,107 @@ pub fn tca_encode() {
         case.compare_f32(&format!("output.frames{video}"), valid);
     }
     case.finish();
+}
+
+/// Loss, gradients and running statistics of a video encoder, and its sets of vectors.
+fn aggregator<M: VideoEncoder<Dev>>(case: &Case, mut encoder: M, phase: Phase) -> M {
+    case.load_into(&mut encoder);
+    let (x, lengths) = (sequences(case, "input.x"), lengths(case, "input.lengths"));
+    let frames = |x| Frames::of_lengths(frame_by_frame(x), &lengths).unwrap();
+    let y = encoder.embed(frames(x.leaky_trace()), phase).unwrap();
+    case.compare_tensor("output.embedding", &y.retaped::<NoneTape>());
+    let gradients = weighted(case, y);
+    case.compare_gradient("grad.input.x", &gradients, &x);
+    case.compare_gradients(&encoder, gradients);
+    case.compare_state("output.after.", &state_dict(&encoder).unwrap());
+    if case.has("output.encode") {
+        let (sets, _) = encoder.embed_frames(frames(x.leaky_trace()), phase).unwrap().into_parts();
+        case.compare_tensor("output.encode", &sets.retaped::<NoneTape>());
+    }
+    encoder
+}
+
+fn net_vlad(name: &str, phase: Phase) {
+    let case = Case::load("tca", name);
+    let config = FrameNetVladConfig {
+        clusters: size(&case, "clusters"),
+        outputs: size(&case, "output_dim"),
+        reduction: size(&case, "gating_reduction"),
+        normalize_input: size(&case, "normalize_input") == 1,
+        dropout: 0.0,
+        ..FrameNetVladConfig::new(size(&case, "C"))
+    };
+    aggregator(&case, build(config), phase);
+    case.finish();
+}
+
+pub fn netvlad_eval() {
+    net_vlad("netvlad_eval", Phase::Evaluation);
+}
+
+pub fn netvlad_train() {
+    net_vlad("netvlad_train", training());
+}
+
+fn next_vlad(name: &str, phase: Phase) {
+    let case = Case::load("tca", name);
+    let config = FrameNextVladConfig {
+        width: size(&case, "C"),
+        clusters: size(&case, "clusters"),
+        outputs: size(&case, "output_dim"),
+        expansion: size(&case, "expansion"),
+        groups: size(&case, "groups"),
+        reduction: size(&case, "gating_reduction"),
+        normalize_input: size(&case, "normalize_input") == 1,
+        dropout: 0.0,
+    };
+    aggregator(&case, build(config), phase);
+    case.finish();
+}
+
+pub fn nextvlad_eval() {
+    next_vlad("nextvlad_eval", Phase::Evaluation);
+}
+
+pub fn nextvlad_train() {
+    next_vlad("nextvlad_train", training());
+}
+
+pub fn netvlad_init() {
+    let case = Case::load("tca", "netvlad_init");
+    let conv = centroid_assignment(&case.tensor("param.centroids"), case.number("alpha") as f32).unwrap();
+    case.compare_tensor("output.conv.weight", &conv.weight);
+    case.compare_tensor("output.conv.bias", &conv.bias);
+    case.finish();
+}
+
+fn recurrent(name: &str, cell: Cell) {
+    let case = Case::load("tca", name);
+    let network = RecurrentConfig {
+        cell,
+        inputs: size(&case, "C"),
+        hidden: size(&case, "hidden"),
+        layers: size(&case, "n_layers"),
+        dropout: 0.0,
+    };
+    let encoder = aggregator(&case, build(RecurrentEncoderConfig { network }), Phase::Evaluation);
+    for video in 0..case.names("input.enc_x").len() {
+        let x = frame_by_frame(sequences(&case, &format!("input.enc_x{video}")));
+        let length = lengths(&case, &format!("input.enc_length{video}"))[0];
+        let frames = Frames::of_lengths(x, &[length]).unwrap();
+        let (states, count) = encoder.embed_frames(frames, Phase::Evaluation).unwrap().into_parts();
+        let valid = count(length) * network.hidden;
+        case.compare_f32(&format!("output.enc_frames{video}"), &ops::to_vec(&states).unwrap()[..valid]);
+    }
+    case.finish();
+}
+
+pub fn lstm() {
+    recurrent("lstm", Cell::Lstm);
+}
+
+pub fn gru() {
+    recurrent("gru", Cell::Gru);
 }
 
 /// The trained encoder and the rest, under the names of the published training model.

@@ -28,11 +28,13 @@ mod heap;
 mod hickle;
 mod layout;
 mod lzf;
+mod members;
 mod superblock;
 mod tree;
 mod work;
 
 pub use error::Hdf5Error;
+pub use members::Members;
 
 use super::FormatError;
 use super::limits::{self, Limits};
