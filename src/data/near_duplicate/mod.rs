@@ -1,5 +1,5 @@
 //! Annotations of near-duplicate video retrieval: CC_WEB_VIDEO, VCDB, FIVR, EVVE and ActivityNet, as Temporal Context Aggregation and ViSiL
-//! evaluate them.
+//! evaluate them; results of FIVR; items to train on.
 //!
 //! Every reader gives a [`RetrievalSet`]: ids and numbers, queries, database, and for each query what is relevant. Files are those that the
 //! authors publish, or their neutral forms in JSON; either may be compressed. See `docs/formats.md`.
@@ -13,10 +13,12 @@ pub mod evve;
 mod fields;
 pub mod fivr;
 mod ids;
+mod results;
 pub mod vcdb;
 
 pub use dataset::{Dataset, UnknownDataset};
 pub use ids::VideoIds;
+pub use results::{ResultFile, ResultProblem, read_results, write_results};
 
 /// What a data set says: `T` is what it says of one query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
