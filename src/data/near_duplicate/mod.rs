@@ -13,11 +13,13 @@ pub mod evve;
 mod fields;
 pub mod fivr;
 mod ids;
+mod item;
 mod results;
 pub mod vcdb;
 
 pub use dataset::{Dataset, UnknownDataset};
 pub use ids::VideoIds;
+pub use item::{Clip, Crop, ItemError, PairItem, draw_negatives, resize_axis};
 pub use results::{ResultFile, ResultProblem, read_results, write_results};
 
 /// What a data set says: `T` is what it says of one query.
