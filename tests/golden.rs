@@ -153,3 +153,37 @@ support::cases! { ce, ce_cases:
     ablation_tables,
     archives,
 }
+
+#[path = "golden/tca_annotations.rs"]
+mod tca_annotations;
+#[path = "golden/tca_evaluation.rs"]
+mod tca_evaluation;
+#[path = "golden/tca_workers.rs"]
+mod tca_workers;
+
+/// Temporal Context Aggregation.
+mod tca_cases {
+    pub use super::tca_annotations::real_eval;
+    pub use super::tca_evaluation::*;
+    pub use super::tca_workers::*;
+}
+
+support::cases! { tca, tca_cases:
+    lr_schedule,
+    resize_axis,
+    map_ccweb,
+    map_ccweb_ties,
+    map_vcdb,
+    map_vcdb_ties,
+    map_fivr,
+    map_fivr_ties,
+    map_evve,
+    map_evve_ties,
+    evve_ap,
+    map_fivr_official,
+    pair_item,
+    adasum_pair,
+    fp16_allreduce,
+    distributed_sampler,
+    real_eval,
+}
