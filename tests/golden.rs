@@ -28,8 +28,14 @@ mod ce_published;
 #[path = "golden/ce_training.rs"]
 mod ce_training;
 
+#[path = "golden/tca_annotations.rs"]
+mod tca_annotations;
 #[path = "golden/tca_blocks.rs"]
 mod tca_blocks;
+#[path = "golden/tca_evaluation.rs"]
+mod tca_evaluation;
+#[path = "golden/tca_workers.rs"]
+mod tca_workers;
 
 /// JPoSE and MMEN with the relevance-based margin.
 #[path = "golden/relmargin.rs"]
@@ -159,7 +165,10 @@ support::cases! { ce, ce_cases:
 
 /// Temporal Context Aggregation.
 mod tca_cases {
+    pub use super::tca_annotations::real_eval;
     pub use super::tca_blocks::*;
+    pub use super::tca_evaluation::*;
+    pub use super::tca_workers::*;
 }
 
 support::cases! { tca, tca_cases:
@@ -184,7 +193,24 @@ support::cases! { tca, tca_cases:
     circle_loss_saturated,
     train_step_paper,
     train_step_soft,
+    lr_schedule,
+    resize_axis,
     similarities,
     tn_dp,
+    map_ccweb,
+    map_ccweb_ties,
+    map_vcdb,
+    map_vcdb_ties,
+    map_fivr,
+    map_fivr_ties,
+    map_evve,
+    map_evve_ties,
+    evve_ap,
+    map_fivr_official,
+    pair_item,
+    adasum_pair,
+    fp16_allreduce,
+    distributed_sampler,
     dp_similarity,
+    real_eval,
 }

@@ -6,6 +6,7 @@
 pub mod epic100;
 pub mod experts;
 mod finite;
+pub mod near_duplicate;
 mod reader;
 pub mod relational;
 pub mod youcook2;

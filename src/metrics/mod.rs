@@ -4,9 +4,11 @@
 //! - [`rank`]: recall at k, median and mean rank against lists of ground truths.
 //! - [`captions`]: the same where every video has a fixed number of captions, some of which may be absent; challenge predictions.
 //! - [`labels`]: labels as queries for videos that have several.
+//! - [`near_duplicate`]: average precision of near-duplicate video retrieval, one query at a time (CC_WEB_VIDEO, VCDB, FIVR, EVVE, ActivityNet,
+//!   copy detection).
 //! - [`standing`]: the counts that [`graded`] and [`rank`] need, for evaluation without a matrix.
 //!
-//! All of them take ONE matrix of similarities, larger meaning more alike, in f32 or f64. Its type says what its rows are: [`graded`] and
+//! All but [`near_duplicate`] take ONE matrix of similarities, larger meaning more alike, in f32 or f64. Its type says what its rows are: [`graded`] and
 //! [`rank`] take it [`VideosByTexts`], [`captions`] and [`labels`] take it [`TextsByVideos`], as the programs that they reproduce do; either
 //! is the other, [`transposed`](VideosByTexts::transposed). Sums are taken in f64. Results do not depend on the number of threads.
 //!
@@ -16,6 +18,7 @@
 pub mod captions;
 pub mod graded;
 pub mod labels;
+pub mod near_duplicate;
 mod order;
 mod orientation;
 pub mod rank;

@@ -15,11 +15,14 @@
 //! [`relevance`] scores a pair, [`dense_relevance`] and [`sparse_relevance`] all pairs of two lists (rows: videos, columns: captions), and
 //! [`margin`] is the triplet margin `1 - relevance` of the relevance-margin loss.
 //!
+//! [`near_duplicate`] has the ground truths of near-duplicate video retrieval, which are labels of pairs.
+//!
 //! A relevance of 1 decides what counts as fully relevant, so it is exact: everything is f64, `0.5 * (1 + 1)` is exactly 1, and nothing is
 //! ever compared with a tolerance.
 
 mod classes;
 mod matrix;
+pub mod near_duplicate;
 mod sparse;
 
 pub use classes::{ClassError, ClassSet, Classes};

@@ -1,6 +1,7 @@
 //! Training: optimizers, the loop, checkpoints, seeds, logs. Models, losses and data are known through traits alone.
 
 mod checkpoint;
+pub mod distributed;
 mod feature_rows;
 mod fit;
 mod gradients;

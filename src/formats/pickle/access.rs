@@ -90,6 +90,15 @@ impl<'a> At<'a> {
         }
     }
 
+    /// A list, tuple or set, in the order of the file.
+    pub fn as_items(&self) -> Result<ListAt<'a>, AccessError> {
+        match self.value {
+            Value::Set(items) => Ok(ListAt { items, at: self.clone() }),
+            Value::List(_) | Value::Tuple(_) => self.as_list(),
+            _ => self.wrong("list or set"),
+        }
+    }
+
     /// A numpy array.
     pub fn as_array(&self) -> Result<&'a NdArray, AccessError> {
         match self.value {
@@ -214,7 +223,7 @@ impl<'a> DictAt<'a> {
     }
 }
 
-/// A list or tuple and the path to it.
+/// A list, tuple or set and the path to it.
 #[derive(Debug, Clone)]
 pub struct ListAt<'a> {
     items: &'a [Value],
@@ -264,6 +273,8 @@ from_the_root! {
     as_dict -> DictAt<'_>;
     /// A list or tuple.
     as_list -> ListAt<'_>;
+    /// A list, tuple or set, in the order of the file.
+    as_items -> ListAt<'_>;
     /// A numpy array.
     as_array -> &NdArray;
     /// A pandas data frame.

@@ -11,7 +11,7 @@
 //! TOIS 2002. Its use here, and what [`GradedOptions::as_published`] reproduces: Damen et al., *Rescaling Egocentric Vision*, IJCV 2022
 //! (EPIC-Kitchens-100, multi-instance retrieval), with relevances as in Wray et al., CVPR 2021.
 
-mod query;
+pub(super) mod query;
 
 use rayon::prelude::*;
 
@@ -21,7 +21,7 @@ use super::standing::{Standing, Standings};
 use super::{Direction, EmptyPolicy, MetricError, Score, TiePolicy, TieRange, VideosByTexts, mean};
 use crate::matrix::MatrixView;
 use crate::relevance::{Relevance, SparseRelevance};
-use query::{Dcg, Precision};
+use query::{Area, Dcg, Precision};
 
 /// Gain of an item in the DCG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -307,7 +307,7 @@ fn score(
     visit: impl FnOnce(&mut dyn FnMut(usize, &[f64])),
 ) -> Query {
     let mut dcg = Dcg::new(options, values.len(), logs);
-    let mut precision = Precision::new(options);
+    let mut precision = Precision::new(options.ap, options.ap_ties, Area::Rectangles);
     visit(&mut |rank, group| {
         dcg.add(rank, group, scratch);
         precision.add(rank, group, scratch);

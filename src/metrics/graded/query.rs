@@ -63,27 +63,50 @@ impl<'a> Dcg<'a> {
     }
 }
 
+/// What a relevant item adds to the area under the curve of precision over recall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::metrics) enum Area {
+    /// The precision at the item.
+    #[default]
+    Rectangles,
+    /// The mean of the precisions at the item and just before it; nothing before the first item counts as precision 1.
+    Trapezoids,
+}
+
+impl Area {
+    /// `credit` of all items up to the relevant one, of which `rank` come before it.
+    pub(in crate::metrics) fn at(self, credit: f64, rank: usize) -> f64 {
+        let precision = credit / (rank + 1) as f64;
+        match self {
+            Self::Rectangles => precision,
+            Self::Trapezoids if rank == 0 => (precision + 1.0) / 2.0,
+            Self::Trapezoids => (precision + (credit - 1.0) / rank as f64) / 2.0,
+        }
+    }
+}
+
 /// Sum of the precisions at the relevant items of one query, fed with groups of tied items.
-pub(super) struct Precision {
+pub(in crate::metrics) struct Precision {
     definition: ApDefinition,
     ties: TiePolicy,
+    area: Area,
     /// Credit of all items seen so far.
     above: f64,
-    pub(super) sum: f64,
+    pub(in crate::metrics) sum: f64,
 }
 
 impl Precision {
-    pub(super) fn new(options: &GradedOptions) -> Self {
-        Self { definition: options.ap, ties: options.ap_ties, above: 0.0, sum: 0.0 }
+    pub(in crate::metrics) fn new(definition: ApDefinition, ties: TiePolicy, area: Area) -> Self {
+        Self { definition, ties, area, above: 0.0, sum: 0.0 }
     }
 
-    pub(super) fn add(&mut self, rank: usize, group: &[f64], scratch: &mut Vec<f64>) {
+    pub(in crate::metrics) fn add(&mut self, rank: usize, group: &[f64], scratch: &mut Vec<f64>) {
         let definition = self.definition;
         if self.ties == TiePolicy::Average && group.len() > 1 {
             let hits = group.iter().filter(|&&r| definition.credit(r) == 1.0).count();
             let credit: f64 = group.iter().map(|&r| definition.credit(r)).sum();
             if hits > 0 {
-                self.sum += hits as f64 * expected_precision(rank, group.len(), self.above, credit);
+                self.sum += hits as f64 * self.expected(rank, group.len(), credit);
             }
             self.above += credit;
             return;
@@ -92,16 +115,16 @@ impl Precision {
             let credit = definition.credit(relevance);
             self.above += credit;
             if credit == 1.0 {
-                self.sum += self.above / (rank + i + 1) as f64;
+                self.sum += self.area.at(self.above, rank + i);
             }
         }
     }
-}
 
-/// Expected precision at one relevant item (credit 1) of a group of `len` tied items that share `credit`: it is equally likely at each place
-/// of the group, and `k` places below the top of the group it has `k / (len - 1)` of the others' credit above it in expectation.
-fn expected_precision(rank: usize, len: usize, above: f64, credit: f64) -> f64 {
-    let others = (credit - 1.0) / (len - 1) as f64;
-    let at = |k: usize| (above + 1.0 + k as f64 * others) / (rank + k + 1) as f64;
-    (0..len).map(at).sum::<f64>() / len as f64
+    /// What one relevant item (credit 1) of a group of `len` tied items that share `credit` adds in expectation: it is equally likely at each
+    /// place of the group, and `k` places below the top of the group it has `k / (len - 1)` of the others' credit above it in expectation.
+    fn expected(&self, rank: usize, len: usize, credit: f64) -> f64 {
+        let others = (credit - 1.0) / (len - 1) as f64;
+        let at = |k: usize| self.area.at(self.above + 1.0 + k as f64 * others, rank + k);
+        (0..len).map(at).sum::<f64>() / len as f64
+    }
 }
