@@ -34,6 +34,8 @@ mod tca_annotations;
 mod tca_blocks;
 #[path = "golden/tca_evaluation.rs"]
 mod tca_evaluation;
+#[path = "golden/tca_mini.rs"]
+mod tca_mini;
 #[path = "golden/tca_workers.rs"]
 mod tca_workers;
 

@@ -13,6 +13,7 @@ use std::process::Command;
 use coembed::options::{Field, Options as _};
 use coembed::recipes::ce::{self, CollaborativeExpertsRecipe};
 use coembed::recipes::relmargin::{self, RelMargin};
+use coembed::recipes::tca::{self, TcaRecipe};
 use coembed::run::Recipe;
 use program::program;
 use serde_json::Value;
@@ -90,7 +91,9 @@ fn what_the_page_says_to_type_is_taken() {
         [CollaborativeExpertsRecipe::CollaborativeExperts, CollaborativeExpertsRecipe::TeachText];
     let (experts, teachtext, margin) = (experts.rows().unwrap(), teachtext.rows().unwrap(), RelMargin.rows().unwrap());
     let rows = experts.rows.iter().chain(&teachtext.rows).map(|row| row.name.as_str());
-    let rows: BTreeSet<&str> = rows.chain(margin.rows.iter().map(|row| row.name.as_str())).collect();
+    let rows = rows.chain(margin.rows.iter().map(|row| row.name.as_str()));
+    let videos = TcaRecipe.rows().unwrap();
+    let rows: BTreeSet<&str> = rows.chain(videos.rows.iter().map(|row| row.name.as_str())).collect();
     keys(&serde_json::to_value(experts.options("msrvtt-train-full-ce").unwrap()).unwrap(), &mut known);
     known.extend(published(ce::Options::FIELDS));
     let (mut wrong, mut seen) = (BTreeSet::new(), BTreeSet::new());
@@ -100,7 +103,7 @@ fn what_the_page_says_to_type_is_taken() {
             let row = code.split_once("--row ").and_then(|(_, row)| row.split(' ').next());
             let is_known = |part: &str| part == "NAME" || known.contains(part);
             let taken = match code.split(' ').next() {
-                Some("ce" | "teachtext" | "jpose_relmargin") => refused(code).is_none(),
+                Some("ce" | "teachtext" | "jpose_relmargin" | "tca") => refused(code).is_none(),
                 Some(flag) if flag.starts_with("--") => is_option(program, code),
                 _ => !options || !code.chars().all(word) || code.split('.').all(is_known),
             };
@@ -143,14 +146,16 @@ fn keys_of(source: &'static str) -> BTreeSet<String> {
 
 #[test]
 fn no_published_option_is_left_out() {
-    let fields = [(relmargin::Options::FIELDS, "jpose_relmargin"), (ce::Options::FIELDS, "ce")];
+    let fields =
+        [(relmargin::Options::FIELDS, "jpose_relmargin"), (ce::Options::FIELDS, "ce"), (tca::Options::FIELDS, "tca")];
     let without_effect = RelMargin.without_effect().iter().map(|name| name.replace('-', "_"));
     // `args.txt` has the options under their names.
     let of_args = relmargin::Options::FIELDS.iter().map(|field| field.name.to_string());
     let (args, import) = (keys_of(ARGS_TXT).into_iter().chain(without_effect).chain(of_args), keys_of(IMPORT));
     assert!(import.len() > 100 && import.contains("aggregate_axis") && import.contains("geometric_mlp"), "{import:?}");
+    let of_videos = TcaRecipe.without_effect().iter().map(|name| name.replace('-', "_")).collect();
     let mut missing = BTreeSet::new();
-    for ((fields, program), listed) in fields.into_iter().zip([args.collect(), import]) {
+    for ((fields, program), listed) in fields.into_iter().zip([args.collect(), import, of_videos]) {
         let lines: Vec<Line> = lines().into_iter().filter(|line| line.program == program).collect();
         let first = names(lines.iter().flat_map(|line| &line.published));
         let here = names(lines.iter().flat_map(|line| &line.here));

@@ -3,3 +3,4 @@
 
 pub mod ce;
 pub mod relmargin;
+pub mod tca;

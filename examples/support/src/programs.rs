@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use coembed::recipes::ce::CollaborativeExpertsRecipe;
 use coembed::recipes::relmargin::RelMargin;
+use coembed::recipes::tca::TcaRecipe;
 use coembed::run::Job;
 use miette::Result;
 
@@ -31,4 +32,12 @@ pub fn collaborative_experts(
         cli::main(recipe, cli::arguments(), None, &[cli::fetch::TOOL, cli::submission::TOOL], demo)
     }
     program(recipe, cli::boxed(demo))
+}
+
+/// Temporal Context Aggregation.
+pub fn temporal_context_aggregation(demo: impl Job<Output = Result<()>> + 'static) -> ExitCode {
+    fn program(demo: Demo) -> ExitCode {
+        cli::main(TcaRecipe, cli::arguments(), None, &[], demo)
+    }
+    program(cli::boxed(demo))
 }

@@ -35,7 +35,10 @@ impl VideoIds {
     }
 
     /// The number of an id that may be new.
-    pub(super) fn insert(&mut self, id: &str) -> Result<u32> {
+    ///
+    /// # Errors
+    /// [`FileProblem`] for more ids than there are numbers.
+    pub fn insert(&mut self, id: &str) -> Result<u32> {
         if let Some(number) = self.number(id) {
             return Ok(number);
         }

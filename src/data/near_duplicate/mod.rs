@@ -4,12 +4,14 @@
 //! Every reader gives a [`RetrievalSet`]: ids and numbers, queries, database, and for each query what is relevant. Files are those that the
 //! authors publish, or their neutral forms in JSON; either may be compressed. See `docs/formats.md`.
 //!
-//! No features here: which videos have some, and what that makes of the metrics, is `metrics::near_duplicate`'s.
+//! [`FrameFeatures`] has what is known of the frames of a video; which videos have some, and what that makes of the metrics, is
+//! `metrics::near_duplicate`'s.
 
 pub mod activity_net;
 pub mod cc_web;
 mod dataset;
 pub mod evve;
+mod features;
 mod fields;
 pub mod fivr;
 mod ids;
@@ -18,6 +20,7 @@ mod results;
 pub mod vcdb;
 
 pub use dataset::{Dataset, UnknownDataset};
+pub use features::{FeatureError, FeatureProblem, FrameFeatures};
 pub use ids::VideoIds;
 pub use item::{Clip, Crop, ItemError, PairItem, draw_negatives, resize_axis};
 pub use results::{ResultFile, ResultProblem, read_results, write_results};

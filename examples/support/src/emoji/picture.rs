@@ -51,9 +51,9 @@ pub const MOTION_CELLS: [usize; 2] = [MOTION * MOTION, 3];
 pub const VIDEO_WIDTH: usize = EXPERTS.shape.end;
 
 /// Red, green, blue (premultiplied) and alpha of `SIDE x SIDE` pixels, each in [0, 1].
-type Frame = Vec<[f32; 4]>;
+pub(super) type Frame = Vec<[f32; 4]>;
 
-fn decode(png: &[u8]) -> Result<Frame, EmojiError> {
+pub(super) fn decode(png: &[u8]) -> Result<Frame, EmojiError> {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
     decoder.set_transformations(png::Transformations::normalize_to_color8() | png::Transformations::ALPHA);
     let mut reader = decoder.read_info()?;
@@ -82,16 +82,16 @@ struct Camera {
     shift: [f32; 2],
 }
 
-/// A film: the camera drifts between two random views.
-fn film(still: &Frame, rng: &mut impl Rng) -> Vec<Frame> {
+/// A film of so many frames: the camera drifts between two random views.
+pub(super) fn film(still: &Frame, frames: usize, rng: &mut impl Rng) -> Vec<Frame> {
     let mut view = || Camera {
         zoom: rng.random_range(0.92..1.08),
         angle: rng.random_range(-0.1..0.1),
         shift: [rng.random_range(-1.5..1.5), rng.random_range(-1.5..1.5)],
     };
     let (start, end) = (view(), view());
-    let frames = (0..FRAMES).map(|at| {
-        let t = at as f32 / (FRAMES - 1) as f32;
+    let frames = (0..frames).map(|at| {
+        let t = at as f32 / (frames - 1) as f32;
         let between = |a: f32, b: f32| a + t * (b - a);
         let shift = [between(start.shift[0], end.shift[0]), between(start.shift[1], end.shift[1])];
         let camera = Camera { zoom: between(start.zoom, end.zoom), angle: between(start.angle, end.angle), shift };
@@ -122,6 +122,23 @@ fn view_through(still: &Frame, camera: &Camera) -> Frame {
     frame
 }
 
+/// A part of a frame, enlarged.
+pub(super) fn zoomed(frame: &Frame, zoom: f32, shift: [f32; 2]) -> Frame {
+    view_through(frame, &Camera { zoom, angle: 0.0, shift })
+}
+
+/// A frame from left to right.
+pub(super) fn mirrored(frame: &Frame) -> Frame {
+    frame.chunks(SIDE).flat_map(|row| row.iter().rev().copied()).collect()
+}
+
+/// Features of a single frame.
+pub(super) fn frame_features(frame: &Frame) -> Vec<f32> {
+    let film = std::slice::from_ref(frame);
+    let colours = histogram(film).into_iter().map(f32::sqrt).collect();
+    [unit(colours), unit(small_picture(film)), unit(gradients(film)), unit(silhouette(film))].concat()
+}
+
 /// How much darker than white paper: 0 for the background, in each colour.
 fn ink(pixel: &[f32; 4]) -> [f32; 3] {
     [0, 1, 2].map(|c| pixel[3] - pixel[c])
@@ -135,7 +152,7 @@ fn cell(at: usize, cells: usize) -> usize {
 /// Features of a picture: a pure function of its bytes and the seed of the camera.
 pub(super) fn features(png: &[u8], seed: u64) -> Result<Vec<f32>, EmojiError> {
     let mut rng = ChaCha8Rng::seed_from_u64(hash(png, seed));
-    let film = film(&decode(png)?, &mut rng);
+    let film = film(&decode(png)?, FRAMES, &mut rng);
     let mut row = Vec::with_capacity(VIDEO_WIDTH);
     // The background is no colour; square roots make the few pixels of a detail count.
     row.extend(unit(histogram(&film).into_iter().map(f32::sqrt).collect()));
