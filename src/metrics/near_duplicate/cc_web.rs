@@ -39,7 +39,7 @@ impl<'c> CcWebEvaluation<'c> {
     /// Adds a query: its number, where it is one of the videos, what the data set says of it, and its results.
     ///
     /// # Errors
-    /// As [`Evaluation::add`].
+    /// As [`Evaluation::add`]; values before the one that failed have the query then.
     pub fn add(&mut self, own: Option<u32>, truth: &CcWebTruth, results: &Results) -> Result<(), NearDuplicateError> {
         let labelled = self.marks(truth.labels.iter().map(|(video, _)| *video))?;
         let excluded = self.marks(truth.excluded.iter().copied())?;

@@ -46,7 +46,7 @@ impl<'c> FivrEvaluation<'c> {
     /// Adds a query: its number, where it is one of the videos, what the data set says of it, and its results.
     ///
     /// # Errors
-    /// As [`Evaluation::add`].
+    /// As [`Evaluation::add`]; tasks before the one that failed have the query then.
     pub fn add(&mut self, own: Option<u32>, truth: &FivrTruth, results: &Results) -> Result<(), NearDuplicateError> {
         for Task { task, evaluation, curve } in &mut self.tasks {
             let relevant = truth.relevant(*task);

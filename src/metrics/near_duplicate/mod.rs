@@ -21,6 +21,22 @@
 //!
 //! Videos are numbers ([`Results`]), and which of them are there is a [`Collection`]. Queries are given one after the other, so that nobody holds
 //! all similarities. Where programs differ from each other or from what is sound, [`Options`] has a choice; its `Default` is the sound one.
+//!
+//! ```
+//! use coembed::metrics::near_duplicate::{Collection, Evaluation, NearDuplicateError, Options, Results};
+//! # fn main() -> Result<(), NearDuplicateError> {
+//! // Four videos; the query 0 is one of them, and 3 has no features.
+//! let collection = Collection::new(4).with_queries(&[0], |_| true)?.with_database(&[0, 1, 2, 3], |video| video != 3)?;
+//! let mut evaluation = Evaluation::new(&collection, Options::vcdb_as_published());
+//! let mut results = Results::new(4);
+//! results.extend([(0, 1.0), (1, 0.2), (2, 0.7)])?;
+//! // Relevant: the query itself, and 2.
+//! assert_eq!(evaluation.add(Some(0), &[0, 2], &results)?, Some(0.5));
+//! let report = evaluation.finish()?;
+//! assert_eq!((report.ap.mean, report.counts.database.found, report.counts.database.expected), (0.5, 3, 4));
+//! # Ok(())
+//! # }
+//! ```
 
 mod cc_web;
 mod collection;

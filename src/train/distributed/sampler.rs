@@ -11,14 +11,20 @@ pub(super) const MOST_ITEMS: usize = (u32::MAX / 20) as usize;
 /// # Errors
 /// [`DistributedError::TooManyItems`] of 2³²/20 items and more.
 pub fn torch_permutation(items: usize, seed: u64) -> Result<Vec<usize>, DistributedError> {
-    if items >= MOST_ITEMS {
-        return Err(DistributedError::TooManyItems { items });
-    }
+    check(items)?;
+    Ok(permutation(items, seed))
+}
+
+fn check(items: usize) -> Result<(), DistributedError> {
+    if items < MOST_ITEMS { Ok(()) } else { Err(DistributedError::TooManyItems { items }) }
+}
+
+fn permutation(items: usize, seed: u64) -> Vec<usize> {
     let (mut order, mut draws) = ((0..items).collect::<Vec<_>>(), Mt19937::new(seed));
     for i in 0..items.saturating_sub(1) {
         order.swap(i, i + draws.next_u32() as usize % (items - i));
     }
-    Ok(order)
+    order
 }
 
 /// The items of one worker, as PyTorch's `DistributedSampler` with shuffling gives them.
@@ -42,9 +48,7 @@ impl DistributedSampler {
         if rank >= workers {
             return Err(DistributedError::Rank { rank, workers });
         }
-        if items >= MOST_ITEMS {
-            return Err(DistributedError::TooManyItems { items });
-        }
+        check(items)?;
         Ok(Self { items, workers, rank, seed })
     }
 
@@ -65,7 +69,7 @@ impl DistributedSampler {
 
     /// The items of an epoch, whose number is added to the seed: 1, 2, .. in Temporal Context Aggregation, 0, 1, .. in EMCL-Net.
     pub fn indices(&self, epoch: u64) -> Vec<usize> {
-        let order = torch_permutation(self.items, self.seed.wrapping_add(epoch)).unwrap_or_default();
+        let order = permutation(self.items, self.seed.wrapping_add(epoch));
         (0..self.len()).map(|place| order[(self.rank + place * self.workers) % self.items]).collect()
     }
 }
