@@ -11,6 +11,8 @@ mod attention;
 mod batch_norm;
 mod concat;
 mod conv1d;
+mod conv2d;
+mod convolution;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod dropout;
@@ -30,6 +32,7 @@ mod look_ahead;
 mod math;
 mod matmul;
 mod max_margin;
+mod max_pool2d;
 mod mish;
 mod mixture_similarity;
 mod nothing;
@@ -71,6 +74,8 @@ pub use attention::{AttentionOptions, attention};
 pub use batch_norm::{BatchStatistics, batch_norm_eval, batch_norm_train};
 pub use concat::{concat, concat_along};
 pub use conv1d::{Conv1dSteps, conv1d};
+pub use conv2d::{Conv2dSteps, conv2d};
+pub use convolution::Border;
 pub use dropout::{Lottery, RandomStream, dropout};
 pub use embedding::embedding;
 pub use error::OpError;
@@ -83,6 +88,7 @@ pub use linear::{linear, linear_columns};
 pub use look_ahead::look_ahead;
 pub use matmul::{Matrices, Product, matmul, matmul_nt, matmul_tn};
 pub use max_margin::{MarginTerms, max_margin};
+pub use max_pool2d::{PoolSteps, max_pool2d};
 pub use mish::mish;
 pub use mixture_similarity::mixture_similarity;
 pub use patch_embedding::patch_embedding;
@@ -121,6 +127,7 @@ pub mod kernels {
     pub use super::batch_norm::BatchNormKernel;
     pub use super::concat::ConcatKernel;
     pub use super::conv1d::Conv1dKernel;
+    pub use super::conv2d::Conv2dKernel;
     pub use super::dropout::DropoutKernel;
     pub use super::gelu::GeluKernel;
     pub use super::gradient::GradientKernel;
@@ -131,6 +138,7 @@ pub mod kernels {
     pub use super::look_ahead::LookAheadKernel;
     pub use super::matmul::MatmulKernel;
     pub use super::max_margin::MaxMarginKernel;
+    pub use super::max_pool2d::MaxPool2dKernel;
     pub use super::mish::MishKernel;
     pub use super::mixture_similarity::MixtureSimilarityKernel;
     pub use super::permute::PermuteKernel;
@@ -162,6 +170,7 @@ pub trait OpsDevice:
     + ConcatKernel
     + GeluKernel
     + Conv1dKernel
+    + Conv2dKernel
     + DropoutKernel
     + GradientKernel
     + HingeKernel
@@ -171,6 +180,7 @@ pub trait OpsDevice:
     + LookAheadKernel
     + MatmulKernel
     + MaxMarginKernel
+    + MaxPool2dKernel
     + MishKernel
     + MixtureSimilarityKernel
     + PermuteKernel
@@ -215,6 +225,7 @@ pub mod composed {
     pub use super::batch_norm::{composed_eval as batch_norm_eval, composed_train as batch_norm_train};
     pub use super::concat::composed as concat;
     pub use super::conv1d::composed as conv1d;
+    pub use super::conv2d::composed as conv2d;
     pub use super::dropout::composed as dropout;
     pub use super::gelu::{composed_gelu as gelu, composed_quick_gelu as quick_gelu};
     pub use super::gradient::{composed_norm as gradient_norm, composed_scale as scale_gradient};
@@ -225,6 +236,7 @@ pub mod composed {
     pub use super::look_ahead::composed as look_ahead;
     pub use super::matmul::composed as matmul;
     pub use super::max_margin::composed as max_margin;
+    pub use super::max_pool2d::composed as max_pool2d;
     pub use super::mish::composed as mish;
     pub use super::mixture_similarity::composed as mixture_similarity;
     pub use super::permute::composed as permute;
