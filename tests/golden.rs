@@ -73,6 +73,26 @@ support::cases! { relmargin, relmargin_cases:
     published_files,
 }
 
+#[path = "golden/tca_frames.rs"]
+mod tca_frames;
+
+/// Temporal Context Aggregation.
+mod tca_cases {
+    pub use super::tca_frames::*;
+}
+
+support::cases! { tca, tca_cases:
+    pca_primal,
+    pca_dual,
+    pca_full,
+    imac,
+    rmac,
+    frame_sampling,
+    video_comparator,
+    resnet50_imac,
+    opencv_resize,
+}
+
 /// Collaborative Experts, MoEE and TeachText.
 mod ce_cases {
     pub use super::ce_archives::*;

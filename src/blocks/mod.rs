@@ -11,6 +11,7 @@ mod batch_norm;
 mod collaborative_gating;
 mod combination;
 mod context_gating;
+mod conv2d;
 mod dropout;
 pub mod experts;
 mod frame_statistics;
@@ -24,6 +25,7 @@ mod plain_embedding;
 mod pos_split;
 mod projection;
 mod reasoning;
+mod video_comparator;
 
 pub use activation::Activation;
 pub use availability::{Availability, AvailabilityError};
@@ -38,6 +40,7 @@ pub use context_gating::{
     ContextGating, ContextGatingConfig, GateNorm, NormalizedGating, NormalizedGatingConfig, SpatialMlp,
     SpatialMlpConfig,
 };
+pub use conv2d::{ChannelBias, Conv2d, Conv2dConfig};
 pub use dropout::Dropout;
 pub use experts::{ExpertConfig, ExpertFeatures, ExpertInfo, ExpertKind, ExpertList, ExpertSet, Pooling, PoolingKind};
 pub use frame_statistics::{FrameStatistic, pool_frames};
@@ -53,6 +56,7 @@ pub use projection::{Projection, ProjectionConfig};
 pub use reasoning::{
     PairReasoning, PairReasoningConfig, ReasoningGate, ReasoningGateConfig, ReasoningStack, ReasoningStackConfig,
 };
+pub use video_comparator::{VideoComparator, VideoComparatorConfig};
 
 use rand::Rng;
 

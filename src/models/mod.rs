@@ -6,6 +6,7 @@ mod jpose;
 mod mmen;
 mod mnnet;
 mod moee;
+mod resnet;
 
 pub use collaborative_experts::{
     CollaborativeExperts, CollaborativeExpertsConfig, Design, MixtureWeights, TextPooling,
@@ -15,3 +16,6 @@ pub use jpose::{Action, Jpose, JposeConfig, JposeEpic, JposeEpicConfig, Noun, Ve
 pub use mmen::{Caption, Mmen, MmenConfig, MmenEpic, MmenEpicConfig};
 pub use mnnet::{Mnnet, MnnetConfig};
 pub use moee::{Moee, MoeeConfig, MoeeExpert, MoeeFeatures};
+pub use resnet::{
+    Bottleneck, BottleneckConfig, Downsample, FoldedBottleneck, FoldedResNet50, ResNet50, ResNet50Config, StageMaps,
+};
