@@ -1,9 +1,11 @@
-//! Safe f32 matrix product over row-major slices (crate `gemm`: AVX-512 where the machine has it).
+//! Safe matrix product of f32 or f64 over row-major slices (crate `gemm`: AVX-512 where the machine has it).
+
+use num_traits::Float;
 
 /// A row-major matrix operand, optionally read transposed.
 #[derive(Clone, Copy)]
-pub(crate) struct Operand<'a> {
-    data: &'a [f32],
+pub(crate) struct Operand<'a, E = f32> {
+    data: &'a [E],
     rows: usize,
     cols: usize,
     /// Distance between the starts of two rows.
@@ -11,15 +13,15 @@ pub(crate) struct Operand<'a> {
     transposed: bool,
 }
 
-impl<'a> Operand<'a> {
+impl<'a, E> Operand<'a, E> {
     /// `rows x cols`, stored row-major.
-    pub(crate) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
+    pub(crate) fn new(data: &'a [E], rows: usize, cols: usize) -> Self {
         assert_eq!(Some(data.len()), rows.checked_mul(cols), "operand of {rows} x {cols}");
         Self { data, rows, cols, stride: cols, transposed: false }
     }
 
     /// `rows x cols`, rows `stride` apart: some columns of a wider matrix.
-    pub(crate) fn strided(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
+    pub(crate) fn strided(data: &'a [E], rows: usize, cols: usize, stride: usize) -> Self {
         assert!(stride >= cols && holds(data, rows, cols, stride), "operand of {rows} x {cols}");
         Self { data, rows, cols, stride, transposed: false }
     }
@@ -41,7 +43,7 @@ impl<'a> Operand<'a> {
 }
 
 /// Whether the last of `rows` rows of `cols` values, `stride` apart, ends within the data.
-fn holds(data: &[f32], rows: usize, cols: usize, stride: usize) -> bool {
+fn holds<E>(data: &[E], rows: usize, cols: usize, stride: usize) -> bool {
     let end = rows.checked_sub(1).map_or(Some(0), |last| last.checked_mul(stride)?.checked_add(cols));
     end.is_some_and(|end| end <= data.len())
 }
@@ -64,7 +66,14 @@ pub(crate) const PARALLEL_ABOVE: usize = 1 << 18;
 ///
 /// # Panics
 /// When the operands do not fit together or `out` is too short.
-pub(crate) fn gemm(a: Operand, b: Operand, out: &mut [f32], stride: usize, accumulate: bool, threads: Threads) {
+pub(crate) fn gemm<E: Float + 'static>(
+    a: Operand<E>,
+    b: Operand<E>,
+    out: &mut [E],
+    stride: usize,
+    accumulate: bool,
+    threads: Threads,
+) {
     let ((m, k), (k2, n)) = (a.shape(), b.shape());
     assert_eq!(k, k2, "inner sizes of a matrix product");
     if m == 0 || n == 0 {
@@ -73,7 +82,7 @@ pub(crate) fn gemm(a: Operand, b: Operand, out: &mut [f32], stride: usize, accum
     assert!(stride >= n && holds(out, m, n, stride), "output of a {m} x {n} matrix product");
     if k == 0 {
         if !accumulate {
-            out.chunks_mut(stride).take(m).for_each(|row| row[..n].fill(0.0));
+            out.chunks_mut(stride).take(m).for_each(|row| row[..n].fill(E::zero()));
         }
         return;
     }
@@ -103,7 +112,14 @@ pub(crate) fn product(a: Operand, b: Operand, threads: Threads) -> Vec<f32> {
 /// # Safety
 /// The inner sizes of the operands are equal and no size is 0; `out` may be written for all of its rows, `stride` apart, and read as well
 /// if `accumulate`; it overlaps neither operand.
-unsafe fn multiply(a: Operand, b: Operand, out: *mut f32, stride: usize, accumulate: bool, threads: Threads) {
+unsafe fn multiply<E: Float + 'static>(
+    a: Operand<E>,
+    b: Operand<E>,
+    out: *mut E,
+    stride: usize,
+    accumulate: bool,
+    threads: Threads,
+) {
     let ((m, k), n) = (a.shape(), b.shape().1);
     let (a_rs, a_cs) = a.strides();
     let (b_rs, b_cs) = b.strides();
@@ -126,8 +142,8 @@ unsafe fn multiply(a: Operand, b: Operand, out: *mut f32, stride: usize, accumul
             b.data.as_ptr(),
             b_cs,
             b_rs,
-            1.0_f32,
-            1.0_f32,
+            E::one(),
+            E::one(),
             false,
             false,
             false,

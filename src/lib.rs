@@ -25,7 +25,7 @@
 //! Data flows one way: [`formats`] reads users' files as values, [`data`] makes features, classes, relevance and batches of them;
 //! [`blocks`] compose to [`models`] over differentiable [`ops`]; [`losses`] compare [`embedding`]s of one space; [`train`] fits;
 //! [`similarity`] compares all with all; [`metrics`] judge by [`relevance`]; [`report`] says what a number rests on. [`recipes`] are
-//! the published training recipes, where all of these meet. [`matrix`] is the currency between the parts that know no tensors, so
+//! the published training recipes, where all of these meet. [`vision`] is what stands before a network that reads frames. [`matrix`] is the currency between the parts that know no tensors, so
 //! that the numbers of any framework can be evaluated.
 //!
 //! `docs/architecture.md` states the rules of the tree, `docs/extending.md` adds a block, a loss and a metric from outside.
@@ -54,6 +54,7 @@ pub mod report;
 pub mod run;
 pub mod similarity;
 pub mod train;
+pub mod vision;
 
 /// The snippets of the pages run as tests.
 #[cfg(doctest)]

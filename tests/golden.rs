@@ -34,6 +34,8 @@ mod tca_annotations;
 mod tca_blocks;
 #[path = "golden/tca_evaluation.rs"]
 mod tca_evaluation;
+#[path = "golden/tca_frames.rs"]
+mod tca_frames;
 #[path = "golden/tca_mini.rs"]
 mod tca_mini;
 #[path = "golden/tca_workers.rs"]
@@ -170,6 +172,7 @@ mod tca_cases {
     pub use super::tca_annotations::real_eval;
     pub use super::tca_blocks::*;
     pub use super::tca_evaluation::*;
+    pub use super::tca_frames::*;
     pub use super::tca_workers::*;
 }
 
@@ -197,7 +200,14 @@ support::cases! { tca, tca_cases:
     train_step_soft,
     lr_schedule,
     resize_axis,
+    pca_primal,
+    pca_dual,
+    pca_full,
+    imac,
+    rmac,
+    frame_sampling,
     similarities,
+    video_comparator,
     tn_dp,
     map_ccweb,
     map_ccweb_ties,
@@ -210,6 +220,8 @@ support::cases! { tca, tca_cases:
     evve_ap,
     map_fivr_official,
     pair_item,
+    resnet50_imac,
+    opencv_resize,
     adasum_pair,
     fp16_allreduce,
     distributed_sampler,

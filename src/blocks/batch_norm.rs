@@ -134,6 +134,20 @@ impl<E: Dim, D: OpsDevice> BatchNorm1d<E, D> {
         Ok(y)
     }
 
+    /// What it does to each feature in evaluation, `y = scale · x + shift`, for layers that take it in: `scale = weight / √(running_var + eps)`,
+    /// `shift = bias − scale · running_mean`.
+    ///
+    /// # Errors
+    /// [`OpError::Device`] only.
+    pub fn scale_and_shift(&self) -> Result<(Vec<f64>, Vec<f64>), OpError> {
+        let wide = |tensor| Ok::<_, OpError>(ops::to_vec(tensor)?.into_iter().map(f64::from));
+        let (weight, bias, running) = (wide(&self.weight)?, wide(&self.bias)?, self.running());
+        let (mean, variance) = (wide(&running.mean)?, wide(&running.variance)?);
+        let scale: Vec<f64> = weight.zip(variance).map(|(w, v)| w / (v + f64::from(self.eps)).sqrt()).collect();
+        let shift = bias.zip(mean).zip(&scale).map(|((bias, mean), scale)| bias - scale * mean).collect();
+        Ok((scale, shift))
+    }
+
     fn running(&self) -> MutexGuard<'_, Running<E, D>> {
         // A pass that panicked left whole tensors behind.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)

@@ -11,6 +11,7 @@ mod batch_norm;
 mod collaborative_gating;
 mod combination;
 mod context_gating;
+mod conv2d;
 mod dropout;
 pub mod experts;
 mod frame_statistics;
@@ -29,6 +30,7 @@ mod reasoning;
 mod recurrent;
 mod self_attention;
 mod transformer;
+mod video_comparator;
 
 pub use activation::Activation;
 pub use availability::{Availability, AvailabilityError};
@@ -43,6 +45,7 @@ pub use context_gating::{
     ContextGating, ContextGatingConfig, GateNorm, NormalizedGating, NormalizedGatingConfig, SpatialMlp,
     SpatialMlpConfig,
 };
+pub use conv2d::{ChannelBias, Conv2d, Conv2dConfig};
 pub use dropout::Dropout;
 pub use experts::{ExpertConfig, ExpertFeatures, ExpertInfo, ExpertKind, ExpertList, ExpertSet, Pooling, PoolingKind};
 pub use frame_statistics::{FrameStatistic, pool_frames};
@@ -68,6 +71,7 @@ pub use reasoning::{
 pub use recurrent::{Cell, Recurrent, RecurrentConfig, RecurrentLayer};
 pub use self_attention::{SelfAttention, SelfAttentionConfig};
 pub use transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerLayer, TransformerLayerConfig};
+pub use video_comparator::{VideoComparator, VideoComparatorConfig};
 
 use rand::Rng;
 

@@ -11,6 +11,7 @@ pub(crate) mod limits;
 mod message_pack;
 pub mod ndarray;
 pub mod npy;
+pub mod npy_writer;
 pub(crate) mod packed;
 pub mod pickle;
 pub mod pickle_writer;

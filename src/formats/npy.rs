@@ -58,20 +58,6 @@ pub enum NpyError {
     Limit(#[from] LimitError),
 }
 
-/// The file of a vector of doubles, version 1.0.
-pub fn f64_vector(values: &[f64]) -> Vec<u8> {
-    let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({},), }}", values.len());
-    // Data begins at a multiple of 64 bytes, behind 10 bytes of preamble and a line's end.
-    let padding = (64 - (10 + header.len() + 1) % 64) % 64;
-    header.extend(std::iter::repeat_n(' ', padding));
-    header.push('\n');
-    let mut file = b"\x93NUMPY\x01\x00".to_vec();
-    file.extend((header.len() as u16).to_le_bytes());
-    file.extend(header.as_bytes());
-    file.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-    file
-}
-
 /// Reads a `.npy` file.
 ///
 /// # Errors

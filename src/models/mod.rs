@@ -8,6 +8,7 @@ mod mmen;
 mod mnnet;
 mod moee;
 mod momentum_contrast;
+mod resnet;
 mod tca;
 mod video_encoder;
 
@@ -21,5 +22,8 @@ pub use mmen::{Caption, Mmen, MmenConfig, MmenEpic, MmenEpicConfig};
 pub use mnnet::{Mnnet, MnnetConfig};
 pub use moee::{Moee, MoeeConfig, MoeeExpert, MoeeFeatures};
 pub use momentum_contrast::{ContrastBatch, Logits, MomentumContrast, MomentumContrastConfig};
+pub use resnet::{
+    Bottleneck, BottleneckConfig, Downsample, FoldedBottleneck, FoldedResNet50, ResNet50, ResNet50Config, StageMaps,
+};
 pub use tca::{Tca, TcaConfig, TcaPublished, TcaPublishedConfig};
 pub use video_encoder::{FrameSets, VideoEncoder};

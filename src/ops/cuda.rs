@@ -24,6 +24,7 @@ impl AttentionKernel for Cuda {}
 impl BatchNormKernel for Cuda {}
 impl ConcatKernel for Cuda {}
 impl Conv1dKernel for Cuda {}
+impl Conv2dKernel for Cuda {}
 impl DropoutKernel for Cuda {}
 impl GeluKernel for Cuda {}
 impl GradientKernel for Cuda {}
@@ -34,6 +35,7 @@ impl LinearKernel for Cuda {}
 impl LookAheadKernel for Cuda {}
 impl MatmulKernel for Cuda {}
 impl MaxMarginKernel for Cuda {}
+impl MaxPool2dKernel for Cuda {}
 impl MishKernel for Cuda {}
 impl MixtureSimilarityKernel for Cuda {}
 impl PermuteKernel for Cuda {}

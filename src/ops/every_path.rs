@@ -80,7 +80,14 @@ fn of_other_shapes() -> Vec<(&'static str, Vec<Vec<u32>>)> {
     let (assignment, centres) = (tensor(7, (2usize, 37usize, 19usize)), tensor(8, (Const::<1>, 24usize, 17usize)));
     let vlad = ops::vlad(assignment.leaky_trace(), q.leaky_trace(), &centres).unwrap();
     let cross_entropy = ops::symmetric_cross_entropy(square.leaky_trace()).unwrap();
+    let (pictures, filter) =
+        (tensor(9, (2usize, 3usize, 9usize, 11usize)), tensor(10, (19usize, 3usize, 3usize, 3usize)));
+    let steps = ops::Conv2dSteps { stride: 2, padding: 1, border: ops::Border::Replicate };
+    let convolved = ops::conv2d(pictures.leaky_trace(), &filter, None, steps).unwrap();
+    let pooled = ops::max_pool2d(pictures.leaky_trace(), ops::PoolSteps { kernel: 3, stride: 2, padding: 1 }).unwrap();
     vec![
+        ("conv2d", outcome(convolved, &[&pictures, &filter])),
+        ("max pool", outcome(pooled, &[&pictures])),
         ("attention", outcome(attention, &[&q, &k, &v])),
         ("self-attention", outcome(self_attention, &[&packed])),
         ("vlad", outcome(vlad, &[&assignment, &q])),

@@ -11,6 +11,8 @@ mod attention;
 mod batch_norm;
 mod concat;
 mod conv1d;
+mod conv2d;
+mod convolution;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod dropout;
@@ -30,6 +32,7 @@ mod look_ahead;
 mod math;
 mod matmul;
 mod max_margin;
+mod max_pool2d;
 mod mish;
 mod mixture_similarity;
 mod nothing;
@@ -72,6 +75,8 @@ pub use attention::{AttentionOptions, attention, self_attention};
 pub use batch_norm::{BatchStatistics, batch_norm_eval, batch_norm_train};
 pub use concat::{concat, concat_along};
 pub use conv1d::{Conv1dSteps, conv1d};
+pub use conv2d::{Conv2dSteps, conv2d};
+pub use convolution::Border;
 pub use dropout::{Lottery, RandomStream, dropout};
 pub use embedding::embedding;
 pub use error::OpError;
@@ -84,6 +89,7 @@ pub use linear::{linear, linear_columns};
 pub use look_ahead::look_ahead;
 pub use matmul::{Matrices, Product, matmul, matmul_nt, matmul_tn};
 pub use max_margin::{MarginTerms, max_margin};
+pub use max_pool2d::{PoolSteps, max_pool2d};
 pub use mish::mish;
 pub use mixture_similarity::mixture_similarity;
 pub use patch_embedding::patch_embedding;
@@ -123,6 +129,7 @@ pub mod kernels {
     pub use super::batch_norm::BatchNormKernel;
     pub use super::concat::ConcatKernel;
     pub use super::conv1d::Conv1dKernel;
+    pub use super::conv2d::Conv2dKernel;
     pub use super::dropout::DropoutKernel;
     pub use super::gelu::GeluKernel;
     pub use super::gradient::GradientKernel;
@@ -133,6 +140,7 @@ pub mod kernels {
     pub use super::look_ahead::LookAheadKernel;
     pub use super::matmul::MatmulKernel;
     pub use super::max_margin::MaxMarginKernel;
+    pub use super::max_pool2d::MaxPool2dKernel;
     pub use super::mish::MishKernel;
     pub use super::mixture_similarity::MixtureSimilarityKernel;
     pub use super::permute::PermuteKernel;
@@ -165,6 +173,7 @@ pub trait OpsDevice:
     + ConcatKernel
     + GeluKernel
     + Conv1dKernel
+    + Conv2dKernel
     + DropoutKernel
     + GradientKernel
     + HingeKernel
@@ -174,6 +183,7 @@ pub trait OpsDevice:
     + LookAheadKernel
     + MatmulKernel
     + MaxMarginKernel
+    + MaxPool2dKernel
     + MishKernel
     + MixtureSimilarityKernel
     + PermuteKernel
@@ -219,6 +229,7 @@ pub mod composed {
     pub use super::batch_norm::{composed_eval as batch_norm_eval, composed_train as batch_norm_train};
     pub use super::concat::composed as concat;
     pub use super::conv1d::composed as conv1d;
+    pub use super::conv2d::composed as conv2d;
     pub use super::dropout::composed as dropout;
     pub use super::gelu::{composed_gelu as gelu, composed_quick_gelu as quick_gelu};
     pub use super::gradient::{composed_norm as gradient_norm, composed_scale as scale_gradient};
@@ -229,6 +240,7 @@ pub mod composed {
     pub use super::look_ahead::composed as look_ahead;
     pub use super::matmul::composed as matmul;
     pub use super::max_margin::composed as max_margin;
+    pub use super::max_pool2d::composed as max_pool2d;
     pub use super::mish::composed as mish;
     pub use super::mixture_similarity::composed as mixture_similarity;
     pub use super::permute::composed as permute;

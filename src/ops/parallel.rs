@@ -49,6 +49,12 @@ pub(crate) fn add_column_sums(x: &[f32], out: &mut [f32]) {
     }
 }
 
+/// Adds the sums of rows of `length` values to `out`, to each place in turn.
+pub(crate) fn add_channel_sums(x: &[f32], length: usize, out: &mut [f32]) {
+    let (rows, channels) = (x.chunks_exact(length.max(1)), out.len());
+    rows.enumerate().for_each(|(i, row)| out[i % channels] += fold(row, 0.0, |a, b| a + b));
+}
+
 /// The buffer that `f(first_row, block)` writes: rows of `width` values, block by block, nothing in them before.
 pub(crate) fn collect_written(
     len: usize,

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -11,7 +12,7 @@ use crate::blocks::num_parameters;
 use crate::data::Loaded;
 use crate::digest;
 use crate::files::{read_text, write_atomically};
-use crate::formats::npy;
+use crate::formats::npy_writer;
 use crate::ops::{OpError, OpsDevice};
 use crate::options::{Checked, Options, OptionsError};
 use crate::train::{
@@ -231,7 +232,8 @@ impl<'a, R: Recipe, D: OpsDevice> Run<'a, R, D> {
         let evaluation = self.recipe.evaluate(self.setting(seed), &model).map_err(RunError::Recipe)?;
         for (direction, ranks) in evaluation.ranks() {
             let path = folder.join(format!("ranks_{direction}.npy"));
-            let written = write_atomically(&path, &npy::f64_vector(&ranks));
+            let file = npy_writer::array(&[ranks.len()], &ranks).map_err(io::Error::other);
+            let written = file.and_then(|file| write_atomically(&path, &file));
             written.map_err(|source| RunError::Io { path, source })?;
         }
         Ok(Some((epochs, evaluation)))

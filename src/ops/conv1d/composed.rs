@@ -16,6 +16,7 @@ pub fn conv1d<B: Dim, C: Dim, L: Dim, O: Dim, K: Dim, D: Device<f32>, T: LayerTa
     positions: usize,
 ) -> Result<Tensor<(B, O, usize), f32, D, T::Output>, OpError> {
     let ((batch, channels, length), (outputs, _, kernel)) = (*x.shape(), *weight.shape());
+    let axis = steps.axis(length.size(), kernel.size())?;
     let x = begin_distinct(x)?;
     let (items, channels, length, kernel) = (batch.size(), channels.size(), length.size(), kernel.size());
     let (rows, under, device) = (items * positions, channels * kernel, x.device().clone());
@@ -26,7 +27,7 @@ pub fn conv1d<B: Dim, C: Dim, L: Dim, O: Dim, K: Dim, D: Device<f32>, T: LayerTa
         let forward = || -> Result<_, D::Err> {
             let mut places = vec![0.0; length * kernel * positions];
             for (k, position) in (0..kernel).flat_map(|k| (0..positions).map(move |position| (k, position))) {
-                if let Some(i) = steps.source(position, k, length) {
+                if let Some(i) = axis.source(position, k) {
                     places[i * kernel * positions + k * positions + position] = 1.0;
                 }
             }

@@ -5,8 +5,9 @@ pub use composed::conv1d as composed;
 
 use dfdx::prelude::{Device, Dim, HasShape, Tensor};
 
+use super::convolution::{Border, KernelAxis};
 use super::error::room;
-use super::{LayerTape, OpError, OpsDevice, check_least, check_option, check_size};
+use super::{LayerTape, OpError, OpsDevice, check_size};
 
 /// How the kernel of [`conv1d`] moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +26,8 @@ impl Default for Conv1dSteps {
 }
 
 impl Conv1dSteps {
-    /// Which value stands under place `k` of the kernel at a position; none over the padding.
-    fn source(self, position: usize, k: usize, length: usize) -> Option<usize> {
-        (position * self.stride + k).checked_sub(self.padding).filter(|i| *i < length)
+    fn axis(self, length: usize, kernel: usize) -> Result<KernelAxis, OpError> {
+        KernelAxis::new("conv1d", [length, kernel], [self.stride, self.padding], Border::Zeros)
     }
 }
 
@@ -68,11 +68,7 @@ pub fn conv1d<B: Dim, C: Dim, L: Dim, O: Dim, K: Dim, D: OpsDevice, T: LayerTape
     if let Some(bias) = bias {
         check_size("conv1d", "bias width", outputs.size(), bias.shape().0.size())?;
     }
-    check_option("conv1d", steps.stride > 0, "the stride is 0")?;
-    check_least("conv1d", "values of the kernel", 1, kernel.size())?;
-    let padded = steps.padding.saturating_mul(2).saturating_add(length.size());
-    check_least("conv1d", "values of the padded input", kernel.size(), padded)?;
-    let positions = (padded - kernel.size()) / steps.stride + 1;
+    let positions = steps.axis(length.size(), kernel.size())?.positions;
     // What it makes for one item, and in all.
     room("conv1d", &[channels.size(), kernel.size(), positions])?;
     room("conv1d", &[x.shape().0.size(), outputs.size(), positions])?;

@@ -54,7 +54,8 @@ pub fn copies(seed: u64) -> Result<(TcaData, String), EmojiError> {
     let (positives, database) = (copied(&pairs, train, 1), copied(&queries, test, COPIES));
 
     let mut ids = VideoIds::default();
-    let mut numbers = |videos: &[Video]| videos.iter().map(|video| ids.insert(&video.id)).collect::<Result<Vec<u32>, _>>();
+    let mut numbers =
+        |videos: &[Video]| videos.iter().map(|video| ids.insert(&video.id)).collect::<Result<Vec<u32>, _>>();
     let (anchors, of_positives, of_negatives) = (numbers(&pairs)?, numbers(&positives)?, numbers(&negatives)?);
     let (of_queries, of_copies, of_others) = (numbers(&queries)?, numbers(&database)?, numbers(&others)?);
     let training = TrainingPairs {
@@ -70,10 +71,9 @@ pub fn copies(seed: u64) -> Result<(TcaData, String), EmojiError> {
         videos.par_iter().map(|video| (video.id.clone(), describe(&video.frames))).collect()
     };
     let mut features: Vec<_> = trained.into_iter().flat_map(|videos| described(videos)).collect();
-    let pca = whitening(&features)?;
+    let whitening = whitening(&features)?;
     features.extend([&queries, &database, &others].into_iter().flat_map(|videos| described(videos)));
-    let whitened =
-        features.into_par_iter().map(|(id, frames)| Ok((id, pca.apply(frames.view(), Projection::Whitened)?)));
+    let whitened = features.into_par_iter().map(|(id, frames)| Ok((id, whitening.apply(frames.view())?)));
     let whitened = whitened.collect::<Result<Vec<_>, EmojiError>>()?;
     let mut digest = Sha256::new();
     whitened.iter().flat_map(|(_, frames)| frames.as_slice()).for_each(|value| digest.update(value.to_le_bytes()));
@@ -84,15 +84,16 @@ pub fn copies(seed: u64) -> Result<(TcaData, String), EmojiError> {
 }
 
 /// What frames to train on have in common.
-fn whitening(features: &[(String, Matrix<f32>)]) -> Result<Pca, EmojiError> {
+fn whitening(features: &[(String, Matrix<f32>)]) -> Result<Projection, EmojiError> {
     // A frame of every shot is enough.
     let rows: Vec<f32> = features
         .iter()
         .flat_map(|(_, frames)| (0..frames.rows()).step_by(SHOT).flat_map(|row| frames.row(row).to_vec()))
         .collect();
     let width = features[0].1.cols();
-    let rows = Matrix::new(rows.clone(), rows.len() / width, width).map_err(|_| EmojiError::Size)?;
-    Ok(Pca::train(rows.view(), FRAME_WIDTH)?)
+    let count = rows.len() / width;
+    let rows = Matrix::new(rows, count, width).map_err(|_| EmojiError::Size)?;
+    Ok(Pca::fit(rows.view(), FRAME_WIDTH)?.projection(FRAME_WIDTH, true)?)
 }
 
 fn stream(seed: u64, id: &str, part: u64) -> ChaCha8Rng {

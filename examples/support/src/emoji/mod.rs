@@ -10,6 +10,7 @@
 //! classes that relevance, margins and triplets rest on. Word vectors know spelling alone (`words.rs`): what a
 //! word looks like must be learned from the training split.
 
+mod copies;
 mod experts;
 mod picture;
 mod split;
@@ -17,9 +18,10 @@ mod words;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use coembed::data::NotFinite;
 use coembed::data::relational::{EvalSplit, TrainSplit};
+use coembed::data::{FileProblem, NotFinite};
 use coembed::relevance::{Classes, RelevanceError};
+use coembed::vision::PcaError;
 pub use emojis::Group;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -27,6 +29,7 @@ use twemoji_assets::png::PngTwemojiAsset;
 
 use words::group_word;
 
+pub use copies::{FRAME_WIDTH, copies};
 pub use experts::{COLOUR, ExpertSplits, MOTION, PIXELS, SHAPE, expert_splits};
 pub use picture::{EXPERTS, Experts, VIDEO_WIDTH};
 pub use split::{Split, deal};
@@ -47,6 +50,12 @@ pub enum EmojiError {
     /// There are too many pictures.
     #[error(transparent)]
     Relevance(#[from] RelevanceError),
+    /// There are too many videos.
+    #[error(transparent)]
+    Videos(#[from] FileProblem),
+    /// The frames cannot be whitened.
+    #[error(transparent)]
+    Whitening(#[from] PcaError),
     /// A feature is NaN or infinite.
     #[error(transparent)]
     Features(#[from] NotFinite),
