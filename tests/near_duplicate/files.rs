@@ -118,6 +118,35 @@ fn both_layouts_of_evve_and_activity_net_are_one() {
     assert_eq!((pickle.database, pickle.truths), (vec![0, 1], vec![vec![1, 2], vec![]]));
 }
 
+/// Pickles of the layouts above by Python, of protocols 3 and 4, with real sets and numbers as keys.
+fn pickles() -> Vec<(&'static str, PathBuf)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/near_duplicate");
+    let of =
+        |dataset: &'static str| [3, 4].map(|protocol| (dataset, folder.join(format!("{dataset}_{protocol}.pickle"))));
+    ["cc_web", "vcdb", "evve", "activity_net", "fivr"].into_iter().flat_map(of).collect()
+}
+
+#[test]
+fn pickles_are_what_their_layouts_in_json_are() {
+    let limits = Limits::default();
+    for (dataset, path) in pickles() {
+        let same = match dataset {
+            "cc_web" => cc_web::load(&path, &limits).unwrap().split == of(0, |path| cc_web::load(path, &limits)).split,
+            "vcdb" => vcdb::load(&path, &limits).unwrap().split == of(3, |path| vcdb::load(path, &limits)).split,
+            "evve" => evve::load(&path, &limits).unwrap().split == of(5, |path| evve::load(path, &limits)).split,
+            "activity_net" => {
+                activity_net::load(&path, &limits).unwrap().split
+                    == of(7, |path| activity_net::load(path, &limits)).split
+            }
+            _ => {
+                let set = fivr::load(&FivrFiles::Pickle(path), "5k", &limits).unwrap().split;
+                set.ids.id(set.database[0]) == Some("b") && set.truths[0].of(FivrLabel::DuplicateAudio).len() == 2
+            }
+        };
+        assert!(same, "{dataset}");
+    }
+}
+
 #[test]
 fn fivr_is_read_from_either_source() {
     let limits = Limits::default();
@@ -245,6 +274,22 @@ proptest! {
             if let Err(error) = read(dataset, &path) {
                 prop_assert!(error.to_string().contains(name));
             }
+        }
+    }
+
+    #[test]
+    fn damaged_pickles_are_read_or_refused(pickle in 0..10_usize, at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+        let folder = tempfile::tempdir().unwrap();
+        let (dataset, path) = pickles().swap_remove(pickle);
+        let mut bytes = std::fs::read(path).unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        if cut {
+            bytes.truncate(at);
+        }
+        let path = write(folder.path(), "file.pickle", &bytes);
+        if let Err(error) = read(dataset, &path) {
+            prop_assert!(error.to_string().contains("file.pickle"));
         }
     }
 }
