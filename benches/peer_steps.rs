@@ -7,9 +7,13 @@ mod inputs;
 #[path = "common/peer.rs"]
 mod peer;
 
+use coembed::blocks::{Config, Frames, Parameters as _, Path, Phase, Role, StepStream, VisitorMut};
+use coembed::losses::{CircleLoss, CircleWeighting};
+use coembed::models::{ContrastBatch, MomentumContrastConfig, TcaConfig};
 use coembed::ops::{self, AdamMoments, AdamStep, AttentionOptions, DataTape, LayerTape, OpError, WeightDecay};
+use coembed::train::{Adam, AdamConfig, Optimizer, Purpose, rng};
 use device::{Dev, device};
-use dfdx::prelude::{Backward, OwnedTape, Shape, Tensor, TensorFromVec, WithEmptyTape, ZerosTensor};
+use dfdx::prelude::{Backward, HasShape, OwnedTape, Shape, Tensor, TensorFromVec, WithEmptyTape, ZerosTensor};
 use inputs::values;
 use peer::Work;
 
@@ -196,11 +200,59 @@ fn layer(shape: Tokens, hidden: usize, forward: Forward) -> Work {
     training(Layer::new(shape.2, hidden, 8), loss, Layer::update)
 }
 
+/// The parameters of a layer as the peer has them: a stream for each, the scale by what it is.
+struct Fill(u32);
+
+impl VisitorMut<Dev> for Fill {
+    type Error = OpError;
+
+    fn tensor<S: Shape>(&mut self, path: &Path, _: Role, x: &mut Plain<S>) -> Result<(), OpError> {
+        let (name, shape) = (path.to_string(), *x.shape());
+        let inputs = shape.concrete().into_iter().last().unwrap_or(1);
+        let (scale, offset) = match () {
+            () if name.ends_with("bias") => (0.1, 0.0),
+            () if name.contains("norm") => (0.1, 1.0),
+            () => (2.0 / (inputs as f32).sqrt(), 0.0),
+        };
+        *x = tensor(100 + self.0, shape, scale, offset);
+        self.0 += 1;
+        Ok(())
+    }
+}
+
+/// A step of Temporal Context Aggregation: anchors, positives and negatives through one layer, a bank of 4096 keys, circle loss.
+fn tca_bank() -> Work {
+    let (width, keys, batch) = (1024usize, 4096usize, 8usize);
+    let config = TcaConfig { dropout: 0.0, ..TcaConfig::new(width) };
+    let mut model = config.build(&device(), &mut rng(0, Purpose::Weights, 0, 0)).unwrap();
+    model.visit_mut(&Path::ROOT, &mut Fill(0)).unwrap();
+    let bank = MomentumContrastConfig { keys, ..MomentumContrastConfig::tca(width) };
+    let mut bank = bank.build(&model, &device(), &mut rng(0, Purpose::Weights, 0, 1)).unwrap();
+    bank.queue = tensor(50, (width, keys), 2.0 / (width as f32).sqrt(), 0.0);
+    let videos = [1, 2, 3].map(|seed| tensor(seed, (batch, 300usize, width), 2.0, 0.0));
+    let loss = CircleLoss { weighting: CircleWeighting::FirstRow, ..CircleLoss::default() };
+    let weight_decay = WeightDecay::Penalty(1e-4);
+    let mut adam = Adam::new(AdamConfig { learning_rate: 1e-4, weight_decay, ..AdamConfig::default() });
+    let stream = StepStream::new(0);
+    Box::new(move |clock| {
+        clock.time(|| {
+            let [anchors, positives, negatives] = videos.clone().map(Frames::complete);
+            let batch = ContrastBatch { anchors, positives, negatives };
+            let logits = bank.contrast(&model, batch, Phase::Training(&stream)).unwrap();
+            let loss = loss.forward(logits).unwrap();
+            let value = f64::from(loss.as_vec()[0]);
+            adam.step(&mut model, loss.backward()).unwrap();
+            value
+        })
+    })
+}
+
 fn main() {
     peer::main(&[
         ("two_tower", two_tower),
         ("pre_norm_layer", || layer((16, 64, 512), 2048, Layer::pre_norm)),
         ("tca_layer", || layer((8, 300, 1024), 2048, Layer::post_norm)),
+        ("tca_bank", tca_bank),
         ("tca_layer_64", || layer((64, 300, 1024), 2048, Layer::post_norm)),
     ]);
 }

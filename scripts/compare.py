@@ -11,6 +11,7 @@ WORKS = [
     ("peer_steps", "steps", "two_tower", 5),
     ("peer_steps", "steps", "pre_norm_layer", 5),
     ("peer_steps", "steps", "tca_layer", 2),
+    ("peer_steps", "steps", "tca_bank", 2),
     ("peer_steps", "steps", "tca_layer_64", 1),
     ("peer_ce", "ce", "ce_small", 5),
     ("peer_ce", "ce", "ce_msrvtt", 3),

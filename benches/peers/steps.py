@@ -90,11 +90,56 @@ def layer(batch, length, width, hidden, heads, pre_norm, activation):
     return work
 
 
+def tca_bank():
+    width, keys, batch = 1024, 4096, 8
+    make = lambda: torch.nn.TransformerEncoderLayer(width, 8, 2048, dropout=0.0, batch_first=True)
+    encoder, key_encoder = make(), make()
+    with torch.no_grad():
+        for i, (name, p) in enumerate(encoder.named_parameters()):
+            scale = 0.1 if name.endswith("bias") or "norm" in name else 2 / p.shape[-1] ** 0.5
+            offset = 1.0 if "norm" in name and not name.endswith("bias") else 0.0
+            p.copy_(values(100 + i, tuple(p.shape), scale) + offset)
+    videos = [values(seed, (batch, 300, width), 2.0) for seed in (1, 2, 3)]
+    queue = values(50, (width, keys), 2 / width**0.5)
+    place = 0
+    embed = lambda encoder, x: F.normalize(encoder(x).mean(1), dim=-1)
+    margin, gamma = 0.25, 256.0
+    optimizer = torch.optim.Adam(encoder.parameters(), lr=1e-4, weight_decay=1e-4, fused=True)
+
+    def loss():
+        nonlocal place
+        query = embed(encoder, videos[0])
+        with torch.no_grad():
+            for k, q in zip(key_encoder.parameters(), encoder.parameters()):
+                k.copy_(q)
+            positive, negatives = embed(key_encoder, videos[1]), embed(key_encoder, videos[2])
+        z = torch.cat([(query * positive).sum(1, keepdim=True), query @ queue.clone()], 1)
+        alpha = (z.detach() + margin).clamp(min=0)
+        delta = torch.full_like(alpha, margin)
+        alpha[0] = (1 + margin - z.detach()[0]).clamp(min=0)
+        delta[0] = 1 - margin
+        queue[:, place : place + batch] = negatives.T
+        place = (place + batch) % keys
+        return F.cross_entropy(gamma * alpha * (z - delta), torch.zeros(batch, dtype=torch.long))
+
+    def step(start, stop):
+        start()
+        optimizer.zero_grad(set_to_none=True)
+        value = loss()
+        value.backward()
+        optimizer.step()
+        stop()
+        return value.item()
+
+    return step
+
+
 main(
     {
         "two_tower": two_tower,
         "pre_norm_layer": layer(16, 64, 512, 2048, 8, True, lambda x: x * torch.sigmoid(1.702 * x)),
         "tca_layer": layer(8, 300, 1024, 2048, 8, False, F.relu),
+        "tca_bank": tca_bank,
         "tca_layer_64": layer(64, 300, 1024, 2048, 8, False, F.relu),
     }
 )

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use dfdx::prelude::NoneTape;
+use dfdx::prelude::{HasShape, NoneTape};
 
 use super::TcaError;
 use super::annotations::Annotations;
@@ -45,21 +45,11 @@ impl VideoSimilarities {
     }
 }
 
-/// What a video is made: vectors of unit length, one or several.
-#[derive(Debug, Default)]
+/// What videos are made: vectors of unit length, one or several for each.
 struct Embedded {
-    values: Vec<f32>,
+    vectors: Matrix<f32>,
+    /// Those of video `i` are the rows `offsets[i]..offsets[i + 1]`.
     offsets: Vec<usize>,
-    width: usize,
-}
-
-impl Embedded {
-    fn rows(&self) -> Result<Matrix<f32>, TcaError> {
-        let rows = self.offsets.last().copied().unwrap_or(0);
-        let shape =
-            |error: crate::matrix::ShapeError| TcaError::Option { option: "output_dim", reason: error.to_string() };
-        Matrix::new(self.values.clone(), rows, self.width).map_err(shape)
-    }
 }
 
 /// Embeds videos and compares them with each other, a block of the database at a time.
@@ -86,7 +76,8 @@ impl<D: OpsDevice, M: VideoEncoder<D>> Comparison<'_, D, M> {
         Ok(resize_axis(frames.view(), length, &crop)?)
     }
 
-    /// Videos of similar length go through the encoder together; padding has no effect in evaluation.
+    /// Videos of similar length go through the encoder together. Padding has no effect in evaluation: batch norms use running statistics, and
+    /// recurrent networks reach it last.
     fn embed(&self, videos: &[u32]) -> Result<Embedded, TcaError> {
         let clips = videos.iter().map(|video| self.clip(*video)).collect::<Result<Vec<_>, _>>()?;
         let mut order: Vec<usize> = (0..clips.len()).collect();
@@ -101,12 +92,13 @@ impl<D: OpsDevice, M: VideoEncoder<D>> Comparison<'_, D, M> {
             width = self.embed_together(&order[first..end], &clips, &mut embedded)?;
             first = end;
         }
-        let mut all = Embedded { width, offsets: vec![0], values: vec![] };
-        for values in embedded {
-            all.values.extend(values);
-            all.offsets.push(all.values.len() / width.max(1));
-        }
-        Ok(all)
+        let offsets = embedded.iter().scan(0, |end, values| {
+            *end += values.len() / width.max(1);
+            Some(*end)
+        });
+        let offsets: Vec<usize> = std::iter::once(0).chain(offsets).collect();
+        let rows = offsets.last().copied().unwrap_or(0);
+        Ok(Embedded { vectors: Matrix::new(embedded.concat(), rows, width)?, offsets })
     }
 
     fn embed_together(
@@ -116,7 +108,6 @@ impl<D: OpsDevice, M: VideoEncoder<D>> Comparison<'_, D, M> {
         embedded: &mut [Vec<f32>],
     ) -> Result<usize, TcaError> {
         let lengths: Vec<usize> = places.iter().map(|place| clips[*place].rows()).collect();
-        // Statistics of a batch norm are the running ones; what alone could see padding is the recurrent networks' last states, which are not used.
         let (longest, width) = (lengths.iter().copied().max().unwrap_or(0), self.features.width());
         let mut values = vec![0.0; places.len() * longest * width];
         for (place, row) in places.iter().zip(values.chunks_exact_mut(longest * width)) {
@@ -128,12 +119,12 @@ impl<D: OpsDevice, M: VideoEncoder<D>> Comparison<'_, D, M> {
         let (values, count, width): (Vec<f32>, Box<dyn Fn(usize) -> usize>, usize) = match self.options.metric {
             Metric::Euclidean | Metric::Cosine => {
                 let vectors = self.encoder.embed(frames, Phase::Evaluation)?;
-                let width = dfdx::prelude::HasShape::shape(&vectors).1;
+                let width = vectors.shape().1;
                 (ops::to_vec(&vectors)?, Box::new(|_| 1), width)
             }
             Metric::Chamfer | Metric::SymmetricChamfer => {
                 let (vectors, count) = self.encoder.embed_frames(frames, Phase::Evaluation)?.into_parts();
-                let width = dfdx::prelude::HasShape::shape(&vectors).2;
+                let width = vectors.shape().2;
                 (ops::to_vec(&vectors)?, Box::new(count), width)
             }
         };
@@ -145,8 +136,7 @@ impl<D: OpsDevice, M: VideoEncoder<D>> Comparison<'_, D, M> {
     }
 
     fn compare(&self, queries: &Embedded, videos: &Embedded) -> Result<Matrix<f64>, TcaError> {
-        let (query_rows, video_rows) = (queries.rows()?, videos.rows()?);
-        let (q, v) = (query_rows.view(), video_rows.view());
+        let (q, v) = (queries.vectors.view(), videos.vectors.view());
         let sets = || -> Result<_, TcaError> {
             Ok((FrameSets::new(q, &queries.offsets)?, FrameSets::new(v, &videos.offsets)?))
         };

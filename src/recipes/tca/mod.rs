@@ -22,6 +22,7 @@ use std::path::PathBuf;
 
 use crate::data::FileError;
 use crate::data::near_duplicate::{ItemError, UnknownDataset};
+use crate::matrix::ShapeError;
 use crate::metrics::near_duplicate::NearDuplicateError;
 use crate::ops::OpError;
 use crate::similarity::SimilarityError;
@@ -42,14 +43,9 @@ pub enum TcaError {
     /// A video cannot be cut to a number of frames.
     #[error(transparent)]
     Item(#[from] ItemError),
-    /// Features cannot be used.
-    #[error("video {video:?}: {problem}")]
-    Video {
-        /// Its id.
-        video: String,
-        /// What is wrong with its features.
-        problem: String,
-    },
+    /// Embeddings are no matrix.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
     /// Videos that training needs have no features.
     #[error("{missing} of {expected} videos to train on have no features, the first is {first:?}")]
     NoFeatures {

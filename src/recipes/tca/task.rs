@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use dfdx::prelude::{NoneTape, OwnedTape, Tensor};
+
 use super::TcaError;
 use super::batches::{ClipBatch, PairBatch, PairBatches, TrainingPairs};
 use super::encoder::TcaEncoder;
@@ -53,16 +55,13 @@ impl<'a, D: OpsDevice> TcaTask<'a, D> {
         Ok(Self { options, data, features, contrast, device, seed })
     }
 
-    fn frames(&self, clips: ClipBatch) -> Result<Frames<usize, usize, D, dfdx::prelude::NoneTape>, OpError> {
+    fn frames(&self, clips: ClipBatch) -> Result<Frames<usize, usize, D, NoneTape>, OpError> {
         let ClipBatch { frames, lengths } = clips;
         let shape = (lengths.len(), self.options.padding_size, self.features.width());
         Frames::of_lengths(ops::to_tensor(&self.device, frames, shape)?, &lengths)
     }
 
-    fn loss(
-        &self,
-        logits: Logits<D>,
-    ) -> Result<dfdx::prelude::Tensor<(), f32, D, dfdx::prelude::OwnedTape<f32, D>>, OpError> {
+    fn loss(&self, logits: Logits<D>) -> Result<Tensor<(), f32, D, OwnedTape<f32, D>>, OpError> {
         let Options { margin, gamma, .. } = *self.options;
         let circle = |weighting| CircleLoss { margin, gamma, weighting };
         match self.options.loss {
