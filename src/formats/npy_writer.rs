@@ -54,7 +54,7 @@ pub fn array<E: Element>(shape: &[usize], values: &[E]) -> Result<Vec<u8>, Array
     Ok(file)
 }
 
-/// The archive of named arrays, not compressed (`numpy.savez`). The arrays are files as [`array`] makes them.
+/// The archive of named arrays, not compressed (`numpy.savez`). The arrays are files that [`array()`] makes.
 ///
 /// # Errors
 /// Two arrays of one name.

@@ -8,6 +8,7 @@
 //! the maps of the network's stages; [`Pca`] whitens and shortens.
 
 pub mod ffmpeg;
+mod norm;
 pub mod opencv;
 mod pca;
 mod picture;

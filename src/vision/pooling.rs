@@ -1,9 +1,7 @@
 use rayon::prelude::*;
 
+use super::norm::{NORM_EPS, normalise};
 use crate::matrix::{Matrix, ShapeError};
-
-/// Norms below this count as this: what is zero stays zero.
-const NORM_EPS: f64 = 1e-12;
 
 /// What can be wrong with feature maps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,12 +106,6 @@ impl<'a> FeatureMaps<'a> {
         let (height, width) = (self.height, self.width);
         if height.min(width) >= least { Ok(()) } else { Err(PoolingError::TooSmall { height, width, least }) }
     }
-}
-
-/// Brings a vector to unit length.
-fn normalise(vector: &mut [f32]) {
-    let norm = vector.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt().max(NORM_EPS);
-    vector.iter_mut().for_each(|value| *value = (f64::from(*value) / norm) as f32);
 }
 
 /// `pool` of every layer's normalised map, brought to unit length, side by side: a row per frame.

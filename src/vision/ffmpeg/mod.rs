@@ -166,7 +166,8 @@ impl Ffmpeg {
         }
     }
 
-    /// The frames of a video that [`FrameSampling`] keeps, each as `prepare` makes it; the last one twice, as published.
+    /// The frames of a video that [`FrameSampling`] keeps, each as `prepare` makes it; the last one twice, as published. Of a damaged video these are
+    /// the frames that the decoder makes out.
     ///
     /// # Errors
     /// [`FfmpegError`], also for a video without a frame.

@@ -3,13 +3,11 @@ mod fit;
 
 use std::path::PathBuf;
 
+use super::norm::normalise;
 use crate::formats::ndarray::ArrayError;
 use crate::formats::npy::NpyError;
 use crate::gemm::{Operand, Threads, product};
 use crate::matrix::{Matrix, MatrixView, ShapeError};
-
-/// Norms below this count as this: what is zero stays zero.
-const NORM_EPS: f64 = 1e-12;
 
 /// Why there is no principal component analysis, or it does not fit.
 #[derive(Debug, thiserror::Error)]
@@ -201,8 +199,7 @@ impl Projection {
         let mut projected = product(Operand::new(points.as_slice(), count, width), weight, Threads::All);
         for row in projected.chunks_exact_mut(components) {
             row.iter_mut().zip(&self.bias).for_each(|(value, bias)| *value += bias);
-            let norm = row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt().max(NORM_EPS);
-            row.iter_mut().for_each(|value| *value = (f64::from(*value) / norm) as f32);
+            normalise(row);
         }
         Ok(Matrix::new(projected, count, components)?)
     }
