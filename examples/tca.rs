@@ -70,7 +70,7 @@ fn train<D: OpsDevice>(
     }
     let scores = METRICS.map(|metric| {
         let options = Options { metric, ..options.clone() };
-        let report = evaluate(&model, device, &data.features, &data.test, &options, seed).into_diagnostic()?;
+        let report = evaluate(&model, device, &data.features, &data.test, &options).into_diagnostic()?;
         Ok(report.scores[0].1)
     });
     scores.into_iter().collect()

@@ -228,21 +228,19 @@ fn options() -> Options {
 fn every_encoder_is_evaluated_by_every_metric() {
     let encoders = [EncoderKind::Tca, EncoderKind::Mean, EncoderKind::NetVlad, EncoderKind::NextVlad, EncoderKind::Gru];
     for encoder in encoders {
-        let mut first = None;
         for metric in [Metric::Euclidean, Metric::Cosine, Metric::Chamfer, Metric::SymmetricChamfer] {
             let options = Options { encoder, metric, num_clusters: 3, ..options() }.check_evaluation().unwrap();
             let data = TcaRecipe.load(&options, Path::new(DATA), Part::Test).unwrap().split;
             let device = Cpu::default();
             let model = TcaRecipe.model(Setting { options: &options, data: &data, device: &device, seed: 1 }).unwrap();
-            let run = |seed| evaluate(&model, &device, &data.features, &data.test, &options, seed).unwrap();
-            let report = run(0);
+            let run = || evaluate(&model, &device, &data.features, &data.test, &options).unwrap();
+            let report = run();
             assert_eq!((report.counts.queries.found, report.counts.database.found), (16, 16), "{encoder:?} {metric:?}");
             let score = report.scores[0].1;
             // A query of VCDB is relevant to itself and never ranked: at best 1 of 2.
             assert!((0.0..=0.5 + 1e-9).contains(&score), "{encoder:?} {metric:?}: {score}");
-            assert_eq!(report, run(0), "windows are a pure function of the seed");
-            assert_eq!(report.ranks.len(), 16);
-            first.get_or_insert(report);
+            assert_eq!(report.similarities, run().similarities, "windows are a pure function of seed and video");
+            assert_eq!(report.ranks.iter().filter(|rank| !rank.is_nan()).count(), 10, "as many have a copy");
         }
     }
 }
@@ -318,7 +316,7 @@ fn missing_videos_are_counted_in_an_evaluation() {
     data.features = videos(|i, frames| (i != 3).then_some(frames));
     let device = Cpu::default();
     let model = TcaRecipe.model(Setting { options: &options, data: &data, device: &device, seed: 1 }).unwrap();
-    let report = evaluate(&model, &device, &data.features, &data.test, &options, 0).unwrap();
+    let report = evaluate(&model, &device, &data.features, &data.test, &options).unwrap();
     let counts = report.counts;
     assert_eq!((counts.queries.found, counts.queries.expected), (15, 16));
     let printed = coembed::run::Evaluation::published_output(&report).unwrap();
@@ -327,7 +325,7 @@ fn missing_videos_are_counted_in_an_evaluation() {
         "{printed}"
     );
     data.features = FrameFeatures::given([], WIDTH);
-    let error = evaluate(&model, &device, &data.features, &data.test, &options, 0).unwrap_err().to_string();
+    let error = evaluate(&model, &device, &data.features, &data.test, &options).unwrap_err().to_string();
     assert!(error.contains("no query"), "{error}");
 }
 

@@ -133,7 +133,7 @@ impl<D: OpsDevice> Recurrent<D> {
             ops::permute::<_, _, Axes3<1, 0, 2>, _, _>(inputs, Axes3::<1, 0, 2>)?;
         let inputs = ops::reshape(inputs, (steps * items, self.config.cell.gates() * hidden))?;
         let (inputs, tape) = inputs.split_tape();
-        let zeros = || Ok::<_, OpError>(ops::to_tensor(inputs.device(), vec![0.0; items * hidden], (items, hidden))?);
+        let zeros = || ops::to_tensor(inputs.device(), vec![0.0; items * hidden], (items, hidden));
         let mut state = State { hidden: zeros()?.put_tape(tape), memory: zeros()?.put_tape(T::Output::default()) };
         let mut states = Vec::with_capacity(steps);
         for step in 0..steps {

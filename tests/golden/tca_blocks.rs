@@ -23,16 +23,11 @@ use crate::support::{Case, Dev, training};
 type Sequences<T = NoneTape> = Tensor<(usize, usize, usize), f32, Dev, T>;
 type Traced<S> = Tensor<S, f32, Dev, OwnedTape<f32, Dev>>;
 
+/// A tensor of three axes, or of four whose first two become one.
 pub fn sequences(case: &Case, name: &str) -> Sequences {
     let shape = case.shape(name);
-    let [.., a, b, c] = *shape else { panic!("{name}: {shape:?}") };
-    let count: usize = shape.iter().product();
-    ops::to_tensor(&Dev::default(), case.f32(name), (count / (b * c), b, c))
-        .map(|x| {
-            assert!(count / (b * c) >= a);
-            x
-        })
-        .unwrap()
+    let [outer @ .., steps, width] = shape else { panic!("{name}: {shape:?}") };
+    ops::to_tensor(&Dev::default(), case.f32(name), (outer.iter().product(), *steps, *width)).unwrap()
 }
 
 /// `(T, B, C)` to `(B, T, C)` and back.

@@ -59,7 +59,6 @@ struct Comparison<'a, D: OpsDevice, M> {
     features: &'a FrameFeatures,
     ids: &'a VideoIds,
     options: &'a Options,
-    seed: u64,
 }
 
 impl<D: OpsDevice, M: VideoEncoder<D>> Comparison<'_, D, M> {
@@ -67,11 +66,11 @@ impl<D: OpsDevice, M: VideoEncoder<D>> Comparison<'_, D, M> {
         self.ids.id(video).unwrap_or_default()
     }
 
-    /// The frames of a video: of one that is too long a window, drawn by seed and video.
+    /// The frames of a video: of one that is too long a window, drawn by [`Options::eval_seed`] and video.
     fn clip(&self, video: u32) -> Result<Matrix<f32>, TcaError> {
         let frames = self.features.frames(self.id(video))?;
         let length = self.options.padding_size.min(frames.rows());
-        let draws = &mut rng(self.seed, Purpose::Pairs, usize::MAX, video as usize);
+        let draws = &mut rng(self.options.eval_seed, Purpose::Pairs, usize::MAX, video as usize);
         let crop = Crop::draw(frames.rows(), self.options.padding_size, self.options.random_sampling, draws);
         Ok(resize_axis(frames.view(), length, &crop)?)
     }
@@ -169,10 +168,9 @@ pub fn similarities<D: OpsDevice>(
     features: &FrameFeatures,
     annotations: &Annotations,
     options: &Options,
-    seed: u64,
 ) -> Result<VideoSimilarities, TcaError> {
     let (ids, queries, database) = annotations.lists();
-    let comparison = Comparison { encoder, device, features, ids, options, seed };
+    let comparison = Comparison { encoder, device, features, ids, options };
     let is_there = |video: u32| features.contains(comparison.id(video));
     let places: Vec<usize> = (0..queries.len()).filter(|place| is_there(queries[*place])).collect();
     let videos: Vec<u32> = database.iter().copied().filter(|video| is_there(*video)).collect();
@@ -215,9 +213,8 @@ pub fn evaluate<D: OpsDevice>(
     features: &FrameFeatures,
     annotations: &Annotations,
     options: &Options,
-    seed: u64,
 ) -> Result<TcaReport, TcaError> {
-    let similarities = similarities(encoder, device, features, annotations, options, seed)?;
+    let similarities = similarities(encoder, device, features, annotations, options)?;
     let (ids, queries, database) = annotations.lists();
     let is_there = |video: u32| features.contains(ids.id(video).unwrap_or_default());
     let collection = Collection::new(ids.len()).with_queries(queries, is_there)?.with_database(database, is_there)?;

@@ -77,6 +77,8 @@ crate::options! {
         padding_size: usize = 300,
         /// Frames of longer videos drawn one by one, with repetition, instead of a window.
         random_sampling: bool = false,
+        /// Seed of the windows of long videos in an evaluation, whatever the seed of the training (the published program does not seed).
+        eval_seed: u64 = 0,
         /// How videos are compared.
         metric: Metric = Metric::Euclidean,
         /// Negatives of each pair.
@@ -105,7 +107,7 @@ crate::options! {
         /// shorter than that.)
         save_period: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(9),
         /// Seeds of weights, windows and negatives, one run each. The order of the pairs is the published one for all of them.
-        seeds ["seed"]: Vec<u64> = vec![0],
+        seeds: Vec<u64> = vec![0],
     }
     check(options) {
         options.check_training()

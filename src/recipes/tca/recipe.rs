@@ -103,7 +103,7 @@ impl Recipe for TcaRecipe {
 
     fn evaluate<D: OpsDevice>(&self, of: Setting<'_, Self, D>, model: &TcaEncoder<D>) -> Result<TcaReport, TcaError> {
         let TcaData { features, test, .. } = of.data;
-        evaluate(model, of.device, features, test, of.options, of.seed)
+        evaluate(model, of.device, features, test, of.options)
     }
 
     fn split(&self, _: &Checked<Options>, data: &TcaData) -> String {

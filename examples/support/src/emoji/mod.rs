@@ -52,13 +52,25 @@ pub enum EmojiError {
     Relevance(#[from] RelevanceError),
     /// There are too many videos.
     #[error(transparent)]
-    Videos(#[from] FileProblem),
+    Videos(Box<FileProblem>),
     /// The frames cannot be whitened.
     #[error(transparent)]
-    Whitening(#[from] PcaError),
+    Whitening(Box<PcaError>),
     /// A feature is NaN or infinite.
     #[error(transparent)]
     Features(#[from] NotFinite),
+}
+
+impl From<FileProblem> for EmojiError {
+    fn from(problem: FileProblem) -> Self {
+        Self::Videos(Box::new(problem))
+    }
+}
+
+impl From<PcaError> for EmojiError {
+    fn from(error: PcaError) -> Self {
+        Self::Whitening(Box::new(error))
+    }
 }
 
 /// A picture with its name taken apart.
