@@ -59,7 +59,7 @@ proptest! {
         let embed = |frames| ops::to_vec(&model.forward(frames, Phase::Evaluation).unwrap()).unwrap();
         let together = embed(frames(&videos, longest + more, 1e3));
         for (row, video) in together.chunks(WIDTH).zip(&videos) {
-            prop_assert!(close(row, &embed(frames(&[video.clone()], video.len() / WIDTH, 0.0))));
+            prop_assert!(close(row, &embed(frames(std::slice::from_ref(video), video.len() / WIDTH, 0.0))));
             prop_assert!((row.iter().map(|v| v * v).sum::<f32>() - 1.0).abs() < 1e-5);
         }
     }
@@ -169,11 +169,11 @@ fn the_circle_loss_of_the_paper_weights_the_positive_column() {
         .enumerate()
         .map(|(at, z)| {
             let z = f64::from(*z);
-            if at % columns == 0 { (1.0 + m - z).max(0.0) } else { (z + m).max(0.0) }
+            if at.is_multiple_of(columns) { (1.0 + m - z).max(0.0) } else { (z + m).max(0.0) }
         })
         .collect();
     let of = |z: &[f64]| -> f64 {
-        let s = |at: usize| gamma * alpha[at] * (z[at] - if at % columns == 0 { 1.0 - m } else { m });
+        let s = |at: usize| gamma * alpha[at] * (z[at] - if at.is_multiple_of(columns) { 1.0 - m } else { m });
         (0..rows)
             .map(|row| {
                 let all = (0..columns).map(|column| s(row * columns + column).exp()).sum::<f64>().ln();
