@@ -69,7 +69,8 @@ fn message(error: &ron::Error) -> String {
     format!("there is no {what} `{found}`; {list}")
 }
 
-/// The value of an option from a command line: RON, or a bare word, a list without brackets, a value in lower case.
+/// The value of an option from a command line: RON, or a bare word, a list without brackets, a value in lower case, its words apart
+/// (`symmetric_chamfer`).
 ///
 /// # Errors
 /// [`OptionsError`], of this option.
@@ -86,6 +87,7 @@ pub fn parse_value<T: DeserializeOwned>(field: &'static str, text: &str) -> Resu
         text.to_lowercase(),
         capital(text),
         capital(&text.to_lowercase()),
+        text.split(['_', '-']).map(|word| capital(&word.to_lowercase())).collect(),
         format!("[{text}]"),
         quoted(text),
         format!("[{}]", list.join(",")),
@@ -114,7 +116,10 @@ mod tests {
         assert_eq!(parse_value::<f32>("x", "1e-3").unwrap(), 1e-3);
         assert!(parse_value::<bool>("x", "True").unwrap());
         assert_eq!(parse_value::<Kind>("x", "fc").unwrap(), Kind::Fc);
-        assert_eq!(parse_value::<Kind>("x", "RgbFlow").unwrap(), Kind::RgbFlow);
+        for text in ["RgbFlow", "rgb_flow", "rgb-flow"] {
+            assert_eq!(parse_value::<Kind>("x", text).unwrap(), Kind::RgbFlow);
+        }
+        assert_eq!(parse_value::<String>("x", "rgb_flow").unwrap(), "rgb_flow");
         assert_eq!(parse_value::<String>("x", "MSR-VTT 1k").unwrap(), "MSR-VTT 1k");
         assert_eq!(parse_value::<String>("x", "5").unwrap(), "5");
         assert_eq!(parse_value::<Option<usize>>("x", "5").unwrap(), Some(5));

@@ -14,7 +14,7 @@ use crate::formats::{Limits, pickle, torch};
 use crate::ops::OpsDevice;
 use crate::options::{Checked, Table, TableError};
 use crate::run::{Foreign, Part, Recipe, Setting, Tested};
-use crate::train::{Epochs, Fit, Keep, OptimizerConfig, Purpose, Schedule, StateDict, from_torch, rng};
+use crate::train::{Epochs, Fit, Keep, OptimizerConfig, Purpose, Schedule, StateDict, StateTensor, from_torch, rng};
 
 /// Training and evaluation of Temporal Context Aggregation.
 #[derive(Debug, Clone, Copy, Default)]
@@ -143,14 +143,26 @@ fn read_foreign(path: &Path) -> Result<Foreign<Options>, TcaError> {
     let checkpoint = torch::load(path, &pickle::PickleOptions::default()).map_err(|error| file(error.into()))?;
     let tensors = checkpoint.state_dict(None).map_err(|error| file(error.into()))?;
     let entries = from_torch(&tensors).map_err(|error| file(error.into()))?;
-    let trained: StateDict = entries
-        .iter()
-        .filter_map(|(name, tensor)| Some((name.strip_prefix(TRAINED)?.to_string(), tensor.clone())))
-        .collect();
-    if trained.is_empty() {
-        return Ok(Foreign { options: None, parameters: entries, warnings: vec![] });
-    }
+    let trained = |(name, tensor): (&String, &StateTensor)| Some((name.strip_prefix(TRAINED)?.into(), tensor.clone()));
+    let trained: StateDict = entries.iter().filter_map(trained).collect();
     let left = entries.len() - trained.len();
-    let warnings = vec![format!("{}: the trained encoder is taken, {left} other entries are left", path.display())];
-    Ok(Foreign { options: None, parameters: trained, warnings })
+    let (parameters, warnings) = match trained.is_empty() {
+        true => (entries, vec![]),
+        false => {
+            let warning = format!("{}: the trained encoder is taken, {left} other entries are left", path.display());
+            (trained, vec![warning])
+        }
+    };
+    Ok(Foreign { options: Some(of_checkpoint(&parameters)), parameters, warnings })
+}
+
+/// A checkpoint says the width and the number of layers of the encoder, by its tensors; the other options are the defaults, as they are in the
+/// published program.
+fn of_checkpoint(parameters: &StateDict) -> Options {
+    let weight = |layer: usize| format!("transformer_encoder.layers.{layer}.self_attn.in_proj_weight");
+    let published = Options::default();
+    let width = parameters.get(&weight(0)).and_then(|tensor| tensor.shape.get(1).copied());
+    let width = width.unwrap_or(published.pca_components);
+    let num_layers = (0..).take_while(|layer| parameters.contains_key(&weight(*layer))).count().max(1);
+    Options { pca_components: width, output_dim: width, num_layers, ..published }
 }
