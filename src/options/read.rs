@@ -82,12 +82,14 @@ pub fn parse_value<T: DeserializeOwned>(field: &'static str, text: &str) -> Resu
         letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
     };
     let list: Vec<String> = text.split(',').map(|item| quoted(item.trim())).collect();
+    // The sign of a number is no hyphen between words.
+    let words = text.split(['_', '-']).filter(|_| text.starts_with(char::is_alphabetic));
     let readings = [
         text.to_string(),
         text.to_lowercase(),
         capital(text),
         capital(&text.to_lowercase()),
-        text.split(['_', '-']).map(|word| capital(&word.to_lowercase())).collect(),
+        words.map(|word| capital(&word.to_lowercase())).collect(),
         format!("[{text}]"),
         quoted(text),
         format!("[{}]", list.join(",")),

@@ -75,6 +75,20 @@ impl<D: OpsDevice, M: VideoEncoder<D>> Comparison<'_, D, M> {
         Ok(resize_axis(frames.view(), length, &crop)?)
     }
 
+    /// A block of videos after the other, so that the frames of one block alone are in memory.
+    fn embed_all(&self, videos: &[u32]) -> Result<Embedded, TcaError> {
+        let (mut values, mut offsets, mut width) = (vec![], vec![0], 0);
+        for block in videos.chunks(BLOCK) {
+            let Embedded { vectors, offsets: of_block } = self.embed(block)?;
+            let before = offsets.last().copied().unwrap_or(0);
+            offsets.extend(of_block[1..].iter().map(|end| before + end));
+            width = vectors.cols();
+            values.extend(vectors.into_vec());
+        }
+        let rows = offsets.last().copied().unwrap_or(0);
+        Ok(Embedded { vectors: Matrix::new(values, rows, width)?, offsets })
+    }
+
     /// Videos of similar length go through the encoder together. Padding has no effect in evaluation: batch norms use running statistics, and
     /// recurrent networks reach it last.
     fn embed(&self, videos: &[u32]) -> Result<Embedded, TcaError> {
@@ -177,7 +191,7 @@ pub fn similarities<D: OpsDevice>(
     let found: Vec<u32> = places.iter().map(|place| queries[*place]).collect();
     let mut similarities = Matrix::from_fn(places.len(), videos.len(), |_, _| 0.0);
     if !places.is_empty() {
-        let queries = comparison.embed(&found)?;
+        let queries = comparison.embed_all(&found)?;
         for (block, block_videos) in videos.chunks(BLOCK).enumerate() {
             let of_block = comparison.compare(&queries, &comparison.embed(block_videos)?)?;
             for row in 0..places.len() {
