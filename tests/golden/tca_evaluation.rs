@@ -1,6 +1,6 @@
 //! Temporal Context Aggregation: metrics of near-duplicate retrieval, training items, several workers.
 
-use coembed::data::near_duplicate::{self, Clip, Crop, PairItem};
+use coembed::data::near_duplicate::{self, ClipBatch, Crop};
 use coembed::matrix::Matrix;
 use coembed::metrics::near_duplicate::{
     CcWebEvaluation, Collection, CurveRule, Evaluation, EvveEvaluation, FivrEvaluation, FivrReport, Options, Report,
@@ -253,19 +253,25 @@ pub fn pair_item() {
     assert_eq!(drawn.len(), negatives);
     // Only videos that are too long draw a start.
     let mut starts = case.rows("input.window_starts_in_call_order").into_iter();
-    let crop = |frames: usize| {
+    let mut crop = |frames: usize| {
         let start = if frames > length { starts.next().unwrap() as usize } else { 0 };
         Crop { start, sampled: None }
     };
-    let (anchor, positive) = (feature("a0"), feature("a1"));
-    let views: Vec<_> = drawn.iter().map(Matrix::view).collect();
-    let item = PairItem::new([anchor.view(), positive.view()], &views, length, crop).unwrap();
-    for (name, clip) in [("a", &item.anchor), ("p", &item.positive)] {
-        case.compare_f32(&format!("output.{name}"), clip.features.as_slice());
-        case.compare_f32(&format!("output.len_{name}"), &[clip.frames]);
+    let mut clips = |videos: &[Matrix<f32>]| {
+        let mut clips = ClipBatch::new(length, videos[0].cols());
+        videos.iter().for_each(|frames| clips.push(frames.view(), &crop(frames.rows())).unwrap());
+        clips
+    };
+    let batches = [("a", clips(&[feature("a0")])), ("p", clips(&[feature("a1")])), ("n", clips(&drawn))];
+    for (name, batch) in batches {
+        // Published: a column for each frame.
+        let width = batch.frames.len() / (length * batch.lengths.len());
+        let by_column = |clip: &[f32]| -> Vec<f32> {
+            (0..length * width).map(|at| clip[at % length * width + at / length]).collect()
+        };
+        let transposed: Vec<f32> = batch.frames.chunks(length * width).flat_map(by_column).collect();
+        case.compare_f32(&format!("output.{name}"), &transposed);
+        case.compare(&format!("output.len_{name}"), &batch.lengths.iter().map(|n| *n as f64).collect::<Vec<_>>());
     }
-    let features: Vec<f32> = item.negatives.iter().flat_map(|clip: &Clip| clip.features.as_slice()).copied().collect();
-    case.compare_f32("output.n", &features);
-    case.compare_f32("output.len_n", &item.negatives.iter().map(|clip| clip.frames).collect::<Vec<_>>());
     case.finish();
 }

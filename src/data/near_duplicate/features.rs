@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
+use super::VideoIds;
 use crate::data::reader::{FileError, FileProblem, Loaded};
 use crate::formats::Limits;
 use crate::formats::hdf5::Members;
@@ -95,6 +96,11 @@ impl FrameFeatures {
             Source::Hdf5 { members, .. } => members.contains(video),
             Source::Given(videos) => videos.contains_key(video),
         }
+    }
+
+    /// Whether a video has features, by its number among ids.
+    pub fn has(&self, ids: &VideoIds, video: u32) -> bool {
+        ids.id(video).is_some_and(|id| self.contains(id))
     }
 
     /// The frames of a video, at least one, all finite.

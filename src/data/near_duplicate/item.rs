@@ -89,7 +89,8 @@ impl Crop {
 /// [`ItemError`]: no frames, a crop beyond the last one.
 pub fn resize_axis(frames: MatrixView<'_, f32>, length: usize, crop: &Crop) -> Result<Matrix<f32>, ItemError> {
     let picked = pick(frames.rows(), length, crop)?;
-    Ok(Matrix::from_fn(length, frames.cols(), |row, column| value(frames, &picked, row, column)))
+    let value = |row: usize, column: usize| picked.get(row).map_or(0.0, |&frame| frames.row(frame)[column]);
+    Ok(Matrix::from_fn(length, frames.cols(), value))
 }
 
 /// The frames that stand in the first rows of the result; zeros follow.
@@ -116,68 +117,40 @@ fn pick(frames: usize, length: usize, crop: &Crop) -> Result<Vec<usize>, ItemErr
     }
 }
 
-fn value(frames: MatrixView<'_, f32>, picked: &[usize], row: usize, column: usize) -> f32 {
-    picked.get(row).map_or(0.0, |&frame| frames.row(frame)[column])
-}
-
-/// A video as models take it.
+/// Videos as encoders take them: one after the other, each brought to the same number of frames.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Clip {
-    /// Features, C x T: one COLUMN for each frame, zeros behind the last.
-    pub features: Matrix<f32>,
-    /// The number of frames that the video has, which may be more than T.
-    pub frames: f32,
+pub struct ClipBatch {
+    /// `(B, T, C)`, zeros behind the last frame of a video. (The published program has `(B, C, T)`.)
+    pub frames: Vec<f32>,
+    /// The number of frames that each video has, which may be more than T.
+    pub lengths: Vec<usize>,
+    steps: usize,
+    width: usize,
 }
 
-impl Clip {
-    /// Brings a video to `length` frames, as [`resize_axis`], and transposes it.
-    ///
-    /// # Shapes
-    /// `frames`: n x C; features: C x `length`.
-    ///
-    /// # Errors
-    /// As [`resize_axis`].
-    pub fn new(frames: MatrixView<'_, f32>, length: usize, crop: &Crop) -> Result<Self, ItemError> {
-        let picked = pick(frames.rows(), length, crop)?;
-        let features = Matrix::from_fn(frames.cols(), length, |column, row| value(frames, &picked, row, column));
-        Ok(Self { features, frames: frames.rows() as f32 })
+impl ClipBatch {
+    /// No video yet: each will have `steps` frames of `width` values.
+    pub fn new(steps: usize, width: usize) -> Self {
+        Self { frames: vec![], lengths: vec![], steps, width }
     }
-}
 
-/// A pair of copies, and videos that are copies of neither.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PairItem {
-    /// The first video of the pair.
-    pub anchor: Clip,
-    /// The second one.
-    pub positive: Clip,
-    /// Videos drawn by [`draw_negatives`].
-    pub negatives: Vec<Clip>,
-}
-
-impl PairItem {
-    /// Makes an item of its videos; `crop` gives the crop of a video of so many frames, in the order anchor, positive, negatives (see
-    /// [`Crop::draw`]).
+    /// Brings a video to the number of frames, as [`resize_axis`] does, and adds it.
     ///
     /// # Shapes
-    /// Every video: n x C; every clip: C x `length`.
+    /// `frames`: n x C.
     ///
     /// # Errors
-    /// [`ItemError`]: as [`Clip::new`], and videos of different widths.
-    pub fn new(
-        [anchor, positive]: [MatrixView<'_, f32>; 2],
-        negatives: &[MatrixView<'_, f32>],
-        length: usize,
-        mut crop: impl FnMut(usize) -> Crop,
-    ) -> Result<Self, ItemError> {
-        let width = anchor.cols();
-        let mut clip = |frames: MatrixView<'_, f32>| match frames.cols() {
-            found if found != width => Err(ItemError::Width { expected: width, found }),
-            _ => Clip::new(frames, length, &crop(frames.rows())),
-        };
-        let (anchor, positive) = (clip(anchor)?, clip(positive)?);
-        let negatives = negatives.iter().map(|&frames| clip(frames)).collect::<Result<_, _>>()?;
-        Ok(Self { anchor, positive, negatives })
+    /// As [`resize_axis`], and [`ItemError::Width`].
+    pub fn push(&mut self, frames: MatrixView<'_, f32>, crop: &Crop) -> Result<(), ItemError> {
+        if frames.cols() != self.width {
+            return Err(ItemError::Width { expected: self.width, found: frames.cols() });
+        }
+        for frame in pick(frames.rows(), self.steps, crop)? {
+            self.frames.extend_from_slice(frames.row(frame));
+        }
+        self.lengths.push(frames.rows());
+        self.frames.resize(self.lengths.len() * self.steps * self.width, 0.0);
+        Ok(())
     }
 }
 
@@ -228,9 +201,12 @@ mod tests {
         assert_eq!(resize(5, sampled(&[0, 1])), ItemError::Sampled { expected: 3, found: 2 });
         assert_eq!(resize(5, sampled(&[0, 5, 1])), ItemError::Frame { index: 5, frames: 5 });
         let narrow = Matrix::new(vec![0.0_f32], 1, 1).unwrap();
-        let (wide, crop) = (video(2), |_| Crop::default());
-        let error = PairItem::new([wide.view(), wide.view()], &[narrow.view()], 3, crop).unwrap_err();
+        let mut clips = ClipBatch::new(3, 2);
+        clips.push(video(2).view(), &Crop::default()).unwrap();
+        let before = clips.clone();
+        let error = clips.push(narrow.view(), &Crop::default()).unwrap_err();
         assert_eq!(error, ItemError::Width { expected: 2, found: 1 });
+        assert_eq!(clips, before);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub mod vcdb;
 pub use dataset::{Dataset, UnknownDataset};
 pub use features::{FeatureError, FeatureProblem, FrameFeatures};
 pub use ids::VideoIds;
-pub use item::{Clip, Crop, ItemError, PairItem, draw_negatives, resize_axis};
+pub use item::{ClipBatch, Crop, ItemError, draw_negatives, resize_axis};
 pub use results::{ResultFile, ResultProblem, read_results, write_results};
 
 /// What a data set says: `T` is what it says of one query.

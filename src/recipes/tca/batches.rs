@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::TcaError;
 use super::options::Options;
 use crate::data::near_duplicate::vcdb::Vcdb;
-use crate::data::near_duplicate::{Crop, FrameFeatures, VideoIds, draw_negatives, resize_axis};
+use crate::data::near_duplicate::{ClipBatch, Crop, FrameFeatures, VideoIds, draw_negatives};
 use crate::train::distributed::DistributedSampler;
 use crate::train::{Batches, Purpose, rng};
 
@@ -35,21 +35,12 @@ impl TrainingPairs {
         let mut videos: Vec<u32> = videos.copied().collect();
         videos.sort_unstable();
         videos.dedup();
-        let missing = |video: &&u32| !features.contains(self.ids.id(**video).unwrap_or_default());
+        let missing = |video: &&u32| !features.has(&self.ids, **video);
         let mut without = videos.iter().filter(missing);
         let Some(first) = without.next() else { return Ok(()) };
         let first = self.ids.id(*first).unwrap_or_default().into();
         Err(TcaError::NoFeatures { missing: 1 + without.count(), expected: videos.len(), first })
     }
-}
-
-/// Videos of one length, padded.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ClipBatch {
-    /// `(B, T, C)`, zeros at padding.
-    pub frames: Vec<f32>,
-    /// Frames of each video, which may be more than T.
-    pub lengths: Vec<usize>,
 }
 
 /// One batch of pairs.
@@ -94,14 +85,13 @@ impl<'a> PairBatches<'a> {
 
     fn clips(&self, videos: &[u32], draws: &mut impl rand::Rng) -> Result<ClipBatch, TcaError> {
         let Options { padding_size, random_sampling, .. } = *self.options;
-        let mut batch = ClipBatch { frames: vec![], lengths: Vec::with_capacity(videos.len()) };
+        let mut clips = ClipBatch::new(padding_size, self.features.width());
         for video in videos {
             let frames = self.features.frames(self.data.ids.id(*video).unwrap_or_default())?;
             let crop = Crop::draw(frames.rows(), padding_size, random_sampling, draws);
-            batch.frames.extend_from_slice(resize_axis(frames.view(), padding_size, &crop)?.as_slice());
-            batch.lengths.push(frames.rows());
+            clips.push(frames.view(), &crop)?;
         }
-        Ok(batch)
+        Ok(clips)
     }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 
 use dfdx::prelude::{HasShape, NoneTape};
 
@@ -62,13 +62,9 @@ struct Comparison<'a, D: OpsDevice, M> {
 }
 
 impl<D: OpsDevice, M: VideoEncoder<D>> Comparison<'_, D, M> {
-    fn id(&self, video: u32) -> &str {
-        self.ids.id(video).unwrap_or_default()
-    }
-
     /// The frames of a video: of one that is too long a window, drawn by [`Options::eval_seed`] and video.
     fn clip(&self, video: u32) -> Result<Matrix<f32>, TcaError> {
-        let frames = self.features.frames(self.id(video))?;
+        let frames = self.features.frames(self.ids.id(video).unwrap_or_default())?;
         let length = self.options.padding_size.min(frames.rows());
         let draws = &mut rng(self.options.eval_seed, Purpose::Pairs, usize::MAX, video as usize);
         let crop = Crop::draw(frames.rows(), self.options.padding_size, self.options.random_sampling, draws);
@@ -185,7 +181,7 @@ pub fn similarities<D: OpsDevice>(
 ) -> Result<VideoSimilarities, TcaError> {
     let (ids, queries, database) = annotations.lists();
     let comparison = Comparison { encoder, device, features, ids, options };
-    let is_there = |video: u32| features.contains(comparison.id(video));
+    let is_there = |video: u32| features.has(ids, video);
     let places: Vec<usize> = (0..queries.len()).filter(|place| is_there(queries[*place])).collect();
     let videos: Vec<u32> = database.iter().copied().filter(|video| is_there(*video)).collect();
     let found: Vec<u32> = places.iter().map(|place| queries[*place]).collect();
@@ -230,7 +226,7 @@ pub fn evaluate<D: OpsDevice>(
 ) -> Result<TcaReport, TcaError> {
     let similarities = similarities(encoder, device, features, annotations, options)?;
     let (ids, queries, database) = annotations.lists();
-    let is_there = |video: u32| features.contains(ids.id(video).unwrap_or_default());
+    let is_there = |video: u32| features.has(ids, video);
     let collection = Collection::new(ids.len()).with_queries(queries, is_there)?.with_database(database, is_there)?;
     let scores = annotations.scores(&collection, &|place| similarities.results(place, ids.len()))?;
     let ranks = similarities.queries.iter().enumerate();
@@ -241,7 +237,7 @@ pub fn evaluate<D: OpsDevice>(
 
 /// Rank of the best relevant video but the query itself; ties at their expectation.
 fn best_rank(similarities: &VideoSimilarities, row: usize, relevant: &[u32], own: u32) -> f64 {
-    let scores = similarities.similarities.row(row);
+    let (scores, relevant): (_, HashSet<&u32>) = (similarities.similarities.row(row), relevant.iter().collect());
     let others = || similarities.videos.iter().zip(scores).filter(|(video, _)| **video != own);
     let best = others().filter(|(video, _)| relevant.contains(video)).map(|(_, score)| *score).fold(f64::NAN, f64::max);
     let above = others().filter(|(_, score)| **score > best).count();
@@ -270,12 +266,5 @@ impl run::Evaluation for TcaReport {
         }
         lines.extend(self.scores.iter().map(|(name, score)| format!("{name}: {score:.4}")));
         Some(lines.join("\n"))
-    }
-}
-
-impl TcaReport {
-    /// The scores by name.
-    pub fn by_name(&self) -> BTreeMap<String, f64> {
-        self.scores.iter().cloned().collect()
     }
 }

@@ -11,7 +11,7 @@ mod recipe;
 mod task;
 
 pub use annotations::Annotations;
-pub use batches::{ClipBatch, PairBatch, PairBatches, TrainingPairs};
+pub use batches::{PairBatch, PairBatches, TrainingPairs};
 pub use encoder::{TcaEncoder, TcaEncoderConfig};
 pub use evaluate::{TcaReport, VideoSimilarities, evaluate, similarities};
 pub use options::{Changes, ContrastLoss, EncoderKind, Metric, Options};

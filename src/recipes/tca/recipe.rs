@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::TcaError;
 use super::annotations::Annotations;
@@ -114,7 +114,7 @@ impl Recipe for TcaRecipe {
     fn is_published_split(&self, data: &TcaData) -> bool {
         let (ids, queries, database) = data.test.lists();
         let mut videos = queries.iter().chain(database);
-        videos.all(|video| data.features.contains(ids.id(*video).unwrap_or_default()))
+        videos.all(|video| data.features.has(ids, *video))
     }
 
     fn num_parameters(&self, options: &Checked<Options>, _: &[usize]) -> Result<Option<usize>, TcaError> {
@@ -127,10 +127,6 @@ impl Recipe for TcaRecipe {
 
     fn without_effect(&self) -> &'static [&'static str] {
         &["num_readers", "num_workers", "momentum", "print-freq", "fp16-allreduce", "use-adasum"]
-    }
-
-    fn folder(&self, _: &Options) -> Option<PathBuf> {
-        None
     }
 }
 

@@ -3,11 +3,11 @@ use std::sync::Arc;
 use dfdx::prelude::{NoneTape, OwnedTape, Tensor};
 
 use super::TcaError;
-use super::batches::{ClipBatch, PairBatch, PairBatches, TrainingPairs};
+use super::batches::{PairBatch, PairBatches, TrainingPairs};
 use super::encoder::TcaEncoder;
 use super::options::{ContrastLoss, Options};
 use crate::blocks::Frames;
-use crate::data::near_duplicate::FrameFeatures;
+use crate::data::near_duplicate::{ClipBatch, FrameFeatures};
 use crate::losses::{CircleLoss, CircleWeighting, contrast_with_first};
 use crate::models::{ContrastBatch, Logits, MomentumContrast, MomentumContrastConfig};
 use crate::ops::{self, OpError, OpsDevice};
@@ -56,7 +56,7 @@ impl<'a, D: OpsDevice> TcaTask<'a, D> {
     }
 
     fn frames(&self, clips: ClipBatch) -> Result<Frames<usize, usize, D, NoneTape>, OpError> {
-        let ClipBatch { frames, lengths } = clips;
+        let ClipBatch { frames, lengths, .. } = clips;
         let shape = (lengths.len(), self.options.padding_size, self.features.width());
         Frames::of_lengths(ops::to_tensor(&self.device, frames, shape)?, &lengths)
     }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::picture::{self, Frame};
-use super::{EmojiError, all_names, drawing};
+use super::{EmojiError, all_names, drawing, hex};
 
 /// Width of a whitened frame.
 pub const FRAME_WIDTH: usize = 128;
@@ -77,7 +77,7 @@ pub fn copies(seed: u64) -> Result<(TcaData, String), EmojiError> {
     let whitened = whitened.collect::<Result<Vec<_>, EmojiError>>()?;
     let mut digest = Sha256::new();
     whitened.iter().flat_map(|(_, frames)| frames.as_slice()).for_each(|value| digest.update(value.to_le_bytes()));
-    let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(digest);
     let features = FrameFeatures::given(whitened, FRAME_WIDTH);
     let test = Annotations::Relevant(set);
     Ok((TcaData { features, training: Some(training), test, name: "emoji copies".into() }, digest))

@@ -206,5 +206,9 @@ fn digest(splits: [&[&Item]; 3]) -> String {
             item.features.iter().for_each(|value| sha.update(value.to_le_bytes()));
         }
     }
+    hex(sha)
+}
+
+fn hex(sha: Sha256) -> String {
     sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
