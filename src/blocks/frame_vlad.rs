@@ -6,63 +6,45 @@ use dfdx::prelude::{
 };
 use rand::Rng;
 
-use super::{BatchNorm1d, BatchNorm1dConfig, Config, Dropout, Frames, Linear, LinearConfig, Parameters, Phase};
+use super::{
+    BatchNorm1d, BatchNorm1dConfig, ChannelBias, Config, Dropout, Frames, Linear, LinearConfig, Parameters, Phase,
+};
 use crate::ops::{
     self, LayerTape, NORM_EPS, OpError, OpsDevice, RecordingTape, check_least, check_option, device_error,
 };
 
 type Sequences<B, D, T> = Tensor<(B, usize, usize), f32, D, T>;
-type PointWeight<D> = Tensor<(usize, usize, Const<1>), f32, D>;
 
 /// A convolution over single frames, in PyTorch's layout.
 #[derive(Debug, Clone)]
 pub struct PointConvolution<D: OpsDevice> {
     /// `(O, I, 1)`.
-    pub weight: PointWeight<D>,
-    /// `(O,)`.
-    pub bias: Tensor<(usize,), f32, D>,
+    pub weight: Tensor<(usize, usize, Const<1>), f32, D>,
+    /// `(O,)`, where there is one.
+    pub bias: Option<ChannelBias<usize, D>>,
 }
 
 impl<D: OpsDevice> Parameters<D> for PointConvolution<D> {
-    crate::visit_fields! { D; weight: trained, bias: trained }
+    crate::visit_fields! { D; weight: trained, bias: flat }
 }
 
-/// The same without a bias.
-#[derive(Debug, Clone)]
-pub struct UnbiasedPointConvolution<D: OpsDevice> {
-    /// `(O, I, 1)`.
-    pub weight: PointWeight<D>,
-}
+impl<D: OpsDevice> PointConvolution<D> {
+    /// Weight and bias uniform in `±1/√I`.
+    fn build(device: &D, rng: &mut impl Rng, inputs: usize, outputs: usize) -> Result<Self, OpError> {
+        let Linear { weight, bias } = LinearConfig { inputs, outputs }.build(device, rng)?;
+        Ok(Self { weight: ops::reshape(weight, (outputs, inputs, Const::<1>))?, bias: Some(ChannelBias { bias }) })
+    }
 
-impl<D: OpsDevice> Parameters<D> for UnbiasedPointConvolution<D> {
-    crate::visit_fields! { D; weight: trained }
-}
-
-/// Weight and bias uniform in `±1/√I`.
-fn point_convolution<D: OpsDevice>(
-    device: &D,
-    rng: &mut impl Rng,
-    inputs: usize,
-    outputs: usize,
-) -> Result<PointConvolution<D>, OpError> {
-    let Linear { weight, bias } = LinearConfig { inputs, outputs }.build(device, rng)?;
-    Ok(PointConvolution { weight: ops::reshape(weight, (outputs, inputs, Const::<1>))?, bias })
-}
-
-/// `(B, N, I)` to `(B, N, O)`.
-fn convolve<B: Dim, D: OpsDevice, T: LayerTape<D>>(
-    x: Sequences<B, D, T>,
-    weight: &PointWeight<D>,
-    bias: Option<&Tensor<(usize,), f32, D>>,
-) -> Result<Sequences<B, D, T::Output>, OpError> {
-    let (outputs, inputs, _) = *weight.shape();
-    let (x, tape) = x.split_tape();
-    // The tape passes through the weight, so that the gradient of the rows finds the way back; data stays data.
-    let weight = ops::reshape(weight.clone().put_tape(T::Output::default()), (outputs, inputs))?;
-    let (weight, of_weight) = weight.split_tape();
-    let y = ops::linear(x.put_tape(tape), &weight, bias)?;
-    let (y, tape) = y.split_tape();
-    Ok(y.put_tape(tape.merge(of_weight)))
+    /// `(B, N, I)` to `(B, N, O)`.
+    fn forward<B: Dim, T: LayerTape<D>>(&self, x: Sequences<B, D, T>) -> Result<Sequences<B, D, T::Output>, OpError> {
+        let (outputs, inputs, _) = *self.weight.shape();
+        // The weight has a tape of its own, so that the gradient of its rows finds the way back; data stays data.
+        let weight = ops::reshape(self.weight.clone().put_tape(T::Output::default()), (outputs, inputs))?;
+        let (weight, of_weight) = weight.split_tape();
+        let y = ops::linear(x, &weight, self.bias.as_ref().map(|of| &of.bias))?;
+        let (y, tape) = y.split_tape();
+        Ok(y.put_tape(tape.merge(of_weight)))
+    }
 }
 
 /// `Σ_n a_nk (x_n − c_k)`, each to unit length.
@@ -250,7 +232,7 @@ pub fn centroid_assignment<D: OpsDevice>(
     let weight = values.iter().map(|value| 2.0 * alpha * value).collect();
     Ok(PointConvolution {
         weight: ops::to_tensor(centroids.device(), weight, (clusters, width, Const::<1>))?,
-        bias: ops::to_tensor(centroids.device(), bias, (clusters,))?,
+        bias: Some(ChannelBias { bias: ops::to_tensor(centroids.device(), bias, (clusters,))? }),
     })
 }
 
@@ -288,7 +270,7 @@ impl<D: OpsDevice> FrameNetVlad<D> {
             x = ops::l2_normalize(x, NORM_EPS)?;
         }
         let rest = x.with_empty_tape();
-        let assignment = ops::softmax(convolve(x, &self.conv.weight, Some(&self.conv.bias))?)?;
+        let assignment = ops::softmax(self.conv.forward(x)?)?;
         let (batch, steps, clusters) = *assignment.shape();
         let rows = batch.size() * steps;
         let valid = ops::reshape(valid, (1usize, rows))?;
@@ -368,8 +350,8 @@ pub struct FrameNextVlad<D: OpsDevice> {
     pub conv1: PointConvolution<D>,
     /// The attention of the groups.
     pub conv2: PointConvolution<D>,
-    /// The assignment, cluster by cluster.
-    pub conv3: UnbiasedPointConvolution<D>,
+    /// The assignment, cluster by cluster; without a bias.
+    pub conv3: PointConvolution<D>,
     /// On the assignment.
     pub bn1: BatchNorm1d<usize, D>,
     /// Behind the residuals.
@@ -402,9 +384,9 @@ impl<D: OpsDevice> Config<D> for FrameNextVladConfig {
         let centroids = (self.clusters, self.group_width());
         Ok(FrameNextVlad {
             centroids: ops::drawn(device, "NeXtVLAD", centroids, || rng.random_range(0.0f32..1.0))?,
-            conv1: point_convolution(device, rng, self.width, expanded)?,
-            conv2: point_convolution(device, rng, expanded, groups)?,
-            conv3: UnbiasedPointConvolution { weight: point_convolution(device, rng, expanded, assigned)?.weight },
+            conv1: PointConvolution::build(device, rng, self.width, expanded)?,
+            conv2: PointConvolution::build(device, rng, expanded, groups)?,
+            conv3: PointConvolution { bias: None, ..PointConvolution::build(device, rng, expanded, assigned)? },
             bn1: BatchNorm1dConfig::new(assigned).build(device, rng)?,
             projection: self.projection().build(device, rng)?,
             config: *self,
@@ -445,14 +427,14 @@ impl<D: OpsDevice> FrameNextVlad<D> {
         let (batch, steps, _) = *x.shape();
         let (rows, columns) = (batch.size() * steps, steps * groups);
         let x = if normalize_input { ops::l2_normalize(x, NORM_EPS)? } else { x };
-        let y = convolve(x, &self.conv1.weight, Some(&self.conv1.bias))?;
+        let y = self.conv1.forward(x)?;
 
-        let attention = ops::sigmoid(convolve(y.with_empty_tape(), &self.conv2.weight, Some(&self.conv2.bias))?)?;
+        let attention = ops::sigmoid(self.conv2.forward(y.with_empty_tape())?)?;
         let attention = ops::reshape(attention, (1usize, rows, groups))?;
         let attention = ops::weighted_sum(attention, &ops::reshape(valid, (1usize, rows))?)?;
         let attention = ops::reshape(attention, (batch, columns))?;
 
-        let logits = convolve(y.with_empty_tape(), &self.conv3.weight, None)?;
+        let logits = self.conv3.forward(y.with_empty_tape())?;
         let logits = ops::reshape(self.bn1.forward(logits, phase)?, (rows, clusters, groups, 1usize))?;
         let logits: Tensor<(usize, usize, usize, usize), f32, D, T::Output> =
             ops::permute::<_, _, Axes4<0, 2, 1, 3>, _, _>(logits, Axes4::<0, 2, 1, 3>)?;

@@ -51,7 +51,7 @@ pub use experts::{ExpertConfig, ExpertFeatures, ExpertInfo, ExpertKind, ExpertLi
 pub use frame_statistics::{FrameStatistic, pool_frames};
 pub use frame_vlad::{
     FrameNetVlad, FrameNetVladConfig, FrameNextVlad, FrameNextVladConfig, GatedProjection, PointConvolution,
-    UnbiasedPointConvolution, centroid_assignment,
+    centroid_assignment,
 };
 pub use frames::{Frames, Pooled};
 pub use gated_embedding::{GatedEmbedding, GatedEmbeddingConfig};

@@ -3,6 +3,7 @@
 use dfdx::prelude::{Dim, Tensor};
 use rand::Rng;
 
+use super::video_encoder::video_encoder;
 use super::{FrameSets, VideoEncoder};
 use crate::blocks::{
     BatchNorm1d, BatchNorm1dConfig, Cell, Config, FrameNetVlad, FrameNextVlad, Frames, Parameters, Phase, Recurrent,
@@ -138,38 +139,6 @@ impl<D: OpsDevice> VideoEncoder<D> for RecurrentEncoder<D> {
     }
 }
 
-impl<D: OpsDevice> VideoEncoder<D> for FrameNetVlad<D> {
-    fn embed<B: Dim, T: LayerTape<D>>(
-        &self,
-        frames: Frames<B, usize, D, T>,
-        phase: Phase,
-    ) -> Result<Tensor<(B, usize), f32, D, T::Output>, OpError> {
-        self.forward(frames, phase)
-    }
+video_encoder! { D; FrameNetVlad<D>: OfVideo }
 
-    fn embed_frames<B: Dim, T: LayerTape<D>>(
-        &self,
-        frames: Frames<B, usize, D, T>,
-        phase: Phase,
-    ) -> Result<FrameSets<B, D, T::Output>, OpError> {
-        Ok(FrameSets::OfVideo(self.encode(frames, phase)?))
-    }
-}
-
-impl<D: OpsDevice> VideoEncoder<D> for FrameNextVlad<D> {
-    fn embed<B: Dim, T: LayerTape<D>>(
-        &self,
-        frames: Frames<B, usize, D, T>,
-        phase: Phase,
-    ) -> Result<Tensor<(B, usize), f32, D, T::Output>, OpError> {
-        self.forward(frames, phase)
-    }
-
-    fn embed_frames<B: Dim, T: LayerTape<D>>(
-        &self,
-        frames: Frames<B, usize, D, T>,
-        phase: Phase,
-    ) -> Result<FrameSets<B, D, T::Output>, OpError> {
-        Ok(FrameSets::OfVideo(self.encode(frames, phase)?))
-    }
-}
+video_encoder! { D; FrameNextVlad<D>: OfVideo }

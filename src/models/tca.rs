@@ -5,7 +5,7 @@
 use dfdx::prelude::{Const, Dim, Tensor};
 use rand::Rng;
 
-use super::{FrameSets, VideoEncoder};
+use super::video_encoder::video_encoder;
 use crate::blocks::{
     Config, Frames, Parameters, Phase, TransformerEncoder, TransformerEncoderConfig, TransformerLayerConfig,
 };
@@ -107,20 +107,4 @@ impl<E: Dim, D: OpsDevice> Parameters<D> for Tca<E, D> {
     crate::visit_fields! { D; transformer_encoder: module }
 }
 
-impl<D: OpsDevice> VideoEncoder<D> for Tca<usize, D> {
-    fn embed<B: Dim, T: LayerTape<D>>(
-        &self,
-        frames: Frames<B, usize, D, T>,
-        phase: Phase,
-    ) -> Result<Tensor<(B, usize), f32, D, T::Output>, OpError> {
-        self.forward(frames, phase)
-    }
-
-    fn embed_frames<B: Dim, T: LayerTape<D>>(
-        &self,
-        frames: Frames<B, usize, D, T>,
-        phase: Phase,
-    ) -> Result<FrameSets<B, D, T::Output>, OpError> {
-        Ok(FrameSets::OfFrames(self.encode(frames, phase)?))
-    }
-}
+video_encoder! { D; Tca<usize, D>: OfFrames }

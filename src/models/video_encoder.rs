@@ -49,3 +49,27 @@ impl<B: Dim, D: OpsDevice, T> FrameSets<B, D, T> {
         (vectors, move |frames: usize| if of_frames { frames.min(all) } else { all })
     }
 }
+
+/// [`VideoEncoder`] for a model that has both levels itself, as `forward` and `encode`; the latter's vectors are [`FrameSets`] of that kind.
+macro_rules! video_encoder {
+    ($D:ident; $model:ty: $kind:ident) => {
+        impl<$D: $crate::ops::OpsDevice> $crate::models::VideoEncoder<$D> for $model {
+            fn embed<B: dfdx::prelude::Dim, T: $crate::ops::LayerTape<$D>>(
+                &self,
+                frames: $crate::blocks::Frames<B, usize, $D, T>,
+                phase: $crate::blocks::Phase,
+            ) -> Result<dfdx::prelude::Tensor<(B, usize), f32, $D, T::Output>, $crate::ops::OpError> {
+                self.forward(frames, phase)
+            }
+
+            fn embed_frames<B: dfdx::prelude::Dim, T: $crate::ops::LayerTape<$D>>(
+                &self,
+                frames: $crate::blocks::Frames<B, usize, $D, T>,
+                phase: $crate::blocks::Phase,
+            ) -> Result<$crate::models::FrameSets<B, $D, T::Output>, $crate::ops::OpError> {
+                Ok($crate::models::FrameSets::$kind(self.encode(frames, phase)?))
+            }
+        }
+    };
+}
+pub(super) use video_encoder;
